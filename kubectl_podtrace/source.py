@@ -1,0 +1,47 @@
+"""Where a session's byte stream comes from: the one shape that cluster mode and local mode share."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Protocol
+
+
+class LineSource(Protocol):
+    """A running tracer's lines.
+
+    Lines come whole, without their newline, undecoded; after a reconnect some come twice (sequence numbers tell).
+    """
+
+    def lines(self) -> Iterator[bytes]:
+        """Start the tracer and yield its lines until it ends; raises `PodtraceError` when it cannot start."""
+
+    def stop(self) -> None:
+        """Ask the tracer to finish; its last lines still come. Returns at once and is safe in a signal handler."""
+
+    def close(self) -> None:
+        """Leave nothing running behind, whatever happened before; may be called twice."""
+
+
+@contextmanager
+def stopping_on_signals(source: LineSource) -> Iterator[None]:
+    """Within the block the first SIGINT, SIGTERM or SIGHUP stops the source, a second one raises KeyboardInterrupt.
+
+    Only in the main thread. The handlers that were there before are put back.
+    """
+    received: list[int] = []
+
+    def handle(signal_number: int, _frame: FrameType | None) -> None:
+        received.append(signal_number)
+        if len(received) > 1:
+            raise KeyboardInterrupt
+        source.stop()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
