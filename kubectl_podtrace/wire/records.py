@@ -1,0 +1,375 @@
+"""Every record that can stand on a line of the stream, each defined once.
+
+All counters are cumulative since the probes were attached; times are CLOCK_MONOTONIC of the node in nanoseconds; `scope` is
+the index that a `Scope` record explains. A `*Row` travels as a JSON array in the order of its fields, everything else by
+name. An empty string or 0 stands for "does not apply".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from kubectl_podtrace.wire.topics import OPERATION_NAMES, TOPICS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """What a decoded value must satisfy: a range for integers, a length for text and lists, a set of known words."""
+
+    low: int = 0
+    high: int = 2**64 - 1
+    words: frozenset[str] | None = None
+
+
+MAX_TEXT: Final = 1024
+"""Names (paths, commands, addresses) are cut at so many bytes by the tracer, which marks the cut with `CUT_MARK`."""
+CUT_MARK: Final = "…"
+MAX_LINE: Final = 8000
+"""The longest line in bytes, newline included: CRI-O cuts at 8 KiB."""
+
+Count = Annotated[int, Limit()]
+Index = Annotated[int, Limit(high=65_535)]
+ErrorNumber = Annotated[int, Limit(high=4095)]
+Port = Annotated[int, Limit(high=65_535)]
+Pid = Annotated[int, Limit(high=2**31 - 1)]
+Offset = Annotated[int, Limit(low=-(2**63), high=2**63 - 1)]
+Text = Annotated[str, Limit(high=MAX_TEXT)]
+OperationName = Annotated[str, Limit(words=OPERATION_NAMES)]
+Topic = Annotated[str, Limit(words=frozenset(TOPICS))]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """What this stream is. First line, sent before anything is compiled, and again every 30 s.
+
+    `started_ns` is 0 until the last probe is attached. Wall-clock time = monotonic time + `realtime_offset_ns`.
+    """
+
+    wire_version: Count
+    tracer_version: Text
+    node: Text
+    kernel: Text
+    machine: Text
+    bcc_version: Text
+    boot_id: Text
+    realtime_offset_ns: Offset
+    topics: tuple[Topic, ...]
+    fs_threshold_ns: Count
+    rtt_threshold_ns: Count
+    duration_ns: Count
+    scope_mode: Text
+    started_ns: Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """A container (or, in local mode, the whole target) that has been seen: its index, cgroup and container id."""
+
+    index: Index
+    cgroup_id: Count
+    cgroup: Text
+    container_id: Text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """One attachment, made or not. `costs` says what its absence costs, `reason` why it is absent."""
+
+    name: Text
+    topic: Topic
+    attached: bool
+    required: bool
+    costs: Text
+    reason: Text
+
+
+@dataclass(frozen=True, kw_only=True)
+class TotalsRow:
+    """The counters of one operation in one scope.
+
+    `count` holds successes and errors; `would_block` and `interrupted` calls are not in it. `bytes` sums positive results.
+    `timed` operations have a duration: `sum_ns` and `max_ns` are theirs, and the histogram adds up to it. `slow` ones took
+    longer than the topic's threshold. `messages` is that of sendmmsg and recvmmsg.
+    """
+
+    scope: Index
+    operation: OperationName
+    count: Count
+    errors: Count
+    would_block: Count
+    interrupted: Count
+    bytes: Count
+    messages: Count
+    timed: Count
+    slow: Count
+    sum_ns: Count
+    max_ns: Count
+    max_bytes: Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class Totals:
+    """Counters of operations; each second those that changed, all of them every 30 s and at the end."""
+
+    rows: tuple[TotalsRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorRow:
+    """How often an operation ended with an error number (`topics.ABORTED` for attempts that their program closed)."""
+
+    scope: Index
+    operation: OperationName
+    errno: ErrorNumber
+    count: Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class Errors:
+    """Errors by number, as `Totals`."""
+
+    rows: tuple[ErrorRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Histogram:
+    """The latency histogram of one operation in one scope: bucket, count, bucket, count ... for buckets that are not empty.
+
+    One that is too long for a line is split; each part holds other buckets, and a bucket's newest count holds.
+    """
+
+    scope: Index
+    operation: OperationName
+    buckets: tuple[Count, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileRow:
+    """One file: `key` is the tracer's number of it, `operations` its reads, writes and fsyncs, `total_ns` their time."""
+
+    scope: Index
+    key: Count
+    path: Text
+    operations: Count
+    bytes: Count
+    slow: Count
+    total_ns: Count
+    opened: Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class Files:
+    """Files by path; the top ones when they changed, all at the end."""
+
+    rows: tuple[FileRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailedOpenRow:
+    """A path, as the program gave it, that could not be opened."""
+
+    scope: Index
+    key: Count
+    path: Text
+    failed: Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailedOpens:
+    """Paths that could not be opened, as `Files`."""
+
+    rows: tuple[FailedOpenRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetRow:
+    """A remote address that the scope connected to; `handshake_ns` sums, `max_ns` is the longest of the `established`."""
+
+    scope: Index
+    address: Text
+    port: Port
+    attempts: Count
+    failed: Count
+    established: Count
+    handshake_ns: Count
+    max_ns: Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class Targets:
+    """Connection targets, as `Files`."""
+
+    rows: tuple[TargetRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessRow:
+    """A process: pid as in its own namespace, as on the node, start time, name, counted operations, still alive."""
+
+    scope: Index
+    pid: Pid
+    node_pid: Pid
+    start_ns: Count
+    comm: Text
+    events: Count
+    alive: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Processes:
+    """Processes, as `Files`; one that ended travels once more."""
+
+    rows: tuple[ProcessRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExitRow:
+    """How many processes of a name ended with an exit code, or by a signal (then `code` is 0)."""
+
+    scope: Index
+    comm: Text
+    code: Annotated[int, Limit(high=255)]
+    signal: Annotated[int, Limit(high=127)]
+    count: Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exits:
+    """Ended processes by name and status."""
+
+    rows: tuple[ExitRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExistingRow:
+    """Connections that were there before the probes: how many in a state to a remote address."""
+
+    state: Text
+    address: Text
+    port: Port
+    count: Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class Existing:
+    """Connections of the target at the start, by state and remote address. `total` counts those beyond the rows too."""
+
+    total: Count
+    rows: tuple[ExistingRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One operation as it occurred: structural (connect, exec ...), failed, or slow. Rate-limited; see `Heartbeat`.
+
+    `name` is text such as a path or command; `result` a byte count, exit code or descriptor; `errno` is set for failures.
+    """
+
+    scope: Index
+    operation: OperationName
+    pid: Pid
+    node_pid: Pid
+    comm: Text
+    start_ns: Count
+    duration_ns: Count
+    errno: ErrorNumber
+    signal: Annotated[int, Limit(high=127)]
+    result: Offset
+    slow: bool
+    name: Text
+    address: Text
+    port: Port
+
+
+@dataclass(frozen=True, kw_only=True)
+class LostRow:
+    """Something that was not kept: where it got lost, the topic that it touches, how often."""
+
+    source: Text
+    topic: Topic
+    count: Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableRow:
+    """How full a keyed table is. `unlisted`: operations whose key found no place; they are in the totals."""
+
+    table: Text
+    keys: Count
+    capacity: Count
+    unlisted: Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuppressedRow:
+    """Events that the rate limit kept back: they are counted in the totals and were not sent singly."""
+
+    operation: OperationName
+    count: Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heartbeat:
+    """Each second: the stream is alive, what was lost in the kernel (`lost`) and by the tracer (`dropped`), and the cost."""
+
+    lost: tuple[LostRow, ...]
+    dropped: tuple[LostRow, ...]
+    suppressed: tuple[SuppressedRow, ...]
+    tables: tuple[TableRow, ...]
+    stream_bytes: Count
+    cpu_ns: Count
+    rss_bytes: Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """A remark for the person who reads the report. `slug` names it for programs."""
+
+    slug: Text
+    text: Text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """The tracer cannot trace: what, why, and what to do. The last record of its stream."""
+
+    slug: Text
+    text: Text
+    hint: Text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trailer:
+    """The end: when the probes were detached and why, and the totals again. A stream without it is truncated."""
+
+    ended_ns: Count
+    reason: Text
+    heartbeat: Heartbeat
+    totals: tuple[TotalsRow, ...]
+
+
+type_of_kind: Final = {
+    "header": Header,
+    "scope": Scope,
+    "probe": Probe,
+    "totals": Totals,
+    "errors": Errors,
+    "histogram": Histogram,
+    "files": Files,
+    "failed_opens": FailedOpens,
+    "targets": Targets,
+    "processes": Processes,
+    "exits": Exits,
+    "existing": Existing,
+    "event": Event,
+    "heartbeat": Heartbeat,
+    "notice": Notice,
+    "refusal": Refusal,
+    "trailer": Trailer,
+}
+
+Record = (
+    Header | Scope | Probe | Totals | Errors | Histogram | Files | FailedOpens | Targets | Processes | Exits | Existing
+    | Event | Heartbeat | Notice | Refusal | Trailer
+)  # fmt: skip

@@ -1,0 +1,90 @@
+"""What the plugin asks of the tracer: one JSON text, handed over in the environment variable `REQUEST_VARIABLE`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from kubectl_podtrace.wire.topics import TOPICS
+
+REQUEST_VARIABLE: Final = "PODTRACE_REQUEST"
+STOP_LINE: Final = b"stop\n"
+"""What the tracer takes on stdin as the order to finish; end of file means the same once anything was read."""
+
+DEFAULT_FS_THRESHOLD_NS: Final = 10_000_000
+DEFAULT_RTT_THRESHOLD_NS: Final = 100_000_000
+DEFAULT_EVENTS_PER_S: Final = 50
+
+
+class RequestError(ValueError):
+    """The request is not one that this version understands."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PodTarget:
+    """All tasks in the cgroup of the pod with this UID (a static pod's is its `kubernetes.io/config.hash`)."""
+
+    uid: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CgroupTarget:
+    """All tasks in this cgroup and below: an absolute directory, or a path below any mounted hierarchy."""
+
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessTarget:
+    """The process with this pid and all its descendants."""
+
+    pid: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TraceRequest:
+    """One trace. `duration_ns` counts from the moment the last probe is attached; 0 means until stopped.
+
+    `events_per_s` limits single events of each kind; 0 means no limit.
+    """
+
+    target: PodTarget | CgroupTarget | ProcessTarget
+    topics: tuple[str, ...] = TOPICS
+    duration_ns: int = 0
+    fs_threshold_ns: int = DEFAULT_FS_THRESHOLD_NS
+    rtt_threshold_ns: int = DEFAULT_RTT_THRESHOLD_NS
+    events_per_s: int = DEFAULT_EVENTS_PER_S
+
+    def to_json(self) -> str:
+        """The text for `REQUEST_VARIABLE`."""
+        kind = next(name for name, target_type in _TARGETS.items() if isinstance(self.target, target_type))
+        return json.dumps({**asdict(self), "target": {"kind": kind, **asdict(self.target)}})
+
+    @classmethod
+    def from_json(cls, text: str) -> TraceRequest:
+        """Raises RequestError with what is wrong."""
+        try:
+            return _request(json.loads(text))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise RequestError(f"the request cannot be read: {error}") from error
+
+
+_TARGETS: Final[dict[str, type[PodTarget] | type[CgroupTarget] | type[ProcessTarget]]] = {
+    "pod": PodTarget,
+    "cgroup": CgroupTarget,
+    "process": ProcessTarget,
+}
+
+
+def _request(body: dict[str, Any]) -> TraceRequest:
+    target = dict(body.pop("target"))
+    topics = tuple(body.pop("topics"))
+    unknown = sorted(set(topics) - set(TOPICS))
+    if unknown or not topics:
+        raise ValueError(f"topics {unknown or 'are missing'}")
+    numbers = {name: body[name] for name in ("duration_ns", "fs_threshold_ns", "rtt_threshold_ns", "events_per_s")}
+    for name, value in numbers.items():
+        if type(value) is not int or not 0 <= value < 2**63:
+            raise ValueError(f"{name} must be a number of at least 0")
+    return TraceRequest(target=_TARGETS[target.pop("kind")](**target), topics=topics, **numbers)

@@ -1,0 +1,79 @@
+"""The vocabulary of what is measured: topics, their operations, and the filters that users type.
+
+A topic has this one name in every layer. An operation's place in `OPERATIONS` is its index in the kernel's tables; on the
+wire it travels by name, so the order may change and names may be added.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """One thing that is counted. `timed`: it has a latency histogram.
+
+    `files.open` is counted for the topics files and descriptors alike: it is one system call, so it is counted once.
+    """
+
+    topic: str
+    name: str
+    timed: bool = False
+
+    @property
+    def full_name(self) -> str:
+        """`topic.name`, as on the wire."""
+        return f"{self.topic}.{self.name}"
+
+
+TCP_STATES: Final = (
+    "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT",
+    "CLOSE", "CLOSE_WAIT", "LAST_ACK", "LISTEN", "CLOSING", "NEW_SYN_RECV",
+)  # fmt: skip
+"""The kernel's TCP states in the order of its enum, which starts at 1."""
+
+OPERATIONS: Final[tuple[Operation, ...]] = (
+    Operation(topic="files", name="read", timed=True),
+    Operation(topic="files", name="write", timed=True),
+    Operation(topic="files", name="fsync", timed=True),
+    Operation(topic="files", name="open", timed=True),
+    Operation(topic="files", name="unlink", timed=True),
+    Operation(topic="files", name="rename", timed=True),
+    Operation(topic="tcp", name="send", timed=True),
+    Operation(topic="tcp", name="receive", timed=True),
+    Operation(topic="tcp", name="rtt", timed=True),
+    Operation(topic="connections", name="handshake", timed=True),
+    Operation(topic="connections", name="attempt"),
+    Operation(topic="connections", name="failure"),
+    Operation(topic="connections", name="accept"),
+    Operation(topic="tcp", name="retransmit"),
+    Operation(topic="tcp", name="reset_sent"),
+    Operation(topic="tcp", name="reset_received"),
+    Operation(topic="processes", name="exec"),
+    Operation(topic="processes", name="fork_process"),
+    Operation(topic="processes", name="fork_thread"),
+    Operation(topic="processes", name="exit"),
+    Operation(topic="descriptors", name="close"),
+    *(Operation(topic="tcp", name=f"state_{state.lower()}") for state in TCP_STATES),
+)
+
+OPERATION_NAMES: Final = frozenset(operation.full_name for operation in OPERATIONS)
+
+FILTERS: Final[dict[str, tuple[str, ...]]] = {
+    "net": ("tcp", "connections"),
+    "fs": ("files",),
+    "proc": ("processes", "descriptors"),
+}
+"""What `--filter` takes and the topics that each name stands for."""
+
+TOPICS: Final = tuple(dict.fromkeys(topic for topics in FILTERS.values() for topic in topics))
+
+ABORTED: Final = 0
+"""The error number under which a connection attempt stands that its own program closed while it was under way."""
+
+EVENT_OPERATIONS: Final = frozenset({
+    "tcp.send", "tcp.receive", "connections.attempt", "connections.accept", "files.read", "files.write", "files.fsync",
+    "files.open", "descriptors.close", "processes.exec", "processes.fork_process", "processes.fork_thread", "processes.exit",
+})  # fmt: skip
+"""The operations that `summary.events` adds up."""
