@@ -152,7 +152,9 @@ class Btf:
     def field(self, struct_name: str, path: str) -> Field | None:
         """Find a field by its dotted path; anonymous members are looked into and need no mention in the path."""
         struct_id = self.struct(struct_name)
-        return None if struct_id is None else self._field(struct_id, path.split("."), 0, _MAX_DEPTH)
+        names = path.split(".")
+        # An empty name would match anonymous members.
+        return None if struct_id is None or "" in names else self._field(struct_id, names, 0, _MAX_DEPTH)
 
     def size_of(self, struct_name: str) -> int | None:
         """Return the size of a struct or union in bytes."""
