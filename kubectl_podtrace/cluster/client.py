@@ -1,0 +1,160 @@
+"""The calls that the plugin makes to a cluster, and nothing else of Kubernetes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+from kubectl_podtrace.cluster.kubeconfig import ConnectionOptions, load_config
+from kubectl_podtrace.cluster.pods import (
+    NodeCondition,
+    Pod,
+    PodEvent,
+    event_from_api,
+    node_condition_from_api,
+    pod_from_api,
+)
+from kubectl_podtrace.cluster.refusals import explain, explain_create
+from kubectl_podtrace.cluster.transport import (
+    READ_TIMEOUT_S,
+    ApiStatusError,
+    ByteStream,
+    Transport,
+    open_transport,
+)
+from kubectl_podtrace.errors import PermissionDeniedError
+
+_EVENT_LIMIT: Final = "50"
+
+
+class Cluster:
+    """One cluster as one user sees it. Every method raises `PodtraceError` subclasses only."""
+
+    def __init__(self, *, transport: Transport, default_namespace: str) -> None:
+        self._transport = transport
+        self.default_namespace = default_namespace
+
+    def get_pod(self, namespace: str, name: str) -> Pod | None:
+        """The pod, or None when there is none of that name."""
+        raw = self._get(_pod_path(namespace, name), resource="pods", namespace=namespace)
+        return None if raw is None else pod_from_api(raw)
+
+    def get_deployment_selector(self, namespace: str, name: str) -> str | None:
+        """The label selector of a deployment's pods, or None when there is no such deployment."""
+        path = f"/apis/apps/v1/namespaces/{quote(namespace)}/deployments/{quote(name)}"
+        raw = self._get(path, resource="deployments.apps", namespace=namespace)
+        return None if raw is None else _selector_text(raw.get("spec", {}).get("selector", {}))
+
+    def list_pods(self, namespace: str, selector: str) -> tuple[Pod, ...]:
+        """The pods of a namespace that match a label selector."""
+        raw = self._get(
+            f"/api/v1/namespaces/{quote(namespace)}/pods",
+            query={"labelSelector": selector},
+            verb="list",
+            resource="pods",
+            namespace=namespace,
+        )
+        return tuple(pod_from_api(item) for item in (raw or {}).get("items") or [])
+
+    def create_pod(self, namespace: str, manifest: Mapping[str, object]) -> Pod:
+        """Create a pod; policy's refusals keep their own text."""
+        try:
+            raw = self._transport.call("POST", f"/api/v1/namespaces/{quote(namespace)}/pods", body=manifest)
+        except ApiStatusError as refusal:
+            raise explain_create(refusal, namespace=namespace) from refusal
+        return pod_from_api(raw)
+
+    def delete_pod(self, namespace: str, name: str, *, grace_s: int) -> bool:
+        """Ask for a pod's end, with that many seconds between SIGTERM and SIGKILL; False when it is gone already."""
+        options = {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": grace_s}
+        try:
+            self._transport.call("DELETE", _pod_path(namespace, name), body=options)
+        except ApiStatusError as refusal:
+            if refusal.status == 404:
+                return False
+            raise explain(refusal, verb="delete", resource="pods", namespace=namespace) from refusal
+        return True
+
+    def open_log(
+        self, namespace: str, name: str, *, container: str, since: str | None, follow: bool, silence_s: float
+    ) -> ByteStream | None:
+        """A container's log with the node's time before each line, from `since` (RFC 3339) on; None when there is none.
+
+        There is none before the container's start and after the pod's removal.
+        """
+        query = {"container": container, "timestamps": "true", "follow": "true" if follow else "false"}
+        if since is not None:
+            query["sinceTime"] = since
+        try:
+            return self._transport.stream(f"{_pod_path(namespace, name)}/log", query, silence_s)
+        except ApiStatusError as refusal:
+            if refusal.status in (401, 403):
+                raise explain(refusal, verb="get", resource="pods/log", namespace=namespace) from refusal
+            return None
+
+    def pod_events(self, namespace: str, name: str) -> tuple[PodEvent, ...]:
+        """The latest events about a pod; none where reading them is forbidden."""
+        query = {"fieldSelector": f"involvedObject.name={name}", "limit": _EVENT_LIMIT}
+        try:
+            raw = self._transport.call("GET", f"/api/v1/namespaces/{quote(namespace)}/events", query)
+        except ApiStatusError:
+            return ()
+        return tuple(event_from_api(item) for item in raw.get("items") or [])
+
+    def node_condition(self, name: str) -> NodeCondition:
+        """Whether a node is there and ready; `UNKNOWN` where reading nodes is forbidden."""
+        try:
+            raw = self._get(f"/api/v1/nodes/{quote(name)}", resource="nodes", namespace="")
+        except PermissionDeniedError:
+            return NodeCondition.UNKNOWN
+        return NodeCondition.GONE if raw is None else node_condition_from_api(raw)
+
+    def _get(
+        self,
+        path: str,
+        *,
+        resource: str,
+        namespace: str,
+        verb: str = "get",
+        query: Mapping[str, str] | None = None,
+    ) -> dict[str, Any] | None:
+        try:
+            return self._transport.call("GET", path, query)
+        except ApiStatusError as refusal:
+            if refusal.status == 404:
+                return None
+            raise explain(refusal, verb=verb, resource=resource, namespace=namespace) from refusal
+
+
+def connect(options: ConnectionOptions, environ: Mapping[str, str]) -> Cluster:
+    """The cluster that kubectl would talk to with these flags and this environment; asks it nothing yet."""
+    loaded = load_config(options, environ)
+    impersonation = [("Impersonate-User", options.as_user)] if options.as_user else []
+    transport = open_transport(
+        loaded.configuration,
+        read_timeout_s=options.request_timeout_s or READ_TIMEOUT_S,
+        extra_headers=[*impersonation, *(("Impersonate-Group", group) for group in options.as_groups)],
+    )
+    return Cluster(transport=transport, default_namespace=loaded.namespace)
+
+
+def _pod_path(namespace: str, name: str) -> str:
+    return f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(name)}"
+
+
+def _selector_text(selector: Mapping[str, Any]) -> str:
+    """A LabelSelector object in the form that the list call takes."""
+    parts = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
+    for expression in selector.get("matchExpressions") or []:
+        key, values = expression.get("key"), ",".join(expression.get("values") or [])
+        match expression.get("operator"):
+            case "In":
+                parts.append(f"{key} in ({values})")
+            case "NotIn":
+                parts.append(f"{key} notin ({values})")
+            case "Exists":
+                parts.append(f"{key}")
+            case _:
+                parts.append(f"!{key}")
+    return ",".join(parts)

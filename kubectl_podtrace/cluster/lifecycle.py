@@ -1,0 +1,221 @@
+"""A tracer pod's life: created, followed, stopped, and deleted on every way out."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, Protocol, Self
+
+from kubectl_podtrace.cluster.logs import SILENCE_S, Clock, LogFollower, Stream
+from kubectl_podtrace.cluster.pods import NodeCondition, Pod, PodEvent, Terminated
+from kubectl_podtrace.cluster.start import Stage, StartWait
+from kubectl_podtrace.cluster.tracer_pod import STOP_GRACE_S
+from kubectl_podtrace.errors import InterruptedRunError, PodtraceError
+from kubectl_podtrace.names import TRACER_CONTAINER
+from kubectl_podtrace.wire.codec import Line, decode
+from kubectl_podtrace.wire.records import Trailer
+
+_ENDED_PHASES: Final = ("Succeeded", "Failed")
+_LEAVE_GRACE_S: Final = 1
+_GONE_WITHIN_S: Final = 3.0
+_GONE_PAUSE_S: Final = 0.05
+_DELETE_TRIES: Final = 3
+_DELETE_PAUSE_S: Final = 0.5
+
+
+class Observer(Protocol):
+    """Who is told how a run goes; called from the thread that reads the lines, and once from `stop`'s."""
+
+    def progress(self, stage: Stage) -> None:
+        """A stage was reached."""
+
+    def notice(self, text: str) -> None:
+        """Something happened that the user should know, and that is no failure."""
+
+
+class PodCluster(Protocol):
+    """The part of a cluster that a tracer pod's life needs."""
+
+    def get_pod(self, namespace: str, name: str) -> Pod | None:
+        """The pod, or None."""
+
+    def create_pod(self, namespace: str, manifest: Mapping[str, object]) -> Pod:
+        """Create a pod."""
+
+    def delete_pod(self, namespace: str, name: str, *, grace_s: int) -> bool:
+        """Delete a pod; False when it was gone."""
+
+    def open_log(
+        self, namespace: str, name: str, *, container: str, since: str | None, follow: bool, silence_s: float
+    ) -> Stream | None:
+        """A container's log."""
+
+    def pod_events(self, namespace: str, name: str) -> tuple[PodEvent, ...]:
+        """The latest events about a pod."""
+
+    def node_condition(self, name: str) -> NodeCondition:
+        """How a node is."""
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def monotonic(self) -> float:
+        """Seconds since an arbitrary moment."""
+        return time.monotonic()
+
+    def pause(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
+
+
+def is_trailer(line: bytes) -> bool:
+    """Whether a line is the tracer's last one."""
+    if b'"trailer"' not in line[:64]:
+        return False
+    found = decode(line)
+    return isinstance(found, Line) and isinstance(found.record, Trailer)
+
+
+class ClusterSource:
+    """The line source of a tracer pod: `lines` creates it, `stop` ends it in good order, `close` deletes it.
+
+    The pod's name is chosen before it is created, so that it is deleted even when the answer to its creation was lost.
+    """
+
+    def __init__(
+        self,
+        *,
+        cluster: PodCluster,
+        manifest: dict[str, Any],
+        observer: Observer,
+        clock: Clock | None = None,
+        is_last: Callable[[bytes], bool] = is_trailer,
+    ) -> None:
+        self._cluster = cluster
+        self._manifest = manifest
+        self._namespace = str(manifest["metadata"]["namespace"])
+        self._name = str(manifest["metadata"]["name"])
+        self._observer = observer
+        self._clock = clock or SystemClock()
+        self._is_last = is_last
+        self._stop_asked = False
+        self._create_tried = False
+        self._is_over = False
+        self._is_closed = False
+        # SimpleQueue.put may be called in a signal handler whatever the interrupted code holds; an Event's set may not.
+        self._orders: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._stopper = threading.Thread(target=self._stop_when_asked, name="podtrace-stop", daemon=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def lines(self) -> Iterator[bytes]:
+        """Create the tracer pod, wait for its start and follow its log to the end."""
+        if self._stop_asked:
+            raise InterruptedRunError
+        self._stopper.start()
+        self._create_tried = True
+        self._cluster.create_pod(self._namespace, self._manifest)
+        wait = StartWait(
+            pod=self, clock=self._clock, is_stopped=lambda: self._stop_asked, progress=self._observer.progress
+        )
+        log = wait.log()
+        follower = LogFollower(
+            open_log=self.open_log,
+            is_last=self._see_last,
+            has_ended=self._has_ended,
+            clock=self._clock,
+            notice=self._observer.notice,
+        )
+        yield from follower.lines(log)
+        self._is_over = True
+
+    def stop(self) -> None:
+        """Delete the pod with its grace period: the tracer gets SIGTERM, and its last lines are still followed."""
+        self._stop_asked = True
+        self._orders.put(True)
+
+    def close(self) -> None:
+        """Delete the pod and, when the tracer has ended, see that it is gone. Never raises `PodtraceError`."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._orders.put(False)
+        if not self._create_tried:
+            return
+        try:
+            gone = not self._delete(grace_s=0 if self._is_over else _LEAVE_GRACE_S) or self._is_gone_soon()
+        except PodtraceError as error:
+            self._observer.notice(
+                f"the tracer pod was not deleted ({error.message}); it ends at its deadline, or by: {self._by_hand()}"
+            )
+            return
+        if not gone:
+            self._observer.notice(f"the tracer pod is still being deleted; see: {self._by_hand()}")
+
+    def read(self) -> Pod | None:
+        """The pod as it is now, None when it is gone."""
+        return self._cluster.get_pod(self._namespace, self._name)
+
+    def open_log(self, since: str | None, follow: bool) -> Stream | None:
+        """The tracer's log, None when there is none."""
+        return self._cluster.open_log(
+            self._namespace, self._name, container=TRACER_CONTAINER, since=since, follow=follow, silence_s=SILENCE_S
+        )
+
+    def events(self) -> tuple[PodEvent, ...]:
+        """The pod's latest events."""
+        return self._cluster.pod_events(self._namespace, self._name)
+
+    def node_condition(self, node: str) -> NodeCondition:
+        """How the pod's node is."""
+        return self._cluster.node_condition(node)
+
+    def _see_last(self, line: bytes) -> bool:
+        if self._is_last(line):
+            self._is_over = True
+        return self._is_over
+
+    def _has_ended(self) -> bool:
+        pod = self.read()
+        if pod is None or pod.phase in _ENDED_PHASES:
+            return True
+        tracer = pod.container(TRACER_CONTAINER)
+        return tracer is not None and isinstance(tracer.state, Terminated)
+
+    def _stop_when_asked(self) -> None:
+        if not self._orders.get():
+            return
+        self._observer.progress(Stage.STOPPING)
+        try:
+            self._delete(grace_s=STOP_GRACE_S)
+        except PodtraceError as error:
+            self._observer.notice(f"the tracer could not be stopped: {error.message}")
+
+    def _delete(self, *, grace_s: int) -> bool:
+        """Delete with a few tries: what is not deleted stays in someone's cluster until its deadline."""
+        for _ in range(_DELETE_TRIES - 1):
+            try:
+                return self._cluster.delete_pod(self._namespace, self._name, grace_s=grace_s)
+            except PodtraceError:
+                self._clock.pause(_DELETE_PAUSE_S)
+        return self._cluster.delete_pod(self._namespace, self._name, grace_s=grace_s)
+
+    def _is_gone_soon(self) -> bool:
+        if not self._is_over:
+            return True
+        give_up = self._clock.monotonic() + _GONE_WITHIN_S
+        while self.read() is not None:
+            if self._clock.monotonic() > give_up:
+                return False
+            self._clock.pause(_GONE_PAUSE_S)
+        return True
+
+    def _by_hand(self) -> str:
+        return f"kubectl delete pod -n {self._namespace} {self._name}"

@@ -1,0 +1,163 @@
+"""Follows a tracer pod's log: bytes to whole lines, across cuts, silence and reconnects.
+
+A log stream's end says nothing about its completeness: a rotation, a proxy's idle limit or a lost kubelet end it in the
+same way as the tracer's exit. So only the tracer's own last line, or its end as the API tells it, ends the following.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Final, Protocol
+
+from kubectl_podtrace.cluster.transport import StreamBrokenError
+from kubectl_podtrace.errors import PodtraceError
+from kubectl_podtrace.wire.records import MAX_LINE
+
+SILENCE_S: Final = 5.0
+"""A tracer says something each second; this much silence means that the stream is dead."""
+
+_MAX_FRUITLESS_TRIES: Final = 30
+_FIRST_PAUSE_S: Final = 0.1
+_LONGEST_PAUSE_S: Final = 5.0
+_TIMESTAMP: Final = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d) ")
+_TIMESTAMP_ROOM: Final = 64
+
+
+class Stream(Protocol):
+    """Bytes as they come: see `ByteStream`."""
+
+    def read(self) -> bytes:
+        """At least one byte, or none at the end."""
+
+    def close(self) -> None:
+        """Give it up."""
+
+
+class Clock(Protocol):
+    """Time, handed in."""
+
+    def monotonic(self) -> float:
+        """Seconds since an arbitrary moment."""
+
+    def pause(self, seconds: float) -> None:
+        """Wait."""
+
+
+OpenLog = Callable[[str | None, bool], Stream | None]
+"""Opens the log `(since, follow)`; None when there is none."""
+
+
+class LineSplitter:
+    """Cuts chunks of bytes into lines at newlines, whatever the chunks' boundaries.
+
+    Of a line beyond `limit` bytes the first `limit` are kept, so that no peer can fill the memory.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._pending = bytearray()
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The lines that this chunk completes, without their newlines."""
+        *ends, rest = chunk.split(b"\n")
+        lines = []
+        for end in ends:
+            self._keep(end)
+            lines.append(bytes(self._pending))
+            self._pending.clear()
+        self._keep(rest)
+        return lines
+
+    def rest(self) -> bytes:
+        """What came after the last newline; forgotten with this call."""
+        rest = bytes(self._pending)
+        self._pending.clear()
+        return rest
+
+    def _keep(self, part: bytes) -> None:
+        self._pending += part[: self._limit - len(self._pending)]
+
+
+class LogFollower:
+    """Yields the lines of one container's log from its start to its end, reconnecting in between.
+
+    After a reconnect the log is asked for from the second of the last line on, so that nothing is missing and some
+    lines come twice. `is_last` knows the tracer's last line, `has_ended` asks whether the tracer has ended.
+    """
+
+    def __init__(
+        self,
+        *,
+        open_log: OpenLog,
+        is_last: Callable[[bytes], bool],
+        has_ended: Callable[[], bool],
+        clock: Clock,
+        notice: Callable[[str], None],
+    ) -> None:
+        self._open_log = open_log
+        self._is_last = is_last
+        self._has_ended = has_ended
+        self._clock = clock
+        self._notice = notice
+        self._since: str | None = None
+        self._complete = False
+
+    def lines(self, first: Stream) -> Iterator[bytes]:
+        """The lines of an open stream and of all that it takes after it."""
+        yield from self._lines_of(first)
+        fruitless = 0
+        while not self._complete:
+            ended = self._ended()
+            since = self._since
+            stream = self._reopen(follow=not ended)
+            if stream is not None:
+                yield from self._lines_of(stream, keep_rest=ended)
+            if ended:
+                return
+            # Lines come twice, so only a later timestamp shows that the stream went on.
+            fruitless = 0 if self._since != since else fruitless + 1
+            if fruitless > _MAX_FRUITLESS_TRIES:
+                self._notice("the tracer's log has stopped; the report ends where it did")
+                return
+            if fruitless:
+                self._clock.pause(min(_FIRST_PAUSE_S * 2**fruitless, _LONGEST_PAUSE_S))
+
+    def _lines_of(self, stream: Stream, *, keep_rest: bool = False) -> Iterator[bytes]:
+        splitter = LineSplitter(_TIMESTAMP_ROOM + MAX_LINE + 1)
+        try:
+            while not self._complete:
+                chunk = stream.read()
+                if not chunk:
+                    break
+                for line in splitter.feed(chunk):
+                    yield self._accept(line)
+        except StreamBrokenError:
+            # The cut may be inside a line: it comes again, whole, after the reconnect.
+            return
+        finally:
+            stream.close()
+        rest = splitter.rest()
+        if keep_rest and rest:
+            yield self._accept(rest)
+
+    def _accept(self, line: bytes) -> bytes:
+        found = _TIMESTAMP.match(line)
+        if found is not None:
+            self._since = (found[1] + found[2]).decode("ascii")
+            line = line[found.end() :]
+        if self._is_last(line):
+            self._complete = True
+        return line
+
+    def _ended(self) -> bool:
+        try:
+            return self._has_ended()
+        except PodtraceError:
+            return False
+
+    def _reopen(self, *, follow: bool) -> Stream | None:
+        try:
+            return self._open_log(self._since, follow)
+        except PodtraceError:
+            return None
