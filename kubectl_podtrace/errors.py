@@ -163,6 +163,20 @@ class BccMissingError(LocalModeError):
         )
 
 
+class CommandNotFoundError(PodtraceError):
+    """The command that local mode was to start does not exist."""
+
+    slug = "command-not-found"
+    exit_code = 127
+
+
+class CommandNotExecutableError(PodtraceError):
+    """The command that local mode was to start exists, but cannot be executed."""
+
+    slug = "command-not-executable"
+    exit_code = 126
+
+
 class OutputError(PodtraceError):
     """The report could not be written where it was asked to go."""
 
