@@ -93,6 +93,7 @@ class ClusterSource:
         observer: Observer,
         clock: Clock | None = None,
         is_last: Callable[[bytes], bool] = is_trailer,
+        silence_s: float = SILENCE_S,
     ) -> None:
         self._cluster = cluster
         self._manifest = manifest
@@ -101,6 +102,7 @@ class ClusterSource:
         self._observer = observer
         self._clock = clock or SystemClock()
         self._is_last = is_last
+        self._silence_s = silence_s
         self._stop_asked = False
         self._create_tried = False
         self._is_over = False
@@ -166,7 +168,12 @@ class ClusterSource:
     def open_log(self, since: str | None, follow: bool) -> Stream | None:
         """The tracer's log, None when there is none."""
         return self._cluster.open_log(
-            self._namespace, self._name, container=TRACER_CONTAINER, since=since, follow=follow, silence_s=SILENCE_S
+            self._namespace,
+            self._name,
+            container=TRACER_CONTAINER,
+            since=since,
+            follow=follow,
+            silence_s=self._silence_s,
         )
 
     def events(self) -> tuple[PodEvent, ...]:
