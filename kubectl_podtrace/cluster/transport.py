@@ -7,6 +7,7 @@ it: the client's generated calls cannot resume a log, and its models would cost 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
@@ -197,9 +198,16 @@ def _plain_reason(error: Exception) -> str:
     match reason:
         case urllib3.exceptions.NameResolutionError():
             return "its name is not known"
+        case urllib3.exceptions.NewConnectionError():  # a kind of ConnectTimeoutError to urllib3
+            return _without_objects(reason)
         case urllib3.exceptions.ConnectTimeoutError():
             return "no connection in time"
         case urllib3.exceptions.ReadTimeoutError():
             return "no answer in time"
         case _:
-            return str(reason).split(">: ")[-1].split("): ")[-1]
+            return _without_objects(reason)
+
+
+def _without_objects(reason: BaseException) -> str:
+    """`<HTTPConnection(...) at 0x...>: Failed to ...: [Errno 111] Connection refused` to its last, human part."""
+    return re.sub(r"^.*\[Errno \d+\] |^.*>: |^.*\): ", "", str(reason)) or type(reason).__name__

@@ -104,8 +104,7 @@ class FakeApi:
 
     def serve(self) -> Iterator[FakeApi]:
         """Serve until the generator is closed: for a fixture's `yield from`."""
-        server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
-        server.daemon_threads = True
+        server = _Server(self)
         self.port = server.server_address[1]
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
@@ -222,63 +221,71 @@ def _status(status: int, message: str, reason: str = "BadRequest") -> tuple[int,
     return status, {"kind": "Status", "status": "Failure", "message": message, "reason": reason, "code": status}
 
 
-def _handler_of(api: FakeApi) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
+class _Server(ThreadingHTTPServer):
+    """Carries the state to the handlers, each of which is an object of its own."""
 
-        def _serve(self) -> None:
-            # A proxied request names the whole URL, so the server can stand in for a proxy as well.
-            url = urlsplit(self.path)
-            length = int(self.headers.get("Content-Length") or 0)
-            request = Request(
-                method=self.command,
-                path=url.path,
-                query={key: values[0] for key, values in parse_qs(url.query).items()},
-                headers=dict(self.headers.items()),
-                body=json.loads(self.rfile.read(length)) if length else None,
-            )
-            with api.lock:
-                api.requests.append(request)
-                answer = api.answer(request)
-            if isinstance(answer, list):
-                self._send_log(answer)
-            else:
-                self._send_object(*answer)
+    daemon_threads = True
 
-        do_GET = do_POST = do_DELETE = _serve  # noqa: N815  # the base class calls them so
+    def __init__(self, api: FakeApi) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.api = api
 
-        def _send_object(self, status: int, body: Mapping[str, Any]) -> None:
-            content = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
 
-        def _send_log(self, script: list[Step]) -> None:
-            self.send_response(200)
-            self.send_header("Transfer-Encoding", "chunked")
-            self.end_headers()
-            for step in script:
-                match step:
-                    case bytes():
-                        self.wfile.write(b"%x\r\n%s\r\n" % (len(step), step))
-                    case Until(event=event):
-                        self.wfile.flush()
-                        event.wait(WAIT_S)
-                    case Cut():
-                        self.close_connection = True
-                        return
-            self.wfile.write(b"0\r\n\r\n")
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
-        def handle(self) -> None:
-            try:
-                super().handle()
-            except (BrokenPipeError, ConnectionResetError):
-                return  # the plugin hung up, which is its right
+    def _serve(self) -> None:
+        # A proxied request names the whole URL, so the server can stand in for a proxy as well.
+        url = urlsplit(self.path)
+        length = int(self.headers.get("Content-Length") or 0)
+        request = Request(
+            method=self.command,
+            path=url.path,
+            query={key: values[0] for key, values in parse_qs(url.query).items()},
+            headers=dict(self.headers.items()),
+            body=json.loads(self.rfile.read(length)) if length else None,
+        )
+        assert isinstance(self.server, _Server)
+        api = self.server.api
+        with api.lock:
+            api.requests.append(request)
+            answer = api.answer(request)
+        if isinstance(answer, list):
+            self._send_log(answer)
+        else:
+            self._send_object(*answer)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's name for it
-            """Nothing: the recorded requests tell more."""
+    do_GET = do_POST = do_DELETE = _serve  # noqa: N815  # the base class calls them so
 
-    return Handler
+    def _send_object(self, status: int, body: Mapping[str, Any]) -> None:
+        content = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _send_log(self, script: list[Step]) -> None:
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for step in script:
+            match step:
+                case bytes():
+                    self.wfile.write(b"%x\r\n%s\r\n" % (len(step), step))
+                case Until(event=event):
+                    event.wait(WAIT_S)
+                case Cut():
+                    self.close_connection = True
+                    return
+        self.wfile.write(b"0\r\n\r\n")
+
+    def handle(self) -> None:
+        try:
+            super().handle()
+        except (BrokenPipeError, ConnectionResetError):
+            return  # the plugin hung up, which is its right
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's name for it
+        """Nothing: the recorded requests tell more."""

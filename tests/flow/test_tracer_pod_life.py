@@ -44,7 +44,7 @@ def failure(source: ClusterSource) -> PodtraceError:
     return caught.value
 
 
-def test_a_pod_is_created_followed_and_deleted(api: FakeApi, source: ClusterSource, told: Told):
+def test_a_pod_is_created_followed_and_deleted(api: FakeApi, source: ClusterSource, told: Told) -> None:
     api.starts = [ACCEPTED, CREATING, RUNNING]
     api.logs = [[stamped(b"first", b"second"), stamped(b"last", second=1)]]
     assert run(source) == [b"first", b"second", b"last"]
@@ -53,20 +53,20 @@ def test_a_pod_is_created_followed_and_deleted(api: FakeApi, source: ClusterSour
     assert told.notices == []
 
 
-def test_the_log_is_asked_for_before_the_api_knows_that_the_container_runs(api: FakeApi, source: ClusterSource):
+def test_the_log_is_asked_for_before_the_api_knows_that_the_container_runs(api: FakeApi, source: ClusterSource) -> None:
     api.starts = [CREATING]
     api.logs = [[stamped(b"last")]]
     assert run(source) == [b"last"]
 
 
-def test_a_tracer_that_ended_at_once_is_still_read(api: FakeApi, source: ClusterSource):
+def test_a_tracer_that_ended_at_once_is_still_read(api: FakeApi, source: ClusterSource) -> None:
     api.starts = [tracer_status({"terminated": {"exitCode": 1, "reason": "Error"}}, "Failed")]
     api.logs = [[stamped(b"cannot trace here")], []]
     assert run(source) == [b"cannot trace here"]
     assert api.pods == {}
 
 
-def test_rbac_names_the_verb_and_the_resource(api: FakeApi, source: ClusterSource):
+def test_rbac_names_the_verb_and_the_resource(api: FakeApi, source: ClusterSource) -> None:
     text = 'pods is forbidden: User "bob" cannot create resource "pods" in API group "" in the namespace "shop"'
     api.refusals["create pods"] = Refusal(status=403, message=text)
     error = failure(source)
@@ -85,19 +85,21 @@ def test_rbac_names_the_verb_and_the_resource(api: FakeApi, source: ClusterSourc
         (422, "Invalid", "spec.containers[0].image: Invalid value"),
     ],
 )
-def test_a_policy_is_quoted_in_its_own_words(api: FakeApi, source: ClusterSource, status: int, reason: str, text: str):
+def test_a_policy_is_quoted_in_its_own_words(
+    api: FakeApi, source: ClusterSource, status: int, reason: str, text: str
+) -> None:
     api.refusals["create pods"] = Refusal(status=status, reason=reason, message=text)
     error = failure(source)
     assert isinstance(error, AdmissionRefusedError)
     assert text in error.message
 
 
-def test_pod_security_is_answered_with_another_namespace(api: FakeApi, source: ClusterSource):
+def test_pod_security_is_answered_with_another_namespace(api: FakeApi, source: ClusterSource) -> None:
     api.refusals["create pods"] = Refusal(status=403, message='violates PodSecurity "restricted:latest"')
     assert "--tracer-namespace" in (failure(source).hint or "")
 
 
-def test_a_missing_tracer_namespace_is_named(api: FakeApi, source: ClusterSource):
+def test_a_missing_tracer_namespace_is_named(api: FakeApi, source: ClusterSource) -> None:
     api.refusals["create pods"] = Refusal(status=404, reason="NotFound", message='namespaces "shop" not found')
     error = failure(source)
     assert isinstance(error, TargetNotFoundError)
@@ -105,7 +107,9 @@ def test_a_missing_tracer_namespace_is_named(api: FakeApi, source: ClusterSource
 
 
 @pytest.mark.parametrize("reason", ["ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"])
-def test_an_image_that_cannot_be_had_is_told_in_the_kubelets_words(api: FakeApi, source: ClusterSource, reason: str):
+def test_an_image_that_cannot_be_had_is_told_in_the_kubelets_words(
+    api: FakeApi, source: ClusterSource, reason: str
+) -> None:
     api.starts = [CREATING, tracer_status({"waiting": {"reason": reason, "message": "manifest unknown"}})]
     error = failure(source)
     assert isinstance(error, ImageError)
@@ -121,7 +125,7 @@ def test_an_image_that_cannot_be_had_is_told_in_the_kubelets_words(api: FakeApi,
         {"phase": "Failed", "reason": "OutOfmemory", "message": "no such device"},
     ],
 )
-def test_a_tracer_that_cannot_start_says_why(api: FakeApi, source: ClusterSource, status: dict[str, Any]):
+def test_a_tracer_that_cannot_start_says_why(api: FakeApi, source: ClusterSource, status: dict[str, Any]) -> None:
     api.starts = [ACCEPTED, status]
     error = failure(source)
     assert isinstance(error, TracerStartError)
@@ -129,7 +133,7 @@ def test_a_tracer_that_cannot_start_says_why(api: FakeApi, source: ClusterSource
     assert api.pods == {}
 
 
-def test_a_pull_is_shown_from_the_events(api: FakeApi, source: ClusterSource, told: Told):
+def test_a_pull_is_shown_from_the_events(api: FakeApi, source: ClusterSource, told: Told) -> None:
     api.starts = [CREATING] * 15 + [RUNNING]
     api.events = [{"reason": "Pulling", "message": "Pulling image", "type": "Normal"}]
 
@@ -144,7 +148,9 @@ def test_a_pull_is_shown_from_the_events(api: FakeApi, source: ClusterSource, to
 
 
 @pytest.mark.parametrize(("ready", "words"), [("False", "not ready"), (None, "gone")])
-def test_a_node_that_is_not_there_ends_the_wait(api: FakeApi, source: ClusterSource, ready: str | None, words: str):
+def test_a_node_that_is_not_there_ends_the_wait(
+    api: FakeApi, source: ClusterSource, ready: str | None, words: str
+) -> None:
     api.starts = [ACCEPTED]
     if ready is not None:
         api.nodes["node-a"] = {"status": {"conditions": [{"type": "Ready", "status": ready}]}}
@@ -154,7 +160,7 @@ def test_a_node_that_is_not_there_ends_the_wait(api: FakeApi, source: ClusterSou
     assert api.pods == {}
 
 
-def test_a_node_that_may_not_be_read_has_time_to_answer_but_not_forever(api: FakeApi, source: ClusterSource):
+def test_a_node_that_may_not_be_read_has_time_to_answer_but_not_forever(api: FakeApi, source: ClusterSource) -> None:
     api.starts = [ACCEPTED]
     api.refusals["get nodes"] = Refusal(status=403, message='User "bob" cannot get resource "nodes"')
     error = failure(source)
@@ -162,7 +168,7 @@ def test_a_node_that_may_not_be_read_has_time_to_answer_but_not_forever(api: Fak
     assert "took no notice" in error.message
 
 
-def test_a_pod_that_someone_else_deletes_is_not_waited_for(api: FakeApi, source: ClusterSource, told: Told):
+def test_a_pod_that_someone_else_deletes_is_not_waited_for(api: FakeApi, source: ClusterSource, told: Told) -> None:
     def lose_the_pod(stage: Stage) -> None:
         if stage is Stage.CREATED:
             api.pods.clear()
@@ -171,7 +177,7 @@ def test_a_pod_that_someone_else_deletes_is_not_waited_for(api: FakeApi, source:
     assert "deleted by someone else" in failure(source).message
 
 
-def test_a_log_that_is_cut_goes_on_where_it_was(api: FakeApi, source: ClusterSource):
+def test_a_log_that_is_cut_goes_on_where_it_was(api: FakeApi, source: ClusterSource) -> None:
     api.starts = [RUNNING]
     api.logs = [
         [stamped(b"one", second=1), stamped(b"two", second=2), stamped(b"three is cut", second=3)[:-4], Cut()],
@@ -183,7 +189,7 @@ def test_a_log_that_is_cut_goes_on_where_it_was(api: FakeApi, source: ClusterSou
     assert second["follow"] == "true"
 
 
-def test_an_end_without_the_last_line_is_not_the_end_while_the_tracer_runs(api: FakeApi, source: ClusterSource):
+def test_an_end_without_the_last_line_is_not_the_end_while_the_tracer_runs(api: FakeApi, source: ClusterSource) -> None:
     api.starts = [RUNNING]
     api.logs = [[stamped(b"one")], [], [stamped(b"one"), stamped(b"last", second=1)]]
     assert run(source) == [b"one", b"one", b"last"]
@@ -191,7 +197,7 @@ def test_an_end_without_the_last_line_is_not_the_end_while_the_tracer_runs(api: 
 
 def test_a_silent_log_is_opened_again(
     api: FakeApi, cluster: Cluster, manifest: dict[str, Any], told: Told, clock: QuickClock
-):
+) -> None:
     never = threading.Event()
     api.starts = [RUNNING]
     api.logs = [[stamped(b"one"), Until(event=never)], [stamped(b"one"), stamped(b"last", second=1)]]
@@ -202,14 +208,14 @@ def test_a_silent_log_is_opened_again(
     never.set()
 
 
-def test_a_tracer_that_died_is_read_to_its_end_and_no_further(api: FakeApi, source: ClusterSource):
+def test_a_tracer_that_died_is_read_to_its_end_and_no_further(api: FakeApi, source: ClusterSource) -> None:
     api.starts = [RUNNING, ENDED]
     api.logs = [[stamped(b"one")], [stamped(b"one"), stamped(b"half", second=1)[:-1]]]
     assert run(source) == [b"one", b"one", b"half"]
     assert [call.query["follow"] for call in api.calls("GET", "/log")] == ["true", "false"]
 
 
-def test_a_log_that_never_comes_back_is_given_up(api: FakeApi, source: ClusterSource, told: Told):
+def test_a_log_that_never_comes_back_is_given_up(api: FakeApi, source: ClusterSource, told: Told) -> None:
     api.starts = [RUNNING]
     api.logs = [[stamped(b"one")]]
     assert run(source) == [b"one"]
@@ -217,7 +223,9 @@ def test_a_log_that_never_comes_back_is_given_up(api: FakeApi, source: ClusterSo
     assert api.pods == {}
 
 
-def test_a_stop_leaves_the_tracer_time_and_its_last_lines_still_come(api: FakeApi, source: ClusterSource, told: Told):
+def test_a_stop_leaves_the_tracer_time_and_its_last_lines_still_come(
+    api: FakeApi, source: ClusterSource, told: Told
+) -> None:
     api.starts = [RUNNING]
     api.logs = [[stamped(b"first"), Until(event=api.stopped), stamped(b"final snapshot", b"last", second=1)]]
     got = []
@@ -232,45 +240,57 @@ def test_a_stop_leaves_the_tracer_time_and_its_last_lines_still_come(api: FakeAp
     assert told.stages[-1] is Stage.STOPPING
 
 
-def test_the_first_signal_stops_and_the_second_leaves_at_once(api: FakeApi, source: ClusterSource):
+def test_the_first_signal_stops_and_the_second_leaves_at_once(api: FakeApi, source: ClusterSource) -> None:
     never = threading.Event()
     api.starts = [RUNNING]
     api.logs = [[stamped(b"first"), Until(event=api.stopped), stamped(b"tail"), Until(event=never)]]
     got = []
-    with pytest.raises(KeyboardInterrupt), source, stopping_on_signals(source):
-        for line in source.lines():
-            got.append(line)
-            signal.raise_signal(signal.SIGINT if line == b"first" else signal.SIGTERM)
+
+    def interrupt_at_each_line() -> None:
+        with source, stopping_on_signals(source):
+            for line in source.lines():
+                got.append(line)
+                signal.raise_signal(signal.SIGINT if line == b"first" else signal.SIGTERM)
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupt_at_each_line()
     never.set()
     assert got == [b"first", b"tail"]
     assert api.pods == {}
 
 
-def test_a_stop_during_the_start_ends_the_wait(api: FakeApi, source: ClusterSource, told: Told):
+def test_a_stop_during_the_start_ends_the_wait(api: FakeApi, source: ClusterSource, told: Told) -> None:
     api.starts = [CREATING]
     told.progress = lambda stage: source.stop() if stage is Stage.STARTING else None  # type: ignore[method-assign]
     assert isinstance(failure(source), InterruptedRunError)
     assert api.pods == {}
 
 
-def test_a_stop_before_the_start_creates_nothing(api: FakeApi, source: ClusterSource):
+def test_a_stop_before_the_start_creates_nothing(api: FakeApi, source: ClusterSource) -> None:
     source.stop()
     assert isinstance(failure(source), InterruptedRunError)
     assert api.requests == []
 
 
-def test_the_pod_is_deleted_when_the_reader_fails(api: FakeApi, source: ClusterSource):
+def test_the_pod_is_deleted_when_the_reader_fails(api: FakeApi, source: ClusterSource) -> None:
     api.starts = [RUNNING]
     api.logs = [[stamped(b"first"), Until(event=api.stopped)]]
-    with pytest.raises(ZeroDivisionError), source:
-        for _ in source.lines():
-            raise ZeroDivisionError
+
+    def fail_at_the_first_line() -> None:
+        with source:
+            for _ in source.lines():
+                raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_at_the_first_line()
     assert api.pods == {}
     assert [call.body["gracePeriodSeconds"] for call in api.calls("DELETE")] == [1]
     api.stopped.set()
 
 
-def test_a_pod_that_may_not_be_deleted_is_named_with_the_command(api: FakeApi, source: ClusterSource, told: Told):
+def test_a_pod_that_may_not_be_deleted_is_named_with_the_command(
+    api: FakeApi, source: ClusterSource, told: Told
+) -> None:
     api.starts = [RUNNING]
     api.logs = [[stamped(b"last")]]
     api.refusals["delete pods"] = Refusal(status=403, message='User "bob" cannot delete resource "pods"')
@@ -279,7 +299,7 @@ def test_a_pod_that_may_not_be_deleted_is_named_with_the_command(api: FakeApi, s
     assert "kubectl delete pod -n shop podtrace-api-0-abcde" in told.notices[0]
 
 
-def test_closing_twice_deletes_once(api: FakeApi, source: ClusterSource):
+def test_closing_twice_deletes_once(api: FakeApi, source: ClusterSource) -> None:
     api.starts = [RUNNING]
     api.logs = [[stamped(b"last")]]
     run(source)
