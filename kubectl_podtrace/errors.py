@@ -126,6 +126,19 @@ class TracerRefusedError(PodtraceError):
     exit_code = 7
 
 
+class IncompatibleTracerError(PodtraceError):
+    """The tracer speaks another version of the stream than this plugin."""
+
+    slug = "incompatible-tracer"
+    exit_code = 7
+
+    def __init__(self, *, theirs: int, ours: int, tracer_version: str) -> None:
+        super().__init__(
+            f"the tracer (version {tracer_version!a}) writes stream version {theirs}, this plugin reads version {ours}",
+            "use plugin and tracer image of the same release (--image, PODTRACE_IMAGE)",
+        )
+
+
 class LocalModeError(PodtraceError):
     """Local mode cannot start on this machine."""
 

@@ -1,0 +1,288 @@
+"""Folds a stream, line by line, into its newest cumulative values and the account of its own completeness."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Final
+
+from kubectl_podtrace.analysis.sequence import Gap, Place, Sequence
+from kubectl_podtrace.analysis.series import Series
+from kubectl_podtrace.analysis.tables import (
+    CAPACITY,
+    ERROR_COUNTERS,
+    EXIT_COUNTERS,
+    FAILED_OPEN_COUNTERS,
+    FILE_COUNTERS,
+    PROCESS_COUNTERS,
+    TARGET_COUNTERS,
+    TOTALS_COUNTERS,
+    TOTALS_MAXIMA,
+    Buckets,
+    OperationKey,
+    State,
+    Table,
+    valid_buckets,
+)
+from kubectl_podtrace.errors import IncompatibleTracerError
+from kubectl_podtrace.wire.codec import Line, Noise, UnknownKind, decode
+from kubectl_podtrace.wire.records import (
+    ErrorRow,
+    Errors,
+    Event,
+    Existing,
+    ExitRow,
+    Exits,
+    FailedOpenRow,
+    FailedOpens,
+    FileRow,
+    Files,
+    Header,
+    Heartbeat,
+    Histogram,
+    Notice,
+    Probe,
+    Processes,
+    ProcessRow,
+    Record,
+    Refusal,
+    Scope,
+    TargetRow,
+    Targets,
+    Totals,
+    TotalsRow,
+    Trailer,
+)
+from kubectl_podtrace.wire.version import WIRE_VERSION
+
+SERIES_OPERATIONS: Final = frozenset({"connections.attempt", "tcp.send", "tcp.receive"})
+RECENT_EVENTS: Final = 200
+MAX_NOTICES: Final = 100
+WINDOW_SECONDS: Final = 6
+"""States of so many newest seconds are kept, so that a window of 5 s always has its beginning."""
+
+
+class Fold:
+    """What is known of a trace after the lines fed so far. Memory is bounded, whatever the stream holds."""
+
+    def __init__(self) -> None:
+        self.header: Header | None = None
+        self.trailer: Trailer | None = None
+        self.refusal: Refusal | None = None
+        self.heartbeat: Heartbeat | None = None
+        self.existing: Existing | None = None
+        self.scopes: dict[int, Scope] = {}
+        self.probes: dict[str, Probe] = {}
+        self.notices: dict[tuple[str, str], Notice] = {}
+        self.recent_events: deque[Event] = deque(maxlen=RECENT_EVENTS)
+        self.lines = self.bytes = 0
+        self.noise_lines = self.duplicates = self.unknown_lines = self.early_lines = 0
+        self.trailer_mismatches = 0
+        self._sequence = Sequence()
+        self._gap_ns = 0
+        self._histograms: dict[OperationKey, Buckets] = {}
+        self._broken_histograms = 0
+        self._series: dict[OperationKey, Series] = {}
+        self._states: deque[State] = deque(maxlen=WINDOW_SECONDS)
+        self._totals = Table[OperationKey, TotalsRow](
+            lambda row: (row.scope, row.operation), TOTALS_COUNTERS + TOTALS_MAXIMA
+        )
+        self._errors = Table[tuple[int, str, int], ErrorRow](
+            lambda row: (row.scope, row.operation, row.errno), ERROR_COUNTERS
+        )
+        self._files = Table[tuple[int, int], FileRow](lambda row: (row.scope, row.key), FILE_COUNTERS)
+        self._failed_opens = Table[tuple[int, int], FailedOpenRow](
+            lambda row: (row.scope, row.key), FAILED_OPEN_COUNTERS
+        )
+        self._targets = Table[tuple[int, str, int], TargetRow](
+            lambda row: (row.scope, row.address, row.port), TARGET_COUNTERS
+        )
+        self._processes = Table[tuple[int, int, int], ProcessRow](
+            lambda row: (row.scope, row.node_pid, row.start_ns), PROCESS_COUNTERS
+        )
+        self._exits = Table[tuple[int, str, int, int], ExitRow](
+            lambda row: (row.scope, row.comm, row.code, row.signal), EXIT_COUNTERS
+        )
+        self._table_of: dict[type[Any], Table[Any, Any]] = {
+            Errors: self._errors,
+            Files: self._files,
+            FailedOpens: self._failed_opens,
+            Targets: self._targets,
+            Processes: self._processes,
+            Exits: self._exits,
+        }
+
+    def feed(self, data: bytes) -> Line | UnknownKind | Noise:
+        """Takes one line in and returns what it was; raises IncompatibleTracerError for another wire version."""
+        self.lines += 1
+        self.bytes += len(data)
+        decoded = decode(data)
+        match decoded:
+            case Noise():
+                self.noise_lines += 1
+            case UnknownKind():
+                self.unknown_lines += 1
+                if self.header is not None:
+                    self._place(decoded.seq, self._sequence.newest_ns)
+            case Line():
+                self._take_line(decoded)
+        return decoded
+
+    @property
+    def started_ns(self) -> int:
+        """When the last probe was attached (monotonic); 0 while that is not known."""
+        return self.header.started_ns if self.header else 0
+
+    @property
+    def ended_ns(self) -> int:
+        """When the probes were detached, or the time of the newest line where the trailer is missing (monotonic)."""
+        return max(self.trailer.ended_ns if self.trailer else self._sequence.newest_ns, self.started_ns)
+
+    @property
+    def newest_ns(self) -> int:
+        """The time of the newest line (monotonic)."""
+        return self._sequence.newest_ns
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """Runs of lines that did not arrive."""
+        return self._sequence.gaps
+
+    @property
+    def broken_rows(self) -> int:
+        """Rows that contradicted earlier ones (a counter that fell) or themselves; they were ignored."""
+        return self._broken_histograms + self._totals.broken + sum(table.broken for table in self._table_of.values())
+
+    @property
+    def left_out_rows(self) -> int:
+        """Rows of keys beyond what a table holds; they were ignored."""
+        return self._totals.left_out + sum(table.left_out for table in self._table_of.values())
+
+    @property
+    def states(self) -> tuple[State, ...]:
+        """The states at the newest heartbeats, oldest first."""
+        return tuple(self._states)
+
+    def state(self) -> State:
+        """All cumulative values now."""
+        return State(
+            at_ns=self._sequence.newest_ns,
+            totals=dict(self._totals.rows),
+            histograms=dict(self._histograms),
+            errors=dict(self._errors.rows),
+            files=dict(self._files.rows),
+            failed_opens=dict(self._failed_opens.rows),
+            targets=dict(self._targets.rows),
+            processes=dict(self._processes.rows),
+            exits=dict(self._exits.rows),
+        )
+
+    def series(self, operation: str, scopes: frozenset[int] | None) -> list[Series]:
+        """How an operation's counters grew over time, one series for each selected scope."""
+        return [
+            series
+            for (scope, name), series in self._series.items()
+            if name == operation and (scopes is None or scope in scopes)
+        ]
+
+    def _place(self, seq: int, at_ns: int) -> Place:
+        before, expected = self._sequence.newest_ns, self._sequence.next
+        place = self._sequence.place(seq, at_ns)
+        if place is Place.NEW and seq > expected:
+            self._gap_ns = before
+        if place is Place.DUPLICATE:
+            self.duplicates += 1
+        return place
+
+    def _take_line(self, line: Line) -> None:
+        record = line.record
+        if isinstance(record, Header) and record.wire_version != WIRE_VERSION:
+            raise IncompatibleTracerError(
+                theirs=record.wire_version, ours=WIRE_VERSION, tracer_version=record.tracer_version
+            )
+        if self.header is None and not isinstance(record, Header | Refusal):
+            # Nothing says yet how to read it. It stays missing in the sequence; the next record of its key heals it.
+            self.early_lines += 1
+            return
+        place = self._place(line.seq, line.at_ns)
+        if place is not Place.DUPLICATE:
+            self._take(record, line.at_ns, late=place is Place.LATE)
+
+    def _take(self, record: Record, at_ns: int, *, late: bool) -> None:
+        match record:
+            case Header():
+                if not late or self.header is None:
+                    self.header = record
+            case Totals():
+                self._take_totals(record.rows, at_ns, late=late)
+            case Histogram():
+                self._take_histogram(record, late=late)
+            case Heartbeat():
+                self._take_heartbeat(record, late=late)
+            case Trailer():
+                self._take_trailer(record, at_ns, late=late)
+            case Event():
+                self.recent_events.append(record)
+            case Errors() | Files() | FailedOpens() | Targets() | Processes() | Exits():
+                self._take_rows(record, late=late)
+            case Scope() | Probe() | Notice() | Existing() | Refusal():
+                self._take_fact(record)
+
+    def _take_fact(self, record: Scope | Probe | Notice | Existing | Refusal) -> None:
+        match record:
+            case Scope():
+                self.scopes[record.index] = record
+            case Probe():
+                if record.name in self.probes or len(self.probes) < CAPACITY:
+                    self.probes[record.name] = record
+            case Notice():
+                if len(self.notices) < MAX_NOTICES:
+                    self.notices[record.slug, record.text] = record
+            case Existing():
+                self.existing = record
+            case Refusal():
+                self.refusal = record
+
+    def _take_rows(self, record: Errors | Files | FailedOpens | Targets | Processes | Exits, *, late: bool) -> None:
+        table = self._table_of[type(record)]
+        for row in record.rows:
+            table.update(row, late=late)
+
+    def _take_totals(self, rows: tuple[TotalsRow, ...], at_ns: int, *, late: bool) -> None:
+        for row in rows:
+            self._take_total(row, at_ns, late=late)
+
+    def _take_total(self, row: TotalsRow, at_ns: int, *, late: bool) -> None:
+        if not self._totals.update(row, late=late) or late or row.operation not in SERIES_OPERATIONS:
+            return
+        key = (row.scope, row.operation)
+        series = self._series.get(key)
+        if series is None:
+            series = self._series[key] = Series(self.started_ns)
+        series.add(at_ns, row.count, row.bytes, gap_ns=self._gap_ns)
+
+    def _take_histogram(self, record: Histogram, *, late: bool) -> None:
+        buckets = valid_buckets(record.buckets)
+        key = (record.scope, record.operation)
+        known = self._histograms.get(key)
+        if buckets is None or (known is None and len(self._histograms) >= CAPACITY):
+            self._broken_histograms += 1
+            return
+        known = known or {}
+        if any(number < known.get(bucket, 0) for bucket, number in buckets.items()):
+            self._broken_histograms += not late
+            return
+        # A new mapping each time: states that are kept share the old one.
+        self._histograms[key] = {**known, **buckets}
+
+    def _take_heartbeat(self, record: Heartbeat, *, late: bool) -> None:
+        if late:
+            return
+        self.heartbeat = record
+        self._states.append(self.state())
+
+    def _take_trailer(self, record: Trailer, at_ns: int, *, late: bool) -> None:
+        self.trailer = record
+        self.heartbeat = record.heartbeat
+        rows = self._totals.rows
+        self.trailer_mismatches = sum(rows.get((row.scope, row.operation)) != row for row in record.totals)
+        self._take_totals(record.totals, at_ns, late=late)

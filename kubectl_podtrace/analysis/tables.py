@@ -1,0 +1,147 @@
+"""Keyed cumulative values in bounded memory, and the difference of two of their states."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Generic, TypeVar
+
+from kubectl_podtrace.wire.histogram import BUCKETS, midpoint
+from kubectl_podtrace.wire.records import (
+    ErrorRow,
+    ExitRow,
+    FailedOpenRow,
+    FileRow,
+    ProcessRow,
+    TargetRow,
+    TotalsRow,
+)
+
+CAPACITY: Final = 20_000
+"""The most keys a table keeps; rows of further keys are counted and left out."""
+
+Key = TypeVar("Key", bound=Hashable)
+Row = TypeVar("Row")
+
+
+class Table(Generic[Key, Row]):
+    """The newest row of each key. `counters` name the fields that never fall."""
+
+    def __init__(self, key: Callable[[Row], Key], counters: tuple[str, ...], capacity: int = CAPACITY) -> None:
+        self.rows: dict[Key, Row] = {}
+        self.left_out = 0
+        self.broken = 0
+        self._key = key
+        self._counters = counters
+        self._capacity = capacity
+
+    def update(self, row: Row, *, late: bool) -> bool:
+        """Takes a row in and says whether it was taken. A counter that fell breaks the row, unless the row is late."""
+        key = self._key(row)
+        known = self.rows.get(key)
+        if known is None:
+            if len(self.rows) >= self._capacity:
+                self.left_out += 1
+                return False
+            self.rows[key] = row
+            return True
+        values = [(getattr(known, name), getattr(row, name)) for name in self._counters]
+        if all(before <= now for before, now in values):
+            self.rows[key] = row
+            return True
+        if not late:
+            self.broken += 1
+        return False
+
+
+TOTALS_COUNTERS: Final = (
+    "count", "errors", "would_block", "interrupted", "bytes", "messages", "timed", "slow", "sum_ns",
+)  # fmt: skip
+TOTALS_MAXIMA: Final = ("max_ns", "max_bytes")
+ERROR_COUNTERS: Final = ("count",)
+FILE_COUNTERS: Final = ("operations", "bytes", "slow", "total_ns", "opened")
+FAILED_OPEN_COUNTERS: Final = ("failed",)
+TARGET_COUNTERS: Final = ("attempts", "failed", "established", "handshake_ns")
+PROCESS_COUNTERS: Final = ("events",)
+EXIT_COUNTERS: Final = ("count",)
+
+OperationKey = tuple[int, str]
+Buckets = Mapping[int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """All cumulative values at one moment; `at_ns` is monotonic. Its mappings must not be changed."""
+
+    at_ns: int
+    totals: Mapping[OperationKey, TotalsRow] = field(default_factory=dict)
+    histograms: Mapping[OperationKey, Buckets] = field(default_factory=dict)
+    errors: Mapping[tuple[int, str, int], ErrorRow] = field(default_factory=dict)
+    files: Mapping[tuple[int, int], FileRow] = field(default_factory=dict)
+    failed_opens: Mapping[tuple[int, int], FailedOpenRow] = field(default_factory=dict)
+    targets: Mapping[tuple[int, str, int], TargetRow] = field(default_factory=dict)
+    processes: Mapping[tuple[int, int, int], ProcessRow] = field(default_factory=dict)
+    exits: Mapping[tuple[int, str, int, int], ExitRow] = field(default_factory=dict)
+
+
+def difference(later: State, earlier: State) -> State:
+    """What happened between two states. A maximum that did not rise is that of the fullest bucket that grew."""
+    histograms = {
+        key: _bucket_difference(buckets, earlier.histograms.get(key, {})) for key, buckets in later.histograms.items()
+    }
+    totals = {
+        key: _totals_difference(row, earlier.totals.get(key), histograms.get(key, {}))
+        for key, row in later.totals.items()
+    }
+    return State(
+        at_ns=later.at_ns,
+        totals=totals,
+        histograms=histograms,
+        errors=_row_difference(later.errors, earlier.errors, ERROR_COUNTERS),
+        files=_row_difference(later.files, earlier.files, FILE_COUNTERS),
+        failed_opens=_row_difference(later.failed_opens, earlier.failed_opens, FAILED_OPEN_COUNTERS),
+        targets=_row_difference(later.targets, earlier.targets, TARGET_COUNTERS),
+        processes=_row_difference(later.processes, earlier.processes, PROCESS_COUNTERS),
+        exits=_row_difference(later.exits, earlier.exits, EXIT_COUNTERS),
+    )
+
+
+def valid_buckets(flat: tuple[int, ...]) -> Buckets | None:
+    """Bucket → count of a histogram record's flat list; None when the list is not one."""
+    numbers, counts = flat[0::2], flat[1::2]
+    if len(numbers) != len(counts) or any(number >= BUCKETS for number in numbers):
+        return None
+    return dict(zip(numbers, counts, strict=True))
+
+
+def _bucket_difference(later: Buckets, earlier: Buckets) -> Buckets:
+    if later is earlier:
+        return {}
+    grown = {bucket: number - earlier.get(bucket, 0) for bucket, number in later.items()}
+    return {bucket: number for bucket, number in grown.items() if number > 0}
+
+
+def _totals_difference(later: TotalsRow, earlier: TotalsRow | None, grown: Buckets) -> TotalsRow:
+    if earlier is None:
+        return later
+    longest = later.max_ns
+    if longest == earlier.max_ns:
+        longest = min(longest, midpoint(max(grown))) if grown else 0
+    change: TotalsRow = replace(_minus(later, earlier, TOTALS_COUNTERS), max_ns=longest)
+    return change
+
+
+def _row_difference(later: Mapping[Key, Row], earlier: Mapping[Key, Row], counters: tuple[str, ...]) -> dict[Key, Row]:
+    grown: dict[Key, Row] = {}
+    for key, row in later.items():
+        before = earlier.get(key)
+        if before is row:
+            continue
+        change = row if before is None else _minus(row, before, counters)
+        if any(getattr(change, name) for name in counters):
+            grown[key] = change
+    return grown
+
+
+def _minus(later: Any, earlier: Any, counters: tuple[str, ...]) -> Any:
+    return replace(later, **{name: getattr(later, name) - getattr(earlier, name) for name in counters})

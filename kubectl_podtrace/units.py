@@ -1,0 +1,164 @@
+"""Text of numbers: the one place where nanoseconds, bytes, counts and shares become words.
+
+Measured values show three significant digits; thresholds are printed as they were set.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+MICROSECOND: Final = 1_000
+MILLISECOND: Final = 1_000_000
+SECOND: Final = 1_000_000_000
+
+_DURATION_UNITS: Final = ((MICROSECOND, "µs"), (MILLISECOND, "ms"), (SECOND, "s"))
+_SIZE_UNITS: Final = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+
+
+def duration(ns: int) -> str:
+    """A measured duration.
+
+    >>> duration(7), duration(1_234_567), duration(999_999), duration(63_000_000_000), duration(7_260_000_000_000)
+    ('7 ns', '1.23 ms', '1.00 ms', '63.0 s', '2 h 1 min')
+    """
+    if ns < MICROSECOND:
+        return f"{ns} ns"
+    for scale, unit in _DURATION_UNITS:
+        text = _three_digits(ns / scale)
+        if float(text) < (100 if unit == "s" else 1000):
+            return f"{text} {unit}"
+    seconds = round(ns / SECOND)
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60} min"
+
+
+def threshold(ns: int) -> str:
+    """A threshold as it was set: milliseconds, every digit that matters.
+
+    >>> threshold(10_000_000), threshold(1_500_000), threshold(250)
+    ('10 ms', '1.5 ms', '0.00025 ms')
+    """
+    whole, rest = divmod(ns, MILLISECOND)
+    decimals = f"{rest:06d}".rstrip("0")
+    return f"{whole}.{decimals} ms" if decimals else f"{whole} ms"
+
+
+def count(number: int) -> str:
+    """A whole number with its thousands marked.
+
+    >>> count(1234567)
+    '1,234,567'
+    """
+    return f"{number:,}"
+
+
+def counted(number: int, singular: str, plural: str | None = None) -> str:
+    """A number and its noun.
+
+    >>> counted(1, "event"), counted(2000, "event"), counted(2, "retry", "retries")
+    ('1 event', '2,000 events', '2 retries')
+    """
+    return f"{count(number)} {singular if number == 1 else plural or singular + 's'}"
+
+
+def size(number: float) -> str:
+    """A number of bytes, in powers of 1024.
+
+    >>> size(999), size(1024), size(12_900_000)
+    ('999 B', '1.00 KiB', '12.3 MiB')
+    """
+    if number < 1000:
+        return f"{round(number)} B"
+    for exponent, unit in enumerate(_SIZE_UNITS, start=1):
+        text = _three_digits(number / 1024**exponent)
+        if float(text) < 1000 or unit == _SIZE_UNITS[-1]:
+            return f"{text} {unit}"
+    raise AssertionError("the last unit takes everything")
+
+
+def rate(per_s: float) -> str:
+    """A number per second.
+
+    >>> rate(0), rate(0.0333), rate(41.25), rate(12345.6)
+    ('0/s', '0.0333/s', '41.2/s', '12,346/s')
+    """
+    if per_s <= 0:
+        return "0/s"
+    if per_s >= 1000:
+        return f"{round(per_s):,}/s"
+    return f"{_three_digits(per_s)}/s" if per_s >= 0.001 else "< 0.001/s"
+
+
+def size_rate(per_s: float) -> str:
+    """Bytes per second.
+
+    >>> size_rate(12_900_000)
+    '12.3 MiB/s'
+    """
+    return f"{size(per_s)}/s"
+
+
+def ratio(share: float) -> str:
+    """A share of 1, in per cent; never rounded to all or nothing when it is neither.
+
+    >>> ratio(0), ratio(0.1234), ratio(0.0001), ratio(0.9999), ratio(1)
+    ('0 %', '12.3 %', '< 0.1 %', '> 99.9 %', '100 %')
+    """
+    if share in (0, 1):
+        return f"{int(share) * 100} %"
+    if 0 < share < 0.001:
+        return "< 0.1 %"
+    if 0.999 < share < 1:
+        return "> 99.9 %"
+    return f"{share * 100:.1f} %"
+
+
+def ratio_threshold(share: float) -> str:
+    """A share as it was set.
+
+    >>> ratio_threshold(0.1), ratio_threshold(0.025)
+    ('10 %', '2.5 %')
+    """
+    return f"{share * 100:.6f}".rstrip("0").rstrip(".") + " %"
+
+
+def factor(value: float) -> str:
+    """How many times one number is another.
+
+    >>> factor(1.2345)
+    '1.23'
+    """
+    return _three_digits(value)
+
+
+def wall_clock(when: datetime) -> str:
+    """A time for people, to the second.
+
+    >>> wall_clock(datetime(2026, 1, 2, 3, 4, 5, 600, tzinfo=UTC))
+    '2026-01-02 03:04:05 UTC'
+    """
+    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def rfc3339(when: datetime) -> str:
+    """A time for programs, to the microsecond.
+
+    >>> rfc3339(datetime(2026, 1, 2, 3, 4, 5, 600, tzinfo=UTC))
+    '2026-01-02T03:04:05.000600Z'
+    """
+    return f"{when.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
+
+
+def _three_digits(value: float) -> str:
+    """Three significant digits without an exponent; more before the point where the number has them."""
+    for decimals, limit in ((2, 10), (1, 100)):
+        text = f"{value:.{decimals}f}"
+        if float(text) < limit:
+            return _small(value) if float(text) < 1 else text
+    return f"{value:.0f}"
+
+
+def _small(value: float) -> str:
+    return f"{value:.3g}" if value >= 0.0001 else f"{value:.4f}"
