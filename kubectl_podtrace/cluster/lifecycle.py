@@ -105,7 +105,7 @@ class ClusterSource:
         self._silence_s = silence_s
         self._stop_asked = False
         self._create_tried = False
-        self._is_over = False
+        self._runs = False
         self._is_closed = False
         # SimpleQueue.put may be called in a signal handler whatever the interrupted code holds; an Event's set may not.
         self._orders: queue.SimpleQueue[bool] = queue.SimpleQueue()
@@ -128,6 +128,7 @@ class ClusterSource:
             pod=self, clock=self._clock, is_stopped=lambda: self._stop_asked, progress=self._observer.progress
         )
         log = wait.log()
+        self._runs = True
         follower = LogFollower(
             open_log=self.open_log,
             is_last=self._see_last,
@@ -136,7 +137,7 @@ class ClusterSource:
             notice=self._observer.notice,
         )
         yield from follower.lines(log)
-        self._is_over = True
+        self._runs = False
 
     def stop(self) -> None:
         """Delete the pod with its grace period: the tracer gets SIGTERM, and its last lines are still followed."""
@@ -144,7 +145,7 @@ class ClusterSource:
         self._orders.put(True)
 
     def close(self) -> None:
-        """Delete the pod and, when the tracer has ended, see that it is gone. Never raises `PodtraceError`."""
+        """Delete the pod and, unless the tracer is left running, see that it is gone. Never raises `PodtraceError`."""
         if self._is_closed:
             return
         self._is_closed = True
@@ -152,7 +153,8 @@ class ClusterSource:
         if not self._create_tried:
             return
         try:
-            gone = not self._delete(grace_s=0 if self._is_over else _LEAVE_GRACE_S) or self._is_gone_soon()
+            # With nothing running, no grace: a kubelet can take most of a minute to let such a pod go.
+            gone = not self._delete(grace_s=_LEAVE_GRACE_S if self._runs else 0) or self._is_gone_soon()
         except PodtraceError as error:
             self._observer.notice(
                 f"the tracer pod was not deleted ({error.message}); it ends at its deadline, or by: {self._by_hand()}"
@@ -185,9 +187,10 @@ class ClusterSource:
         return self._cluster.node_condition(node)
 
     def _see_last(self, line: bytes) -> bool:
-        if self._is_last(line):
-            self._is_over = True
-        return self._is_over
+        if not self._is_last(line):
+            return False
+        self._runs = False
+        return True
 
     def _has_ended(self) -> bool:
         pod = self.read()
@@ -215,7 +218,7 @@ class ClusterSource:
         return self._cluster.delete_pod(self._namespace, self._name, grace_s=grace_s)
 
     def _is_gone_soon(self) -> bool:
-        if not self._is_over:
+        if self._runs:
             return True
         give_up = self._clock.monotonic() + _GONE_WITHIN_S
         while self.read() is not None:
