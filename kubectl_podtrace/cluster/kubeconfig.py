@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -91,15 +93,44 @@ def _load_files(paths: list[Path], options: ConnectionOptions, configuration: Co
         known = ", ".join(sorted(_names(documents, "contexts"))) or "none"
         raise KubeconfigError(f'the kubeconfig has no context "{wanted}"', f"contexts there: {known}")
     try:
-        load_kube_config(  # type: ignore[no-untyped-call]
-            config_file=os.pathsep.join(str(path) for path in paths),
-            context=wanted,
-            client_configuration=configuration,
-        )
+        with _complaints() as complaints:
+            load_kube_config(  # type: ignore[no-untyped-call]
+                config_file=os.pathsep.join(str(path) for path in paths),
+                context=wanted,
+                client_configuration=configuration,
+            )
     except (ConfigException, OSError, ValueError, KeyError, TypeError) as error:
         raise KubeconfigError(f'the kubeconfig\'s context "{wanted}" cannot be used: {error}') from error
+    if complaints:
+        raise KubeconfigError(
+            f'the kubeconfig\'s context "{wanted}" got no credentials: {"; ".join(complaints)}',
+            "kubectl config view shows the program that it runs to get them",
+        )
+    _check_server(configuration.host)
     _apply_proxy(configuration, _named(documents, "clusters", context.get("cluster")).get("cluster"))
     return LoadedConfig(configuration=configuration, namespace=str(context.get("namespace") or DEFAULT_NAMESPACE))
+
+
+@contextmanager
+def _complaints() -> Iterator[list[str]]:
+    """What the client logs instead of raising: it goes on without credentials when a credential program fails."""
+    found: list[str] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            found.append(record.getMessage())
+
+    collector = Collector(level=logging.ERROR)
+    logging.getLogger().addHandler(collector)
+    try:
+        yield found
+    finally:
+        logging.getLogger().removeHandler(collector)
+
+
+def _check_server(server: str) -> None:
+    if not server.startswith(("https://", "http://")):
+        raise KubeconfigError(f'the kubeconfig\'s server "{server}" is not an address', "it starts with https://")
 
 
 def _apply_proxy(configuration: Configuration, cluster: object) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
@@ -141,8 +142,14 @@ def open_transport(
     if not configuration.verify_ssl:
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     try:
-        pool: urllib3.PoolManager = ApiClient(configuration).rest_client.pool_manager
-    except (ImportError, OSError, ValueError, urllib3.exceptions.HTTPError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", urllib3.exceptions.DependencyWarning)
+            pool: urllib3.PoolManager = ApiClient(configuration).rest_client.pool_manager
+    except ImportError as error:
+        raise KubeconfigError(
+            f"the kubeconfig's proxy {configuration.proxy} needs a Python package: {error}", "pip install PySocks"
+        ) from error
+    except (OSError, ValueError, urllib3.exceptions.HTTPError) as error:
         raise KubeconfigError(f"the kubeconfig's connection settings cannot be used: {error}") from error
 
     def headers() -> urllib3.HTTPHeaderDict:
@@ -190,11 +197,20 @@ def _plain_reason(error: Exception) -> str:
     import urllib3
 
     reason: BaseException = error
+    via = ""
     while isinstance(reason, (urllib3.exceptions.MaxRetryError, urllib3.exceptions.ProxyError)):
         inner = reason.reason if isinstance(reason, urllib3.exceptions.MaxRetryError) else reason.original_error
+        if isinstance(reason, urllib3.exceptions.ProxyError):
+            via = "through its proxy: "
         if inner is None:
             break
         reason = inner
+    return via + _words_of(reason)
+
+
+def _words_of(reason: BaseException) -> str:
+    import urllib3
+
     match reason:
         case urllib3.exceptions.NameResolutionError():
             return "its name is not known"

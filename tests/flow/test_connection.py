@@ -79,6 +79,14 @@ def test_a_clusters_proxy_is_used_whatever_the_environment_says(
             '{"current-context": "a", "contexts": [{"name": "a", "context": {"cluster": "c"}}]}',
             'context "a" cannot be used',
         ),
+        (
+            """
+            current-context: a
+            contexts: [{name: a, context: {cluster: c}}]
+            clusters: [{name: c, cluster: {server: 10.0.0.1}}]
+            """,
+            '"10.0.0.1" is not an address',
+        ),
     ],
 )
 def test_an_unusable_kubeconfig_says_what_is_wrong(tmp_path: Path, content: str, words: str) -> None:
@@ -91,6 +99,29 @@ def test_an_unknown_context_is_answered_with_the_known_ones(kubeconfig: Path) ->
     with pytest.raises(KubeconfigError) as caught:
         connect(ConnectionOptions(kubeconfig=str(kubeconfig), context="prod"), {})
     assert caught.value.hint == "contexts there: fake"
+
+
+def test_a_credential_program_that_fails_is_named(
+    api: FakeApi, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = api.write_kubeconfig(tmp_path / "exec")
+    document = json.loads(path.read_text(encoding="utf-8"))
+    program = {"apiVersion": "client.authentication.k8s.io/v1", "command": "no-such-login", "interactiveMode": "Never"}
+    document["users"][0]["user"] = {"exec": program}
+    path.write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(KubeconfigError, match=r"got no credentials: .*no-such-login"):
+        connect(ConnectionOptions(kubeconfig=str(path)), {})
+    assert capfd.readouterr().err == ""
+
+
+def test_a_proxy_that_does_not_answer_is_told_from_the_server(api: FakeApi, tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        proxy = f"http://127.0.0.1:{free.getsockname()[1]}"
+        path = api.write_kubeconfig(tmp_path / "proxied", proxy_url=proxy)
+        cluster = connect(ConnectionOptions(kubeconfig=str(path)), {})
+        with pytest.raises(ClusterUnreachableError, match="through its proxy: Connection refused"):
+            cluster.get_pod("shop", "api-0")
 
 
 def test_a_kubeconfig_that_is_not_there_is_named(tmp_path: Path) -> None:
