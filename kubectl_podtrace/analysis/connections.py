@@ -1,0 +1,126 @@
+"""Connections: attempts, handshakes, failures by error name, targets, and how attempts spread over time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import fmean, pstdev
+from typing import Final, Literal
+
+from kubectl_podtrace.analysis.selection import LISTED, OTHER, Dist, Selection
+from kubectl_podtrace.wire.records import Existing
+
+Pattern = Literal["steady", "bursty", "sporadic"]
+
+WINDOWS: Final = 10
+SHORTEST_WINDOW_S: Final = 1.0
+"""Counters travel once a second: a trace shorter than 10 s has fewer windows, not shorter ones."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectionTarget:
+    """A remote address; `name` is null where it is not known. `(other)` (port 0) holds all that are not listed."""
+
+    address: str
+    port: int
+    name: str | None
+    count: int
+    failed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExistingConnections:
+    """Connections that were open before the probes were attached, of the whole pod, by state."""
+
+    count: int
+    states: dict[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connections:
+    """The section `connections`. `pattern` is null when nothing was attempted."""
+
+    total: int
+    per_s: float
+    accepted: int
+    latency: Dist
+    failed: int
+    failed_ratio: float
+    errors: dict[str, int]
+    top_targets: tuple[ConnectionTarget, ...]
+    pattern: Pattern | None
+    peak_per_s: float
+    unique_targets: int
+    pending: int
+    one_shot: None
+    existing: ExistingConnections | None
+
+
+def connections(selection: Selection) -> Connections:
+    """The section `connections` of the selected scopes."""
+    attempts, failures = selection.of("connections.attempt"), selection.of("connections.failure")
+    established = selection.of("connections.handshake").count
+    accepted = selection.of("connections.accept")
+    targets = _targets(selection)
+    return Connections(
+        total=attempts.count,
+        per_s=selection.per_s(attempts.count),
+        accepted=accepted.count - accepted.errors,
+        latency=selection.latency("connections.handshake"),
+        failed=failures.count,
+        failed_ratio=failures.count / attempts.count if attempts.count else 0.0,
+        errors=selection.errors_by_name("connections.failure"),
+        top_targets=_top(targets, total=attempts.count, failed=failures.count),
+        pattern=pattern(selection, attempts.count),
+        peak_per_s=selection.peak_per_s(("connections.attempt",), in_bytes=False, total=attempts.count),
+        unique_targets=len(targets),
+        pending=max(attempts.count - established - failures.count, 0),
+        one_shot=None,
+        existing=_existing(selection.existing),
+    )
+
+
+def pattern(selection: Selection, attempts: int) -> Pattern | None:
+    """How attempts spread over windows of a tenth of the time: by population standard deviation against the mean."""
+    windows = max(min(WINDOWS, int(selection.duration_s / SHORTEST_WINDOW_S)), 1)
+    found = selection.amounts(("connections.attempt",), in_bytes=False, windows=windows)
+    if not attempts or found is None:
+        return None
+    mean, deviation = fmean(found), pstdev(found)
+    if deviation > 0.5 * mean:
+        return "bursty"
+    return "steady" if deviation < 0.1 * mean else "sporadic"
+
+
+def _targets(selection: Selection) -> list[ConnectionTarget]:
+    sums: dict[tuple[str, int], tuple[int, int]] = {}
+    for row in selection.targets:
+        count, failed = sums.get((row.address, row.port), (0, 0))
+        sums[row.address, row.port] = (count + row.attempts, failed + row.failed)
+    return [
+        ConnectionTarget(address=address, port=port, name=None, count=count, failed=failed)
+        for (address, port), (count, failed) in sums.items()
+    ]
+
+
+def _top(targets: list[ConnectionTarget], *, total: int, failed: int) -> tuple[ConnectionTarget, ...]:
+    listed = sorted(targets, key=lambda target: (-target.count, -target.failed, target.address, target.port))[:LISTED]
+    other = ConnectionTarget(
+        address=OTHER,
+        port=0,
+        name=None,
+        count=max(total - sum(target.count for target in listed), 0),
+        failed=max(failed - sum(target.failed for target in listed), 0),
+    )
+    return (*listed, other) if other.count or other.failed else tuple(listed)
+
+
+def _existing(record: Existing | None) -> ExistingConnections | None:
+    if record is None:
+        return None
+    states: dict[str, int] = {}
+    for row in record.rows:
+        states[row.state] = states.get(row.state, 0) + row.count
+    unlisted = record.total - sum(states.values())
+    if unlisted > 0:
+        states[OTHER] = states.get(OTHER, 0) + unlisted
+    return ExistingConnections(count=record.total, states=states)

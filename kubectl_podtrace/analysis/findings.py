@@ -1,0 +1,192 @@
+"""What a report's reader should look at first: rules over the numbers, each with its evidence and a next step.
+
+A rule looks at one kind of trouble and stays silent below its threshold, so that a healthy target has no findings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from kubectl_podtrace import units
+from kubectl_podtrace.analysis.connections import Connections, ConnectionTarget
+from kubectl_podtrace.analysis.files import Files, TopFile
+from kubectl_podtrace.analysis.selection import OTHER, Op, SlowOp
+from kubectl_podtrace.analysis.tcp import Rtt, Tcp
+
+Severity = Literal["info", "warning", "critical"]
+SEVERITIES: Final[tuple[Severity, ...]] = ("critical", "warning", "info")
+
+SPIKE_RATIO: Final = 0.05
+SLOW_RATIO: Final = 0.01
+SLOW_FACTOR: Final = 10
+"""One operation that took so many times its threshold is worth a finding by itself."""
+CRITICAL_RATIO: Final = 0.5
+FEW: Final = 10
+"""Of fewer operations a ratio says little: the finding is there, as information."""
+SEARCHING: Final = frozenset({"ENOENT"})
+"""Programs look for files along search paths: not finding one is no failure."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing to look at. `rule` names it for programs; `evidence` is the numbers that it rests on."""
+
+    rule: str
+    severity: Severity
+    title: str
+    evidence: str
+    next_step: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thresholds:
+    """What the user set: the share of errors and the durations above which a report raises its voice."""
+
+    error_ratio: float = 0.10
+    rtt_ns: int = 100_000_000
+    fs_ns: int = 10_000_000
+
+
+def find(
+    *, tcp: Tcp | None, connections: Connections | None, files: Files | None, thresholds: Thresholds
+) -> tuple[Finding, ...]:
+    """The findings, most severe first; sections that were not measured are None."""
+    found: list[Finding] = []
+    if connections:
+        found.extend(_failed_connections(connections, thresholds))
+    if tcp:
+        found.extend(_failing_operations({"TCP sends": tcp.send, "TCP receives": tcp.receive}, thresholds))
+        found.extend(_rtt_spikes(tcp.rtt))
+    if files:
+        found.extend(_failing_operations(_file_operations(files), thresholds))
+        for name, operation in (("reads", files.read), ("writes", files.write), ("fsyncs", files.fsync)):
+            found.extend(_slow_files(name, operation, files))
+    return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
+
+
+def _severity(part: int, whole: int) -> Severity:
+    if whole < FEW:
+        return "info"
+    return "critical" if part >= CRITICAL_RATIO * whole else "warning"
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{units.count(part)} of {units.count(whole)} ({units.ratio(part / whole)})"
+
+
+def _list(errors: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {units.count(number)}" for name, number in list(errors.items())[:3])
+
+
+def _failed_connections(section: Connections, thresholds: Thresholds) -> Iterator[Finding]:
+    if section.failed_ratio <= thresholds.error_ratio:
+        return
+    worst = max(section.top_targets, key=lambda target: target.failed, default=None)
+    where = f"; most to {_address(worst)}" if worst and worst.failed and worst.address != OTHER else ""
+    limit = units.ratio_threshold(thresholds.error_ratio)
+    yield Finding(
+        rule="connections-failed",
+        severity=_severity(section.failed, section.total),
+        title="connections fail",
+        evidence=f"{_share(section.failed, section.total)} attempts failed, threshold {limit}: "
+        f"{_list(section.errors)}{where}",
+        next_step=_connection_step(next(iter(section.errors), ""), where),
+    )
+
+
+def _address(target: ConnectionTarget) -> str:
+    address = f"[{target.address}]" if ":" in target.address else target.address
+    return f"{address}:{target.port}"
+
+
+def _connection_step(error: str, where: str) -> str:
+    peer = where.removeprefix("; most to ") or "the remote side"
+    match error:
+        case "ECONNREFUSED":
+            return f"nothing listens on {peer}: check that the service behind it runs and has ready endpoints"
+        case "ETIMEDOUT" | "EHOSTUNREACH" | "ENETUNREACH":
+            return f"no way to {peer}: check NetworkPolicies, firewalls, routes and the address itself"
+        case "EADDRNOTAVAIL":
+            return "local ports ran out: reuse connections (keep-alive, a pool) instead of opening one per request"
+        case "ABORTED":
+            return f"the program gave up on {peer} while connecting: compare its connect timeout with the latency"
+        case _:
+            return f"look up {error or 'the error'} for {peer} in the program's log at the time of the trace"
+
+
+def _file_operations(section: Files) -> dict[str, Op]:
+    return {
+        "file reads": section.read,
+        "file writes": section.write,
+        "fsyncs": section.fsync,
+        "file opens": section.open,
+        "unlinks": section.unlink,
+        "renames": section.rename,
+    }
+
+
+def _failing_operations(operations: Mapping[str, Op], thresholds: Thresholds) -> Iterator[Finding]:
+    for name, operation in operations.items():
+        searching = operation.errors.keys() & SEARCHING if name in ("file opens", "unlinks") else set()
+        errors = {error: number for error, number in operation.errors.items() if error not in searching}
+        failed = sum(errors.values())
+        if not failed or failed <= thresholds.error_ratio * operation.count:
+            continue
+        limit = units.ratio_threshold(thresholds.error_ratio)
+        yield Finding(
+            rule="error-rate",
+            severity=_severity(failed, operation.count),
+            title=f"{name} fail",
+            evidence=f"{_share(failed, operation.count)} {name} failed, threshold {limit}: {_list(errors)}",
+            next_step=_error_step(next(iter(errors))),
+        )
+
+
+def _error_step(error: str) -> str:
+    match error:
+        case "ENOSPC" | "EDQUOT":
+            return "free space or raise the volume's size or quota: df -h inside the container shows which"
+        case "EACCES" | "EPERM" | "EROFS":
+            return "check the container's user, the file modes, and whether the volume is mounted read-only"
+        case "EMFILE" | "ENFILE":
+            return "the descriptor limit is reached: look for descriptors that are never closed, or raise the limit"
+        case "ECONNRESET" | "EPIPE":
+            return "the other side closed: look at its log and its idle timeout, and whether it restarts"
+        case _:
+            return f"look for {error} in the program's log at the time of the trace"
+
+
+def _rtt_spikes(rtt: Rtt) -> Iterator[Finding]:
+    if not rtt.spikes or rtt.spikes <= SPIKE_RATIO * rtt.count:
+        return
+    yield Finding(
+        rule="rtt-spikes",
+        severity=_severity(rtt.spikes, rtt.count),
+        title="round-trip times spike",
+        evidence=f"{_share(rtt.spikes, rtt.count)} samples above {units.threshold(rtt.threshold_ns)}: "
+        f"p99 {units.duration(rtt.p99_ns)}, max {units.duration(rtt.max_ns)}",
+        next_step="compare with retransmits: many mean packets get lost on the way, few that the peer is far or busy",
+    )
+
+
+def _slow_files(name: str, operation: SlowOp, section: Files) -> Iterator[Finding]:
+    latency, limit = operation.latency, section.slow_threshold_ns
+    if not operation.slow or not latency.count:
+        return
+    if operation.slow <= SLOW_RATIO * latency.count and latency.max_ns < SLOW_FACTOR * max(limit, 1):
+        return
+    slowest: TopFile | None = max(
+        (file for file in section.top_files if file.path != OTHER), key=lambda file: file.slow, default=None
+    )
+    where = f"; most slow operations on {slowest.path}" if slowest and slowest.slow else ""
+    yield Finding(
+        rule="slow-files",
+        severity=_severity(operation.slow, latency.count),
+        title=f"{name} are slow",
+        evidence=f"{_share(operation.slow, latency.count)} took longer than {units.threshold(limit)}: "
+        f"p99 {units.duration(latency.p99_ns)}, max {units.duration(latency.max_ns)}{where}",
+        next_step="check the volume behind it (type, IOPS limit, other users of the disk)"
+        + (" and whether each write needs its own fsync" if name == "fsyncs" else ""),
+    )

@@ -1,0 +1,231 @@
+"""The folded numbers of the containers that a report is about, added up over them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from kubectl_podtrace.analysis.errno_names import errno_name
+from kubectl_podtrace.analysis.series import SECOND_NS, Series, amounts
+from kubectl_podtrace.analysis.tables import State
+from kubectl_podtrace.wire.histogram import percentile
+from kubectl_podtrace.wire.records import (
+    Existing,
+    ExitRow,
+    FailedOpenRow,
+    FileRow,
+    ProcessRow,
+    TargetRow,
+    TotalsRow,
+)
+from kubectl_podtrace.wire.topics import EVENT_OPERATIONS
+
+LISTED: Final = 100
+"""So many entries a list of a report holds; the rest is added up under `OTHER`."""
+OTHER: Final = "(other)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dist:
+    """A distribution of durations in nanoseconds; count, sum and maximum are exact, percentiles within 3.2 %."""
+
+    count: int
+    avg_ns: int
+    max_ns: int
+    p50_ns: int
+    p95_ns: int
+    p99_ns: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Op:
+    """An operation: `count` holds successes and errors, not calls that would have blocked or were interrupted."""
+
+    count: int
+    per_s: float
+    bytes: int
+    errors: dict[str, int]
+    would_block: int
+    interrupted: int
+    latency: Dist
+
+    @property
+    def failed(self) -> int:
+        """How many of `count` ended with an error."""
+        return sum(self.errors.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlowOp(Op):
+    """An operation on files; `slow` ones took longer than the threshold."""
+
+    slow: int
+
+
+@dataclass(kw_only=True)
+class Counters:
+    """One operation's counters, added up over scopes; maxima are the largest."""
+
+    count: int = 0
+    errors: int = 0
+    would_block: int = 0
+    interrupted: int = 0
+    bytes: int = 0
+    timed: int = 0
+    slow: int = 0
+    sum_ns: int = 0
+    max_ns: int = 0
+    max_bytes: int = 0
+
+    def add(self, row: TotalsRow) -> None:
+        """Adds the counters of one scope."""
+        self.count += row.count
+        self.errors += row.errors
+        self.would_block += row.would_block
+        self.interrupted += row.interrupted
+        self.bytes += row.bytes
+        self.timed += row.timed
+        self.slow += row.slow
+        self.sum_ns += row.sum_ns
+        self.max_ns = max(self.max_ns, row.max_ns)
+        self.max_bytes = max(self.max_bytes, row.max_bytes)
+
+
+NOTHING: Final = Counters()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """What happened in the selected scopes between two moments (monotonic).
+
+    `errors` maps operation → error number → count. `series` is how the counters of some operations grew.
+    """
+
+    start_ns: int
+    end_ns: int
+    counters: Mapping[str, Counters]
+    histograms: Mapping[str, Mapping[int, int]]
+    errors: Mapping[str, Mapping[int, int]]
+    files: tuple[FileRow, ...] = ()
+    failed_opens: tuple[FailedOpenRow, ...] = ()
+    targets: tuple[TargetRow, ...] = ()
+    processes: tuple[ProcessRow, ...] = ()
+    exits: tuple[ExitRow, ...] = ()
+    existing: Existing | None = None
+    series: Mapping[str, tuple[Series, ...]] = field(default_factory=dict)
+
+    @property
+    def duration_s(self) -> float:
+        """How long it lasted, in seconds."""
+        return max(self.end_ns - self.start_ns, 0) / SECOND_NS
+
+    def per_s(self, amount: float) -> float:
+        """An amount as a rate over the whole time; 0 when no time passed."""
+        return amount / self.duration_s if self.duration_s > 0 else 0.0
+
+    def of(self, operation: str) -> Counters:
+        """The counters of an operation, by its full name."""
+        return self.counters.get(operation, NOTHING)
+
+    @property
+    def events(self) -> int:
+        """All operations that count as events."""
+        return sum(counters.count for name, counters in self.counters.items() if name in EVENT_OPERATIONS)
+
+    def errors_by_name(self, *operations: str) -> dict[str, int]:
+        """Errors of some operations by name, the most frequent first; those whose number is not known as `UNKNOWN`."""
+        found: dict[str, int] = {}
+        for operation in operations:
+            by_number = self.errors.get(operation, {})
+            for number, count in by_number.items():
+                found[errno_name(number)] = found.get(errno_name(number), 0) + count
+            unknown = self.of(operation).errors - sum(by_number.values())
+            if unknown > 0:
+                found["UNKNOWN"] = found.get("UNKNOWN", 0) + unknown
+        return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+
+    def latency(self, operation: str) -> Dist:
+        """The distribution of an operation's durations."""
+        counters = self.of(operation)
+        buckets = self.histograms.get(operation, {})
+        p50, p95, p99 = (percentile(buckets, fraction, counters.max_ns) for fraction in (0.50, 0.95, 0.99))
+        average = round(counters.sum_ns / counters.timed) if counters.timed else 0
+        return Dist(count=counters.timed, avg_ns=average, max_ns=counters.max_ns, p50_ns=p50, p95_ns=p95, p99_ns=p99)
+
+    def operation(self, name: str) -> Op:
+        """An operation's numbers, by its full name."""
+        counters = self.of(name)
+        return Op(
+            count=counters.count,
+            per_s=self.per_s(counters.count),
+            bytes=counters.bytes,
+            errors=self.errors_by_name(name),
+            would_block=counters.would_block,
+            interrupted=counters.interrupted,
+            latency=self.latency(name),
+        )
+
+    def amounts(self, operations: Iterable[str], *, in_bytes: bool, windows: int) -> list[float] | None:
+        """How often (or how many bytes) some operations together occurred in each of so many equal windows."""
+        segments = (
+            segment
+            for name in operations
+            for series in self.series.get(name, ())
+            for segment in (series.byte_segments() if in_bytes else series.count_segments())
+        )
+        return amounts(segments, start_ns=self.start_ns, end_ns=self.end_ns, windows=windows)
+
+    def peak_per_s(self, operations: Iterable[str], *, in_bytes: bool, total: int) -> float:
+        """The most that fell into one window of 1 s (of all the time, when that is shorter), per second."""
+        average = self.per_s(total)
+        windows = max(int(self.duration_s), 1)
+        found = self.amounts(operations, in_bytes=in_bytes, windows=windows)
+        return max(max(found) * windows / self.duration_s, average) if found else average
+
+
+def select(
+    state: State,
+    scopes: frozenset[int] | None,
+    *,
+    start_ns: int,
+    end_ns: int,
+    existing: Existing | None = None,
+    series: Mapping[str, tuple[Series, ...]] | None = None,
+) -> Selection:
+    """The numbers of some scopes (None: of all) out of a state, added up."""
+
+    def chosen(scope: int) -> bool:
+        return scopes is None or scope in scopes
+
+    counters: dict[str, Counters] = {}
+    for (scope, operation), row in state.totals.items():
+        if chosen(scope):
+            counters.setdefault(operation, Counters()).add(row)
+    histograms: dict[str, dict[int, int]] = {}
+    for (scope, operation), buckets in state.histograms.items():
+        if chosen(scope):
+            _add(histograms.setdefault(operation, {}), buckets)
+    errors: dict[str, dict[int, int]] = {}
+    for (scope, operation, number), error in state.errors.items():
+        if chosen(scope):
+            _add(errors.setdefault(operation, {}), {number: error.count})
+    return Selection(
+        start_ns=start_ns,
+        end_ns=end_ns,
+        counters=counters,
+        histograms=histograms,
+        errors=errors,
+        files=tuple(row for row in state.files.values() if chosen(row.scope)),
+        failed_opens=tuple(row for row in state.failed_opens.values() if chosen(row.scope)),
+        targets=tuple(row for row in state.targets.values() if chosen(row.scope)),
+        processes=tuple(row for row in state.processes.values() if chosen(row.scope)),
+        exits=tuple(row for row in state.exits.values() if chosen(row.scope)),
+        existing=existing,
+        series=series or {},
+    )
+
+
+def _add(sums: dict[int, int], more: Mapping[int, int]) -> None:
+    for key, number in more.items():
+        sums[key] = sums.get(key, 0) + number

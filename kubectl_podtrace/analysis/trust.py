@@ -1,0 +1,172 @@
+"""How far a report can be trusted: what was lost where, and whether the stream's parts agree with each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from kubectl_podtrace import units
+from kubectl_podtrace.analysis.fold import Fold
+from kubectl_podtrace.analysis.summary import wall_clock
+from kubectl_podtrace.analysis.tables import State
+from kubectl_podtrace.wire.records import LostRow
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatedGap:
+    """Lines that did not arrive, and when the last line before them was written."""
+
+    at: datetime
+    lines: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeState:
+    """One attachment, made or not, and what its absence costs."""
+
+    name: str
+    topic: str
+    attached: bool
+    required: bool
+    costs: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loss:
+    """Something that was not kept, the topic it touches, and how often."""
+
+    source: str
+    topic: str
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableUse:
+    """How full a table of the tracer is; `unlisted` operations are in the totals and in `(other)` alone."""
+
+    table: str
+    keys: int
+    capacity: int
+    unlisted: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trust:
+    """The section `trust`. `suppressed` counts single events that were not shown singly; `notes` says it in words."""
+
+    complete: bool
+    lost: int
+    dropped: int
+    gaps: tuple[DatedGap, ...]
+    truncated: bool
+    noise_lines: int
+    probes: tuple[ProbeState, ...]
+    lost_by: tuple[Loss, ...]
+    dropped_by: tuple[Loss, ...]
+    suppressed: dict[str, int]
+    tables: tuple[TableUse, ...]
+    duplicates: int
+    broken_rows: int
+    notes: tuple[str, ...]
+
+
+def trust(fold: Fold) -> Trust:
+    """The section `trust` of a stream, as far as it has been folded."""
+    heartbeat, offset = fold.heartbeat, fold.header.realtime_offset_ns if fold.header else 0
+    lost = heartbeat.lost if heartbeat else ()
+    dropped = heartbeat.dropped if heartbeat else ()
+    notes = _notes(fold)
+    return Trust(
+        complete=fold.trailer is not None and not notes,
+        lost=sum(row.count for row in lost),
+        dropped=sum(row.count for row in dropped),
+        gaps=tuple(DatedGap(at=wall_clock(gap.at_ns + offset), lines=gap.lines) for gap in fold.gaps),
+        truncated=fold.trailer is None,
+        noise_lines=fold.noise_lines,
+        probes=tuple(
+            ProbeState(
+                name=probe.name,
+                topic=probe.topic,
+                attached=probe.attached,
+                required=probe.required,
+                costs=probe.costs,
+                reason=probe.reason,
+            )
+            for probe in fold.probes.values()
+        ),
+        lost_by=_losses(lost),
+        dropped_by=_losses(dropped),
+        suppressed={row.operation: row.count for row in heartbeat.suppressed if row.count} if heartbeat else {},
+        tables=tuple(
+            TableUse(table=row.table, keys=row.keys, capacity=row.capacity, unlisted=row.unlisted)
+            for row in (heartbeat.tables if heartbeat else ())
+        ),
+        duplicates=fold.duplicates,
+        broken_rows=fold.broken_rows,
+        notes=notes + _harmless(fold),
+    )
+
+
+def _losses(rows: tuple[LostRow, ...]) -> tuple[Loss, ...]:
+    return tuple(Loss(source=row.source, topic=row.topic, count=row.count) for row in rows if row.count)
+
+
+def _notes(fold: Fold) -> tuple[str, ...]:
+    """What keeps the report from being complete, in words."""
+    notes: list[str] = []
+    if fold.header is None:
+        return ("the tracer sent no header: nothing can be read",)
+    if fold.trailer is None:
+        when = units.wall_clock(wall_clock(fold.newest_ns + fold.header.realtime_offset_ns))
+        notes.append(f"the stream ended without its trailer: numbers are as of {when}")
+    elif fold.trailer_mismatches:
+        rows = units.counted(fold.trailer_mismatches, "counter")
+        notes.append(f"{rows} did not arrive before the trailer: latencies and lists may lack what it counts")
+    if fold.broken_rows:
+        notes.append(f"{units.counted(fold.broken_rows, 'row')} contradicted earlier ones and went uncounted")
+    if fold.left_out_rows:
+        notes.append(f"{units.counted(fold.left_out_rows, 'row')} found no place in this program's tables")
+    if fold.trailer is not None:
+        notes.extend(_final_snapshot(fold, fold.trailer.ended_ns))
+    return tuple(notes)
+
+
+def _final_snapshot(fold: Fold, ended_ns: int) -> list[str]:
+    """What is missing of the final snapshot, which follows the detach and should make everything agree."""
+    notes: list[str] = []
+    missing = sum(gap.lines for gap in fold.gaps if gap.at_ns >= ended_ns)
+    if missing:
+        notes.append(
+            f"{units.counted(missing, 'line')} of the final snapshot did not arrive: "
+            "lists may be up to 30 s old, their rest is in (other)"
+        )
+    latencies, errors = _disagreements(fold.state())
+    if latencies:
+        notes.append(f"percentiles of {units.counted(latencies, 'operation')} lack durations that the totals count")
+    if errors:
+        notes.append(f"errors of {units.counted(errors, 'operation')} are counted, but not all by name")
+    return notes
+
+
+def _disagreements(state: State) -> tuple[int, int]:
+    """In how many (scope, operation) histograms and errors by number do not add up to the totals."""
+    errors: dict[tuple[int, str], int] = {}
+    for (scope, operation, _), row in state.errors.items():
+        errors[scope, operation] = errors.get((scope, operation), 0) + row.count
+    latencies = sum(row.timed != sum(state.histograms.get(key, {}).values()) for key, row in state.totals.items())
+    return latencies, sum(row.errors != errors.get(key, 0) for key, row in state.totals.items())
+
+
+def _harmless(fold: Fold) -> tuple[str, ...]:
+    """What a reader may wonder about although it changed no total."""
+    notes: list[str] = []
+    lines = sum(gap.lines for gap in fold.gaps)
+    if lines:
+        notes.append(
+            f"{units.counted(lines, 'line')} did not arrive: totals are cumulative and not touched, "
+            "peaks and patterns are coarser there"
+        )
+    if fold.unknown_lines:
+        notes.append(f"{units.counted(fold.unknown_lines, 'line')} of a newer tracer went unread")
+    return tuple(notes)

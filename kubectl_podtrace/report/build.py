@@ -1,0 +1,274 @@
+"""Builds the report of a folded stream: picks the containers, asks each topic for its section, finds the headline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from kubectl_podtrace import units
+from kubectl_podtrace.analysis.connections import connections
+from kubectl_podtrace.analysis.descriptors import descriptors
+from kubectl_podtrace.analysis.files import files
+from kubectl_podtrace.analysis.findings import Thresholds, find
+from kubectl_podtrace.analysis.fold import SERIES_OPERATIONS, Fold
+from kubectl_podtrace.analysis.processes import processes
+from kubectl_podtrace.analysis.selection import Selection, select
+from kubectl_podtrace.analysis.series import SECOND_NS
+from kubectl_podtrace.analysis.summary import Summary, summary
+from kubectl_podtrace.analysis.tables import State, difference
+from kubectl_podtrace.analysis.tcp import network_io, tcp
+from kubectl_podtrace.analysis.trust import trust
+from kubectl_podtrace.names import PROGRAM
+from kubectl_podtrace.report.headline import headline
+from kubectl_podtrace.report.model import (
+    ContainerEvents,
+    Cost,
+    LiveReport,
+    Remark,
+    Report,
+    Settings,
+    Target,
+    Tool,
+)
+from kubectl_podtrace.wire.request import DEFAULT_FS_THRESHOLD_NS, DEFAULT_RTT_THRESHOLD_NS
+from kubectl_podtrace.wire.topics import EVENT_OPERATIONS, TOPICS
+
+SHORT_ID_CHARS = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetInfo:
+    """What the plugin knows of the target; a cluster's fields or local mode's, the others stay empty.
+
+    `container_names` maps container id → name (newest state of the pod: restarts bring new ids); ids may carry their
+    runtime's prefix (`containerd://`). `selected` names the containers that the report is about; None: all of them.
+    """
+
+    namespace: str | None = None
+    pods: tuple[str, ...] = ()
+    containers: tuple[str, ...] = ()
+    nodes: tuple[str, ...] = ()
+    container_names: Mapping[str, str] = field(default_factory=dict)
+    selected: frozenset[str] | None = None
+    pid: int | None = None
+    cgroup: str | None = None
+    command: tuple[str, ...] | None = None
+    exit_status: int | None = None
+
+    def container_of(self, container_id: str) -> str | None:
+        """The name of the container with this id."""
+        names = {known.rpartition("://")[2]: name for known, name in self.container_names.items()}
+        return names.get(container_id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportOptions:
+    """What the user asked for: thresholds as set, and topics."""
+
+    error_threshold_ratio: float = 0.10
+    rtt_threshold_ns: int = DEFAULT_RTT_THRESHOLD_NS
+    fs_threshold_ns: int = DEFAULT_FS_THRESHOLD_NS
+    topics: tuple[str, ...] = TOPICS
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientFacts:
+    """What only the plugin knows: its version, its own clock (used where the stream has none), its remarks."""
+
+    version: str
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    notices: tuple[Remark, ...] = ()
+
+
+def build_report(fold: Fold, *, target: TargetInfo, options: ReportOptions, client: ClientFacts) -> Report:
+    """The report of everything since the last probe was attached."""
+    return _build(fold, fold.state(), fold.started_ns, fold.ended_ns, target=target, options=options, client=client)
+
+
+def build_window(
+    fold: Fold, seconds: int = 5, *, target: TargetInfo, options: ReportOptions, client: ClientFacts
+) -> LiveReport:
+    """The newest so many seconds beside everything; the window is shorter where the trace is."""
+    total = build_report(fold, target=target, options=options, client=client)
+    states = fold.states
+    if not states:
+        return LiveReport(window=total, total=total)
+    newest = states[-1]
+    earlier = [state for state in states if newest.at_ns - state.at_ns >= seconds * SECOND_NS - SECOND_NS // 2]
+    oldest = earlier[-1] if earlier else states[0]
+    if oldest is newest or (not earlier and oldest.at_ns - fold.started_ns < seconds * SECOND_NS):
+        # The trace is younger than the window: the window is all of it.
+        oldest = State(at_ns=min(fold.started_ns or newest.at_ns, newest.at_ns))
+    window = _build(
+        fold, difference(newest, oldest), oldest.at_ns, newest.at_ns, target=target, options=options, client=client
+    )
+    return LiveReport(window=window, total=total)
+
+
+def selected_scopes(fold: Fold, target: TargetInfo) -> frozenset[int] | None:
+    """The scopes of the containers that the report is about; None: all."""
+    if target.selected is None:
+        return None
+    return frozenset(
+        index for index, scope in fold.scopes.items() if target.container_of(scope.container_id) in target.selected
+    )
+
+
+def _build(
+    fold: Fold,
+    state: State,
+    start_ns: int,
+    end_ns: int,
+    *,
+    target: TargetInfo,
+    options: ReportOptions,
+    client: ClientFacts,
+) -> Report:
+    scopes = selected_scopes(fold, target)
+    began = fold.started_ns > 0
+    selection = select(
+        state,
+        scopes,
+        start_ns=start_ns,
+        end_ns=end_ns if began else start_ns,
+        existing=fold.existing,
+        series={name: tuple(fold.series(name, scopes)) for name in SERIES_OPERATIONS},
+    )
+    measured = _measured_topics(fold, options) if began else frozenset()
+    rtt_ns = fold.header.rtt_threshold_ns if fold.header else options.rtt_threshold_ns
+    fs_ns = fold.header.fs_threshold_ns if fold.header else options.fs_threshold_ns
+    tcp_section = tcp(selection, rtt_threshold_ns=rtt_ns) if "tcp" in measured else None
+    connection_section = connections(selection) if "connections" in measured else None
+    file_section = files(selection, slow_threshold_ns=fs_ns) if "files" in measured else None
+    findings = find(
+        tcp=tcp_section,
+        connections=connection_section,
+        files=file_section,
+        thresholds=Thresholds(error_ratio=options.error_threshold_ratio, rtt_ns=rtt_ns, fs_ns=fs_ns),
+    )
+    summary_section = _summary(fold, selection, client)
+    trust_section = trust(fold)
+    return Report(
+        tool=Tool(
+            name=PROGRAM,
+            version=client.version,
+            tracer_version=fold.header.tracer_version if fold.header else None,
+        ),
+        target=_target(fold, state, target, scopes),
+        settings=Settings(
+            topics=fold.header.topics if fold.header else options.topics,
+            error_threshold_ratio=options.error_threshold_ratio,
+            rtt_threshold_ns=rtt_ns,
+            fs_threshold_ns=fs_ns,
+        ),
+        headline=headline(
+            fold,
+            summary=summary_section,
+            findings=findings,
+            trust=trust_section,
+            selection=selection,
+            containers=_container_names(fold, target),
+            seen=bool(fold.scopes if scopes is None else scopes),
+        ),
+        summary=summary_section,
+        tcp=tcp_section,
+        connections=connection_section,
+        network_io=network_io(selection) if "tcp" in measured else None,
+        files=file_section,
+        processes=processes(selection) if "processes" in measured else None,
+        descriptors=descriptors(selection) if "descriptors" in measured else None,
+        findings=findings,
+        notices=(
+            *client.notices,
+            *(Remark(slug=notice.slug, text=notice.text) for notice in fold.notices.values()),
+            *_unknown_containers(fold, state, target),
+        ),
+        trust=trust_section,
+        cost=_cost(fold),
+    )
+
+
+def _measured_topics(fold: Fold, options: ReportOptions) -> frozenset[str]:
+    asked = fold.header.topics if fold.header else options.topics
+    impossible = {probe.topic for probe in fold.probes.values() if probe.required and not probe.attached}
+    return frozenset(asked) - impossible
+
+
+def _summary(fold: Fold, selection: Selection, client: ClientFacts) -> Summary:
+    if fold.header is not None and fold.started_ns:
+        return summary(selection, realtime_offset_ns=fold.header.realtime_offset_ns)
+    return replace(summary(selection, realtime_offset_ns=None), start=client.started_at, end=client.ended_at)
+
+
+def _container_names(fold: Fold, target: TargetInfo) -> tuple[str, ...]:
+    """The containers that the report is about, in the pod's order, then those known by id alone."""
+    if target.selected is not None:
+        listed = [name for name in target.containers if name in target.selected]
+        return (*listed, *sorted(target.selected.difference(listed)))
+    seen = [_scope_name(fold, target, index) for index in sorted(fold.scopes)]
+    return tuple(dict.fromkeys((*target.containers, *(name for name in seen if name))))
+
+
+def _scope_name(fold: Fold, target: TargetInfo, index: int) -> str:
+    container_id = fold.scopes[index].container_id if index in fold.scopes else ""
+    return target.container_of(container_id) or container_id[:SHORT_ID_CHARS]
+
+
+def _unknown_containers(fold: Fold, state: State, target: TargetInfo) -> tuple[Remark, ...]:
+    """What a narrowed report leaves out without knowing whose it is."""
+    if target.selected is None:
+        return ()
+    unknown = {
+        index: scope.container_id[:SHORT_ID_CHARS]
+        for index, scope in fold.scopes.items()
+        if target.container_of(scope.container_id) is None
+    }
+    events = sum(
+        row.count
+        for (index, operation), row in state.totals.items()
+        if operation in EVENT_OPERATIONS and index in unknown
+    )
+    if not events:
+        return ()
+    ids = ", ".join(sorted({name for name in unknown.values() if name})) or "no id"
+    text = f"{units.counted(events, 'event')} of containers not known by name ({ids}) are not in this report"
+    return (Remark(slug="unknown-containers", text=text),)
+
+
+def _target(fold: Fold, state: State, target: TargetInfo, scopes: frozenset[int] | None) -> Target:
+    events: dict[str, int] = {}
+    runs: dict[str, int] = {}
+    for index in sorted(fold.scopes):
+        if scopes is None or index in scopes:
+            name = _scope_name(fold, target, index)
+            runs[name] = runs.get(name, 0) + 1
+            events.setdefault(name, 0)
+    for (index, operation), row in state.totals.items():
+        if operation in EVENT_OPERATIONS and (scopes is None or index in scopes):
+            name = _scope_name(fold, target, index)
+            events[name] = events.get(name, 0) + row.count
+    return Target(
+        namespace=target.namespace,
+        pods=target.pods,
+        containers=_container_names(fold, target),
+        nodes=target.nodes or ((fold.header.node,) if fold.header and fold.header.node else ()),
+        kernel=fold.header.kernel if fold.header else None,
+        pid=target.pid,
+        cgroup=target.cgroup,
+        command=target.command,
+        exit_status=target.exit_status,
+        container_events=tuple(
+            ContainerEvents(name=name, runs=runs.get(name, 0), events=number) for name, number in events.items() if name
+        ),
+    )
+
+
+def _cost(fold: Fold) -> Cost:
+    heartbeat = fold.heartbeat
+    return Cost(
+        tracer_cpu_s=heartbeat.cpu_ns / SECOND_NS if heartbeat else 0.0,
+        tracer_rss_bytes=heartbeat.rss_bytes if heartbeat else 0,
+        stream_bytes=max(heartbeat.stream_bytes if heartbeat else 0, fold.bytes),
+    )

@@ -1,0 +1,136 @@
+"""The first lines of a report: verdict, the worst facts, what to do next, and how far to trust it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kubectl_podtrace import units
+from kubectl_podtrace.analysis.findings import SEVERITIES, Finding
+from kubectl_podtrace.analysis.fold import Fold
+from kubectl_podtrace.analysis.selection import Selection
+from kubectl_podtrace.analysis.summary import Summary
+from kubectl_podtrace.analysis.trust import Trust
+from kubectl_podtrace.report.model import Headline
+from kubectl_podtrace.wire.topics import EVENT_OPERATIONS, OPERATIONS
+
+FACTS: Final = 2
+
+_LABELS: Final = {
+    "files.read": "file read",
+    "files.write": "file write",
+    "files.fsync": "fsync",
+    "files.open": "file open",
+    "files.unlink": "unlink",
+    "files.rename": "rename",
+    "tcp.send": "TCP send",
+    "tcp.receive": "TCP receive",
+    "tcp.rtt": "TCP round trip",
+    "connections.handshake": "TCP handshake",
+}
+
+
+def headline(
+    fold: Fold,
+    *,
+    summary: Summary,
+    findings: tuple[Finding, ...],
+    trust: Trust,
+    selection: Selection,
+    containers: tuple[str, ...],
+    seen: bool,
+) -> Headline:
+    """The headline; `seen` says whether any of the selected `containers` appeared in the stream."""
+    trusted = trust_line(trust)
+    if summary.events == 0:
+        verdict, next_step = _silence(fold, summary, containers, seen=seen)
+        return Headline(verdict=verdict, facts=(), next_step=next_step, trust=trusted)
+    what = f"{units.counted(summary.events, 'event')} in {_period(summary)}"
+    if findings:
+        facts = tuple(f"{finding.title}: {finding.evidence}" for finding in findings[:FACTS])
+        return Headline(
+            verdict=f"{_issues(findings)} in {what}", facts=facts, next_step=findings[0].next_step, trust=trusted
+        )
+    return Headline(
+        verdict=f"no issue found in {what}",
+        facts=_healthy_facts(selection),
+        next_step="none needed; for trouble that comes and goes, trace longer: --diagnose 10m",
+        trust=trusted,
+    )
+
+
+def trust_line(trust: Trust) -> str:
+    """Complete or not, what was lost, and how many probes are missing, in one sentence."""
+    absent = [probe for probe in trust.probes if not probe.attached]
+    parts = ["complete" if trust.complete else f"incomplete: {trust.notes[0]}" if trust.notes else "not finished"]
+    losses = [
+        f"{units.count(number)} {word}"
+        for number, word in ((trust.lost, "lost in the kernel"), (trust.dropped, "dropped by the tracer"))
+        if number
+    ]
+    missing = sum(gap.lines for gap in trust.gaps)
+    if missing:
+        losses.append(f"{units.counted(missing, 'line')} missing")
+    if trust.noise_lines:
+        losses.append(units.counted(trust.noise_lines, "noise line"))
+    parts.extend(losses or ["nothing lost"])
+    if absent:
+        parts.append(f"{len(absent)} of {units.counted(len(trust.probes), 'probe')} absent")
+    elif trust.probes:
+        parts.append(f"all {units.counted(len(trust.probes), 'probe')} attached")
+    return "; ".join(parts)
+
+
+def _period(summary: Summary) -> str:
+    return units.duration(round(summary.duration_s * units.SECOND))
+
+
+def _issues(findings: tuple[Finding, ...]) -> str:
+    by_severity = [
+        f"{number} {severity}"
+        for severity in SEVERITIES
+        if (number := sum(finding.severity == severity for finding in findings))
+    ]
+    return f"{units.counted(len(findings), 'issue')} ({', '.join(by_severity)})"
+
+
+def _healthy_facts(selection: Selection) -> tuple[str, ...]:
+    """What comes closest to trouble where there is none: the slowest operation and the share of errors."""
+    facts: list[str] = []
+    timed = [operation.full_name for operation in OPERATIONS if operation.timed]
+    slowest = max(timed, key=lambda name: selection.of(name).max_ns)
+    latency = selection.latency(slowest)
+    if latency.count:
+        facts.append(
+            f"slowest: a {_LABELS[slowest]} of {units.duration(latency.max_ns)} "
+            f"(p99 of {units.count(latency.count)}: {units.duration(latency.p99_ns)})"
+        )
+    errors = sum(counters.errors for name, counters in selection.counters.items() if name in EVENT_OPERATIONS)
+    failed = errors + selection.of("connections.failure").count
+    if failed:
+        facts.append(f"errors: {units.count(failed)} operations failed ({units.ratio(failed / selection.events)})")
+    else:
+        facts.append("errors: none")
+    return tuple(facts[:FACTS])
+
+
+def _silence(fold: Fold, summary: Summary, containers: tuple[str, ...], *, seen: bool) -> tuple[str, str]:
+    """Why there are no events, as far as known, and what to do."""
+    if fold.refusal is not None:
+        return f"nothing was traced: {fold.refusal.text}", fold.refusal.hint or "see the text above"
+    if fold.header is None:
+        return "nothing was traced: the tracer never answered", "run again with -v to see what the tracer said"
+    if not fold.started_ns:
+        return (
+            "nothing was traced: the stream ended before the probes were attached",
+            "run again; if it happens again, run with -v to see how far the tracer came",
+        )
+    who = f"container {', '.join(containers)}" if containers else "the target"
+    if not seen:
+        return (
+            f"no events in {_period(summary)}: {who} was not seen running",
+            "check that it runs (kubectl get pod), and the name after --container",
+        )
+    return (
+        f"no events in {_period(summary)}: {who} was idle for the traced topics ({', '.join(fold.header.topics)})",
+        "send it some traffic while tracing, trace longer, or trace more topics (no --filter)",
+    )

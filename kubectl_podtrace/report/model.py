@@ -1,0 +1,138 @@
+"""The report: one object that every format draws. Field names are those of the JSON export.
+
+A section is None when its topic was not asked for or could not be measured. Sections without a type here belong to
+topics that this version does not trace.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from kubectl_podtrace.analysis.connections import Connections
+from kubectl_podtrace.analysis.descriptors import Descriptors
+from kubectl_podtrace.analysis.files import Files
+from kubectl_podtrace.analysis.findings import Finding
+from kubectl_podtrace.analysis.processes import Processes
+from kubectl_podtrace.analysis.summary import Summary
+from kubectl_podtrace.analysis.tcp import NetworkIo, Tcp
+from kubectl_podtrace.analysis.trust import Trust
+
+SCHEMA_VERSION: Final = 1
+"""Rises when a key changes its meaning or goes away; new keys leave it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tool:
+    """Who made the report; the tracer's version is null when it never sent a header."""
+
+    name: str
+    version: str
+    tracer_version: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerEvents:
+    """A container in the report: its name (or short id), how many runs of it were seen (restarts), its events."""
+
+    name: str
+    runs: int
+    events: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What was traced; `pid`, `cgroup`, `command` and `exit_status` are those of local mode.
+
+    `exit_status` is the command's, negative for the signal that ended it.
+    """
+
+    namespace: str | None
+    pods: tuple[str, ...]
+    containers: tuple[str, ...]
+    nodes: tuple[str, ...]
+    kernel: str | None
+    pid: int | None
+    cgroup: str | None
+    command: tuple[str, ...] | None
+    exit_status: int | None
+    container_events: tuple[ContainerEvents, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the trace was asked for: topics and thresholds as set."""
+
+    topics: tuple[str, ...]
+    error_threshold_ratio: float
+    rtt_threshold_ns: int
+    fs_threshold_ns: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Headline:
+    """The report in a few sentences: verdict, up to two facts behind it, what to do next, how far to trust it."""
+
+    verdict: str
+    facts: tuple[str, ...]
+    next_step: str
+    trust: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remark:
+    """A notice of the tracer or of the plugin; `slug` names it for programs."""
+
+    slug: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What the trace took: the tracer's processor time and memory, and the bytes of its stream."""
+
+    tracer_cpu_s: float
+    tracer_rss_bytes: int
+    stream_bytes: int
+    programs: None = None
+    shed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Everything that is known about one trace, or about one window of it."""
+
+    schema_version: int = SCHEMA_VERSION
+    tool: Tool
+    target: Target
+    settings: Settings
+    headline: Headline
+    summary: Summary
+    tcp: Tcp | None
+    udp: None = None
+    connections: Connections | None
+    network_io: NetworkIo | None
+    dns: None = None
+    files: Files | None
+    cpu: None = None
+    processes: Processes | None
+    lifecycle: None = None
+    memory: None = None
+    kubernetes_events: None = None
+    descriptors: Descriptors | None
+    timeline: None = None
+    locks: None = None
+    queries: None = None
+    stacks: None = None
+    findings: tuple[Finding, ...]
+    notices: tuple[Remark, ...]
+    trust: Trust
+    cost: Cost
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveReport:
+    """The latest window of a running trace beside everything since it began."""
+
+    window: Report
+    total: Report
