@@ -120,7 +120,10 @@ class Transport:
                 body=None if body is None else json.dumps(body),
                 preload_content=False,
                 timeout=urllib3.Timeout(connect=min(CONNECT_TIMEOUT_S, self._read_timeout_s), read=read_timeout_s),
-                retries=urllib3.Retry(total=2, connect=0, redirect=0, status=0, other=0),
+                # 429 is a busy API server's "again, please"; what it says of the waiting time is respected.
+                retries=urllib3.Retry(
+                    total=2, connect=0, redirect=0, other=0, status_forcelist=(429,), raise_on_status=False
+                ),
             )
         except urllib3.exceptions.HTTPError as error:
             raise ClusterUnreachableError(

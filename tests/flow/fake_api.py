@@ -40,6 +40,7 @@ class Refusal:
     status: int
     message: str
     reason: str = "Forbidden"
+    once: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +122,8 @@ class FakeApi:
         verb, resource, namespace, name = _meaning(request, parts)
         refusal = self.refusals.get(f"{verb} {resource}")
         if refusal is not None:
+            if refusal.once:
+                del self.refusals[f"{verb} {resource}"]
             return _status(refusal.status, refusal.message, refusal.reason)
         match verb, resource:
             case "get", "pods/log":

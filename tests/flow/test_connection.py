@@ -180,6 +180,18 @@ def test_refusals_have_plain_names(
     assert refusal.message in caught.value.message
 
 
+def test_a_busy_api_server_is_asked_again(api: FakeApi, cluster: Cluster) -> None:
+    api.refusals["get pods"] = Refusal(status=429, reason="TooManyRequests", message="slow down", once=True)
+    assert cluster.get_pod("shop", "api-0") is None
+    assert len(api.calls("GET")) == 2
+
+
+def test_an_api_server_that_stays_busy_is_quoted(api: FakeApi, cluster: Cluster) -> None:
+    api.refusals["get pods"] = Refusal(status=429, reason="TooManyRequests", message="slow down")
+    with pytest.raises(ApiError, match="slow down"):
+        cluster.get_pod("shop", "api-0")
+
+
 def test_a_log_that_may_not_be_read_is_told(api: FakeApi, cluster: Cluster) -> None:
     api.refusals["get pods/log"] = Refusal(status=403, message='User "bob" cannot get resource "pods/log"')
     with pytest.raises(PermissionDeniedError) as caught:

@@ -247,7 +247,7 @@ def test_the_first_signal_stops_and_the_second_leaves_at_once(api: FakeApi, sour
     got = []
 
     def interrupt_at_each_line() -> None:
-        with source, stopping_on_signals(source):
+        with stopping_on_signals(source), source:
             for line in source.lines():
                 got.append(line)
                 signal.raise_signal(signal.SIGINT if line == b"first" else signal.SIGTERM)
