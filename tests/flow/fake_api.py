@@ -120,10 +120,8 @@ class FakeApi:
         """What a call gets: a status and an object, or a log's script."""
         parts = request.path.strip("/").split("/")
         verb, resource, namespace, name = _meaning(request, parts)
-        refusal = self.refusals.get(f"{verb} {resource}")
+        refusal = self._refusal(f"{verb} {resource}")
         if refusal is not None:
-            if refusal.once:
-                del self.refusals[f"{verb} {resource}"]
             return _status(refusal.status, refusal.message, refusal.reason)
         match verb, resource:
             case "get", "pods/log":
@@ -144,6 +142,12 @@ class FakeApi:
                 return 200, {"items": self.events}
             case _:
                 return _status(404, f"the fake does not know {request.method} {request.path}", "NotFound")
+
+    def _refusal(self, call: str) -> Refusal | None:
+        refusal = self.refusals.get(call)
+        if refusal is not None and refusal.once:
+            del self.refusals[call]
+        return refusal
 
     def _read_pod(self, namespace: str, name: str) -> tuple[int, dict[str, Any]]:
         pod = self.pods.get((namespace, name))
