@@ -12,7 +12,7 @@ from kubectl_podtrace.cluster.logs import SILENCE_S, Clock, LogFollower, Stream
 from kubectl_podtrace.cluster.pods import NodeCondition, Pod, PodEvent, Terminated
 from kubectl_podtrace.cluster.start import Stage, StartWait
 from kubectl_podtrace.cluster.tracer_pod import STOP_GRACE_S
-from kubectl_podtrace.errors import InterruptedRunError, PodtraceError
+from kubectl_podtrace.errors import ClusterUnreachableError, InterruptedRunError, PermissionDeniedError, PodtraceError
 from kubectl_podtrace.names import TRACER_CONTAINER
 from kubectl_podtrace.wire.codec import Line, decode
 from kubectl_podtrace.wire.records import Trailer
@@ -122,8 +122,7 @@ class ClusterSource:
         if self._stop_asked:
             raise InterruptedRunError
         self._stopper.start()
-        self._create_tried = True
-        self._cluster.create_pod(self._namespace, self._manifest)
+        self._create()
         wait = StartWait(
             pod=self, clock=self._clock, is_stopped=lambda: self._stop_asked, progress=self._observer.progress
         )
@@ -186,6 +185,16 @@ class ClusterSource:
         """How the pod's node is."""
         return self._cluster.node_condition(node)
 
+    def _create(self) -> None:
+        self._create_tried = True
+        try:
+            self._cluster.create_pod(self._namespace, self._manifest)
+        except ClusterUnreachableError:
+            raise  # it may have been created all the same
+        except PodtraceError:
+            self._create_tried = False
+            raise
+
     def _see_last(self, line: bytes) -> bool:
         if not self._is_last(line):
             return False
@@ -213,6 +222,8 @@ class ClusterSource:
         for _ in range(_DELETE_TRIES - 1):
             try:
                 return self._cluster.delete_pod(self._namespace, self._name, grace_s=grace_s)
+            except PermissionDeniedError:
+                raise
             except PodtraceError:
                 self._clock.pause(_DELETE_PAUSE_S)
         return self._cluster.delete_pod(self._namespace, self._name, grace_s=grace_s)

@@ -73,6 +73,7 @@ def test_rbac_names_the_verb_and_the_resource(api: FakeApi, source: ClusterSourc
     assert isinstance(error, PermissionDeniedError)
     assert 'you may not create pods in namespace "shop"' in error.message
     assert error.hint == "check with: kubectl auth can-i create pods -n shop"
+    assert api.calls("DELETE") == []
 
 
 @pytest.mark.parametrize(
@@ -297,6 +298,15 @@ def test_a_pod_that_may_not_be_deleted_is_named_with_the_command(
     assert run(source) == [b"last"]
     assert len(told.notices) == 1
     assert "kubectl delete pod -n shop podtrace-api-0-abcde" in told.notices[0]
+    assert len(api.calls("DELETE")) == 1
+
+
+def test_a_delete_that_fails_for_a_moment_is_tried_again(api: FakeApi, source: ClusterSource, told: Told) -> None:
+    api.starts = [RUNNING]
+    api.logs = [[stamped(b"last")]]
+    api.refusals["delete pods"] = Refusal(status=503, reason="ServiceUnavailable", message="etcd leader", once=True)
+    assert run(source) == [b"last"]
+    assert (api.pods, told.notices) == ({}, [])
 
 
 def test_closing_twice_deletes_once(api: FakeApi, source: ClusterSource) -> None:
