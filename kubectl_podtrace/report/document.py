@@ -1,0 +1,59 @@
+"""What all readable formats draw: sections of labelled values and tables, their numbers already text.
+
+Strings are raw: they may hold what a container put into a name, and each renderer makes them harmless its own way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class Name(str):
+    """Text from outside that stands by itself (a path, a command, an address): shown verbatim, never as prose."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A table's column. Numbers are aligned right, names left; a name's column is the last one."""
+
+    title: str
+    right: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Rows under column titles."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """Labelled values, one a line."""
+
+    pairs: tuple[tuple[str, str], ...]
+
+
+Block = Table | Facts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A titled part of a report. One without blocks has nothing to show, which `empty` says in one line."""
+
+    title: str
+    blocks: tuple[Block, ...]
+    empty: str = ""
+
+
+def right(*titles: str) -> tuple[Column, ...]:
+    """Columns of numbers."""
+    return tuple(Column(title=title) for title in titles)
+
+
+def left(title: str) -> Column:
+    """A column of names."""
+    return Column(title=title, right=False)

@@ -1,0 +1,131 @@
+"""The running trace as plain blocks: the latest window beside the totals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, TextIO
+
+from kubectl_podtrace import units
+from kubectl_podtrace.analysis.files import Files
+from kubectl_podtrace.analysis.selection import OTHER, Dist, Op
+from kubectl_podtrace.report.document import Block, Facts, Name, Section, Table, left, right
+from kubectl_podtrace.report.model import LiveReport, Report
+from kubectl_podtrace.report.render.layout import lay_out
+from kubectl_podtrace.report.render.terminal import console_for, write_lines
+from kubectl_podtrace.report.sections.cells import NONE, number_or_dash
+
+TOP_PROCESSES: Final = 5
+
+
+class LiveRenderer:
+    """Draws one block of the live view for a page of `width` columns; None folds nothing."""
+
+    def __init__(self, *, width: int | None, color: bool) -> None:
+        self._width = width
+        self._color = color
+
+    def render(self, live: LiveReport, out: TextIO) -> None:
+        """Writes a block, with an empty line after it."""
+        console = console_for(out, color=self._color)
+        write_lines(console, lay_out(_section(live), self._width))
+        write_lines(console, ((),))
+
+
+def _section(live: LiveReport) -> Section:
+    window, total = live.window, live.total
+    seconds = units.duration(round(window.summary.duration_s * units.SECOND))
+    when = units.wall_clock(window.summary.end) if window.summary.end else "not started"
+    blocks: list[Block] = []
+    title = f"{when}: last {seconds} of {units.duration(round(total.summary.duration_s * units.SECOND))}"
+    if not total.summary.events:
+        return Section(title=title, blocks=(), empty="no events yet")
+    rows = tuple(_rows(window, total))
+    blocks.append(
+        Table(columns=(left("operation"), *right("window", "rate", "p50", "p99", "max", "errors", "total")), rows=rows)
+    )
+    if window.processes and window.processes.top:
+        blocks.append(_processes(window))
+    remarks = tuple(_remarks(live))
+    if remarks:
+        blocks.append(Facts(pairs=remarks))
+    return Section(title=title, blocks=tuple(blocks))
+
+
+def _rows(window: Report, total: Report) -> Iterator[tuple[str, ...]]:
+    yield _count_row("events", window.summary.events, window.summary.events_per_s, total.summary.events)
+    if window.tcp and total.tcp:
+        yield _operation_row("TCP send", window.tcp.send, total.tcp.send)
+        yield _operation_row("TCP receive", window.tcp.receive, total.tcp.receive)
+        yield _latency_row("RTT", window.tcp.rtt, window, total.tcp.rtt.count)
+    if window.connections and total.connections:
+        latency = window.connections.latency
+        yield (
+            "connection",
+            units.count(window.connections.total),
+            units.rate(window.connections.per_s),
+            *_percentiles(latency),
+            number_or_dash(window.connections.failed),
+            units.count(total.connections.total),
+        )
+    if window.files and total.files:
+        for name, now, ever in zip(
+            ("read", "write", "fsync", "open"), _kinds(window.files), _kinds(total.files), strict=True
+        ):
+            if ever.count:
+                yield _operation_row(f"file {name}" if name != "fsync" else name, now, ever)
+    if window.processes and total.processes:
+        rate = window.processes.exec / window.summary.duration_s if window.summary.duration_s else 0.0
+        yield _count_row("exec", window.processes.exec, rate, total.processes.exec)
+
+
+def _kinds(files: Files) -> tuple[Op, ...]:
+    return (files.read, files.write, files.fsync, files.open)
+
+
+def _operation_row(name: str, now: Op, ever: Op) -> tuple[str, ...]:
+    return (
+        name,
+        units.count(now.count),
+        units.rate(now.per_s),
+        *_percentiles(now.latency),
+        number_or_dash(now.failed),
+        units.count(ever.count),
+    )
+
+
+def _latency_row(name: str, now: Dist, window: Report, ever: int) -> tuple[str, ...]:
+    rate = now.count / window.summary.duration_s if window.summary.duration_s else 0.0
+    return (name, units.count(now.count), units.rate(rate), *_percentiles(now), NONE, units.count(ever))
+
+
+def _count_row(name: str, now: int, per_s: float, ever: int) -> tuple[str, ...]:
+    return (name, units.count(now), units.rate(per_s), NONE, NONE, NONE, NONE, units.count(ever))
+
+
+def _percentiles(dist: Dist) -> tuple[str, str, str]:
+    if not dist.count:
+        return (NONE, NONE, NONE)
+    return (units.duration(dist.p50_ns), units.duration(dist.p99_ns), units.duration(dist.max_ns))
+
+
+def _processes(window: Report) -> Table:
+    assert window.processes is not None
+    top = [entry for entry in window.processes.top if entry.comm != OTHER or entry.node_pid][:TOP_PROCESSES]
+    return Table(
+        columns=(*right("pid", "events", "share"), left("process")),
+        rows=tuple(
+            (str(entry.pid), units.count(entry.events), units.ratio(entry.share_ratio), Name(entry.comm))
+            for entry in top
+        ),
+    )
+
+
+def _remarks(live: LiveReport) -> Iterator[tuple[str, str]]:
+    for finding in live.window.findings:
+        yield finding.severity, f"{finding.title}: {finding.evidence}"
+    trust = live.total.trust
+    if trust.lost or trust.dropped:
+        yield "lost", f"{units.count(trust.lost)} in the kernel, {units.count(trust.dropped)} dropped by the tracer"
+    missing = sum(gap.lines for gap in trust.gaps)
+    if missing:
+        yield "gaps", f"{units.counted(missing, 'line')} of the stream did not arrive; the totals heal by themselves"

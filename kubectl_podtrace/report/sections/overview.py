@@ -1,0 +1,133 @@
+"""The readable sections about the trace as a whole: summary, issues, trust and cost."""
+
+from __future__ import annotations
+
+from kubectl_podtrace import units
+from kubectl_podtrace.analysis.errno_names import signal_name
+from kubectl_podtrace.analysis.findings import Finding
+from kubectl_podtrace.report.document import Block, Facts, Name, Section, Table, left, right
+from kubectl_podtrace.report.model import Cost, Report, Target
+from kubectl_podtrace.report.sections.cells import tally
+from kubectl_podtrace.wire.topics import FILTERS, TOPICS
+
+
+def overview(report: Report) -> Section:
+    """What was traced, how much happened, and when."""
+    summary, target = report.summary, report.target
+    pairs = [("target", _target_text(target))]
+    if target.exit_status is not None:
+        pairs.append(("ended with", _exit_text(target.exit_status)))
+    pairs.append(("events", f"{units.count(summary.events)} ({units.rate(summary.events_per_s)})"))
+    pairs.append(("period", _period(report)))
+    pairs.extend(_topics(report))
+    pairs.extend(("notice", remark.text) for remark in report.notices)
+    blocks: list[Block] = [Facts(pairs=tuple(pairs))]
+    if len(target.container_events) > 1 or any(entry.runs > 1 for entry in target.container_events):
+        blocks.append(
+            Table(
+                columns=(*right("events", "runs"), left("container")),
+                rows=tuple(
+                    (units.count(entry.events), units.count(entry.runs), Name(entry.name))
+                    for entry in target.container_events
+                ),
+            )
+        )
+    return Section(title="Summary", blocks=tuple(blocks))
+
+
+def issues(findings: tuple[Finding, ...]) -> Section:
+    """The findings, most severe first, each with its next step."""
+    if not findings:
+        return Section(title="Potential issues", blocks=(), empty="none found")
+    pairs: list[tuple[str, str]] = []
+    for finding in findings:
+        pairs.append((finding.severity, f"{finding.title}: {finding.evidence}"))
+        pairs.append(("next step", finding.next_step))
+    return Section(title="Potential issues", blocks=(Facts(pairs=tuple(pairs)),))
+
+
+def trust(report: Report) -> Section:
+    """What was lost, missing, absent or full; one line when nothing was."""
+    section = report.trust
+    pairs: list[tuple[str, str]] = [("incomplete" if not section.complete else "note", note) for note in section.notes]
+    for label, losses in (("lost in the kernel", section.lost_by), ("dropped by us", section.dropped_by)):
+        pairs.extend((label, f"{units.count(loss.count)} of {loss.topic} ({loss.source})") for loss in losses)
+    pairs.extend(
+        ("gap", f"{units.counted(gap.lines, 'line')} at {units.wall_clock(gap.at)}") for gap in section.gaps[:5]
+    )
+    if len(section.gaps) > 5:
+        pairs.append(("gap", f"and {units.count(len(section.gaps) - 5)} more"))
+    if section.noise_lines:
+        pairs.append(("noise", f"{units.counted(section.noise_lines, 'line')} that are no records"))
+    if section.suppressed:
+        pairs.append(("not shown singly", tally(section.suppressed)))
+    pairs.extend(
+        (
+            "full table",
+            f"{table.table}: {units.counted(table.unlisted, 'operation')} are in (other) and the totals only",
+        )
+        for table in section.tables
+        if table.unlisted
+    )
+    absent = [probe for probe in section.probes if not probe.attached]
+    if not pairs and not absent:
+        probes = f", all {units.counted(len(section.probes), 'probe')} attached" if section.probes else ""
+        return Section(title="Trust", blocks=(), empty=f"complete: nothing lost, nothing missing{probes}")
+    blocks: list[Block] = [Facts(pairs=tuple(pairs))] if pairs else []
+    if absent:
+        rows = tuple((Name(probe.name), probe.topic, f"{probe.costs} ({probe.reason})") for probe in absent)
+        blocks.append(Table(columns=(left("absent probe"), left("topic"), left("what it costs (and why)")), rows=rows))
+    return Section(title="Trust", blocks=tuple(blocks))
+
+
+def cost(section: Cost) -> Section:
+    """What the trace itself took."""
+    cpu = units.duration(round(section.tracer_cpu_s * units.SECOND))
+    text = (
+        f"{cpu} of CPU, {units.size(section.tracer_rss_bytes)} of memory, {units.size(section.stream_bytes)} of stream"
+    )
+    return Section(title="Cost of the trace", blocks=(), empty=text)
+
+
+def _target_text(target: Target) -> str:
+    parts: list[str] = []
+    if target.pods:
+        parts.append(", ".join(f"{target.namespace}/{pod}" if target.namespace else pod for pod in target.pods))
+    if target.command:
+        parts.append(" ".join(target.command))
+    if target.pid is not None:
+        parts.append(f"pid {target.pid}")
+    if target.cgroup:
+        parts.append(f"cgroup {target.cgroup}")
+    if target.containers:
+        parts.append(("container " if len(target.containers) == 1 else "containers ") + ", ".join(target.containers))
+    if target.nodes:
+        parts.append("node " + ", ".join(target.nodes))
+    if target.kernel:
+        parts.append(f"kernel {target.kernel}")
+    return ", ".join(parts) or "unknown"
+
+
+def _exit_text(status: int) -> str:
+    return f"signal {signal_name(-status)}" if status < 0 else f"exit code {status}"
+
+
+def _period(report: Report) -> str:
+    summary = report.summary
+    length = units.duration(round(summary.duration_s * units.SECOND))
+    if summary.start is None or summary.end is None:
+        return length
+    return f"{length}, from {units.wall_clock(summary.start)} to {units.wall_clock(summary.end)}"
+
+
+def _topics(report: Report) -> list[tuple[str, str]]:
+    asked = report.settings.topics
+    pairs = [("traced", ", ".join(asked))]
+    left_out = [topic for topic in TOPICS if topic not in asked]
+    if left_out:
+        filters = [name for name, topics in FILTERS.items() if set(topics) & set(left_out)]
+        pairs.append(("not traced", f"{', '.join(left_out)} (--filter {','.join(filters)})"))
+    impossible = {probe.topic for probe in report.trust.probes if probe.required and not probe.attached}
+    if impossible:
+        pairs.append(("not measured", f"{', '.join(sorted(impossible))}: a required probe is absent, see Trust"))
+    return pairs
