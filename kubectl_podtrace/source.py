@@ -25,8 +25,15 @@ class LineSource(Protocol):
         """Leave nothing running behind, whatever happened before; may be called twice."""
 
 
+class Stoppable(Protocol):
+    """What a signal stops."""
+
+    def stop(self) -> None:
+        """As `LineSource.stop`."""
+
+
 @contextmanager
-def stopping_on_signals(source: LineSource) -> Iterator[None]:
+def stopping_on_signals(source: Stoppable) -> Iterator[None]:
     """Within the block the first SIGINT, SIGTERM or SIGHUP stops the source, a second one raises KeyboardInterrupt.
 
     Only in the main thread. The handlers that were there before are put back.

@@ -1,0 +1,87 @@
+"""The flags that every verb has which traces, and the options that they make."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from dataclasses import dataclass
+from typing import NoReturn
+
+from kubectl_podtrace.cli.parse import (
+    Output,
+    parse_duration,
+    parse_filters,
+    parse_milliseconds,
+    parse_output,
+    parse_percent,
+    topics_of,
+)
+from kubectl_podtrace.errors import UsageError
+from kubectl_podtrace.wire.request import CgroupTarget, PodTarget, ProcessTarget, TraceRequest
+
+
+@dataclass(frozen=True, kw_only=True)
+class TraceOptions:
+    """What to trace, for how long and what to write; `duration_ns` 0 is until Ctrl+C."""
+
+    duration_ns: int
+    filters: tuple[str, ...]
+    error_threshold_percent: float
+    rtt_threshold_ns: int
+    fs_threshold_ns: int
+    output: Output
+    verbose: bool
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """What the filters stand for."""
+        return topics_of(self.filters)
+
+    def request(self, target: PodTarget | CgroupTarget | ProcessTarget) -> TraceRequest:
+        """What the tracer is asked."""
+        return TraceRequest(
+            target=target,
+            topics=self.topics,
+            duration_ns=self.duration_ns,
+            fs_threshold_ns=self.fs_threshold_ns,
+            rtt_threshold_ns=self.rtt_threshold_ns,
+        )
+
+
+class Parser(ArgumentParser):
+    """argparse whose refusals are ours; `advice` is the hint that they come with."""
+
+    advice = ""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse has to complain about."""
+        raise UsageError(message, f"{self.advice}{self.prog} --help")
+
+
+def add_trace_flags(parser: ArgumentParser) -> None:
+    """Everything that `trace_options` reads."""
+    trace = parser.add_argument_group("trace")
+    trace.add_argument(
+        "--diagnose", metavar="DURATION", help="trace so long (10s, 5m, 1h, 1m30s), then report; else until Ctrl+C"
+    )
+    trace.add_argument("--filter", metavar="LIST", help="trace only these: any of net,fs,proc")
+    trace.add_argument("--error-threshold", metavar="PERCENT", default="10.0", help="error rate to warn at (10.0)")
+    trace.add_argument("--rtt-threshold", metavar="MS", default="100.0", help="round trip that is a spike (100.0)")
+    trace.add_argument("--fs-threshold", metavar="MS", default="10.0", help="file operation that is slow (10.0)")
+    report = parser.add_argument_group("report")
+    report.add_argument("--export", metavar="FORMAT", help="json or md instead of text, on stdout")
+    report.add_argument("-o", "--output", metavar="FILE", help="a file (.json, .md, .txt), or a format as --export")
+    parser.add_argument("-v", "--verbose", action="store_true", help="say more on stderr, with tracebacks")
+    parser.add_argument("--version", action="store_true", help="print the version")
+
+
+def trace_options(given: Namespace) -> TraceOptions:
+    """Raises `UsageError` for the first flag that is wrong."""
+    return TraceOptions(
+        duration_ns=0 if given.diagnose is None else parse_duration(given.diagnose),
+        filters=() if given.filter is None else parse_filters(given.filter),
+        error_threshold_percent=parse_percent(given.error_threshold),
+        rtt_threshold_ns=parse_milliseconds(given.rtt_threshold),
+        fs_threshold_ns=parse_milliseconds(given.fs_threshold),
+        output=parse_output(given.export, given.output),
+        verbose=given.verbose,
+    )

@@ -1,0 +1,163 @@
+"""From the text of one argument to its value; every refusal names the text and shows what would be right."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import Enum
+from fractions import Fraction
+from pathlib import Path
+from typing import Final
+
+from kubectl_podtrace.errors import UsageError
+from kubectl_podtrace.wire.topics import FILTERS, TOPICS
+
+MAX_DURATION_NS: Final = 24 * 3600 * 10**9
+_UNIT_NS: Final = {"h": 3600 * 10**9, "m": 60 * 10**9, "s": 10**9, "ms": 10**6}
+_NUMBER: Final = r"([0-9]{1,12}(?:\.[0-9]{1,9})?)"
+_DURATION: Final = re.compile(rf"(?:{_NUMBER}h)?(?:{_NUMBER}m)?(?:{_NUMBER}s)?(?:{_NUMBER}ms)?")
+_DURATION_HINT: Final = "durations look like 10s, 5m, 1h or 1m30s"
+
+KNOWN_FILTERS: Final = ("dns", "net", "fs", "cpu", "proc")
+"""All filters that have a meaning; those that `wire.topics.FILTERS` lacks are not in this version."""
+
+
+class Format(Enum):
+    """What a report can be written as; the value is the suffix of its files."""
+
+    TEXT = "txt"
+    JSON = "json"
+    MARKDOWN = "md"
+
+
+EXPORTS: Final = {"json": Format.JSON, "md": Format.MARKDOWN}
+_SUFFIXES: Final = {f".{export.value}": export for export in Format}
+_EXPORT_HINT: Final = "--export takes json or md; -o takes json, md, or a file that ends in .json, .md or .txt"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """Which report is wanted, and where: `path` None is stdout."""
+
+    format: Format
+    path: Path | None = None
+
+
+def parse_duration(text: str) -> int:
+    """A duration such as `1m30s` in nanoseconds."""
+    found = _DURATION.fullmatch(text)
+    if not text or found is None:
+        raise UsageError(f'"{text}" is not a duration', _DURATION_HINT)
+    parts = zip(found.groups(), _UNIT_NS.values(), strict=True)
+    total_ns = int(sum(Fraction(number) * unit for number, unit in parts if number))
+    if total_ns <= 0:
+        raise UsageError(f'the duration "{text}" is no time at all', _DURATION_HINT)
+    if total_ns > MAX_DURATION_NS:
+        raise UsageError(f'the duration "{text}" is too long: a trace lasts 24h at most', _DURATION_HINT)
+    return total_ns
+
+
+def parse_timeout(text: str) -> float | None:
+    """The value of --request-timeout in seconds, as kubectl reads it: a number of seconds or a duration; 0 is none."""
+    if re.fullmatch(r"0[a-z]{0,2}", text):
+        return None
+    return parse_duration(text + "s" if re.fullmatch(r"[0-9]+", text) else text) / 1e9
+
+
+def parse_milliseconds(text: str) -> int:
+    """A threshold typed in milliseconds, in nanoseconds."""
+    value = _number(text)
+    if not 1e-6 <= value < MAX_DURATION_NS / 1e6:
+        raise UsageError(f'"{text}" is not a threshold in milliseconds', "a number above 0, such as 10 or 0.5")
+    return round(value * 1e6)
+
+
+def parse_percent(text: str) -> float:
+    """A share typed in percent, 0 to 100; it stays in percent."""
+    value = _number(text)
+    if not 0 <= value <= 100:
+        raise UsageError(f'"{text}" is not a percentage', "a number from 0 to 100, such as 10 or 0.5")
+    return value
+
+
+def _number(text: str) -> float:
+    """The number, or NaN, which is in no range."""
+    try:
+        return float(text) if text.isascii() and "_" not in text else math.nan
+    except ValueError:
+        return math.nan
+
+
+def parse_pid(text: str) -> int:
+    """A process id."""
+    if re.fullmatch(r"[0-9]{1,10}", text) is None or not 0 < int(text) < 2**31:
+        raise UsageError(f'"{text}" is not a process id')
+    return int(text)
+
+
+def parse_filters(text: str) -> tuple[str, ...]:
+    """A comma list of filters, in the order in which this version lists them and each once."""
+    names = {name.strip() for name in text.split(",")}
+    for name in sorted(names):
+        _check_filter(name)
+    return tuple(name for name in FILTERS if name in names)
+
+
+def topics_of(filters: tuple[str, ...]) -> tuple[str, ...]:
+    """The topics that filters stand for; all of them without any filter."""
+    return tuple(topic for name in filters for topic in FILTERS[name]) or TOPICS
+
+
+def _check_filter(name: str) -> None:
+    if name in FILTERS:
+        return
+    existing = f"--filter takes any of {', '.join(FILTERS)}, with commas between"
+    if name in KNOWN_FILTERS:
+        raise UsageError(f'the filter "{name}" is not in this version', existing)
+    if not name:
+        raise UsageError("--filter has an empty place in its list", existing)
+    near = get_close_matches(name.lower(), KNOWN_FILTERS, n=1, cutoff=0.5)
+    meant = f'did you mean "{near[0]}"? ' if near and near[0] in FILTERS else ""
+    raise UsageError(f'there is no filter "{name}"', meant + existing)
+
+
+def parse_output(export: str | None, output: str | None) -> Output:
+    """What --export and -o ask for together."""
+    exported = None if export is None else _exported(export)
+    if output is None:
+        return Output(format=exported or Format.TEXT)
+    if output in EXPORTS:
+        return Output(format=_agreed(exported, EXPORTS[output], output))
+    path = Path(output)
+    by_suffix = _SUFFIXES.get(path.suffix.lower())
+    if by_suffix is None:
+        raise UsageError(f'"{output}" does not say what to write: {_what_ends(path)}', _EXPORT_HINT)
+    return Output(format=_agreed(exported, by_suffix, output), path=_writable(path))
+
+
+def _exported(export: str) -> Format:
+    found = EXPORTS.get(export)
+    if found is None:
+        raise UsageError(f'reports are not exported as "{export}"', _EXPORT_HINT)
+    return found
+
+
+def _what_ends(path: Path) -> str:
+    return f"reports are not written as {path.suffix}" if path.suffix else "its name has no suffix"
+
+
+def _agreed(exported: Format | None, named: Format, output: str) -> Format:
+    if exported not in {None, named}:
+        raise UsageError(f'--export and -o "{output}" ask for two formats', "give one of them")
+    return named
+
+
+def _writable(path: Path) -> Path:
+    """Found out before a trace of minutes, not after it."""
+    if path.is_dir():
+        raise UsageError(f'"{path}" is a directory', "-o takes the name of a file")
+    if not path.parent.is_dir():
+        raise UsageError(f'the directory of "{path}" does not exist')
+    return path

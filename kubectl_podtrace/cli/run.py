@@ -1,0 +1,152 @@
+"""One trace as its user meets it: progress, Ctrl+C, windows while it runs, and the report at its end."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+from kubectl_podtrace import __version__
+from kubectl_podtrace.analysis.fold import Fold
+from kubectl_podtrace.cli.flags import TraceOptions
+from kubectl_podtrace.cli.parse import Format
+from kubectl_podtrace.cli.progress import Progress
+from kubectl_podtrace.report.build import ClientFacts, ReportOptions, TargetInfo, build_report, build_window
+from kubectl_podtrace.report.model import Remark
+from kubectl_podtrace.session import Phase, Session
+from kubectl_podtrace.source import LineSource, stopping_on_signals
+
+WINDOW_S: Final = 5
+_SECOND_NS: Final = 10**9
+_REMARK_SLUG: Final = "plugin"
+_FORMATS: Final[dict[Format, Literal["terminal", "json", "markdown"]]] = {
+    Format.TEXT: "terminal",
+    Format.JSON: "json",
+    Format.MARKDOWN: "markdown",
+}
+
+
+class Run:
+    """Follows one source and reports; `shows_windows` is whether blocks may appear on stdout in the meantime."""
+
+    def __init__(
+        self,
+        *,
+        options: TraceOptions,
+        shows_windows: bool,
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self._options = options
+        to_stdout = options.output.path is None
+        machine_readable = to_stdout and options.output.format is not Format.TEXT
+        self._shows_windows = shows_windows and not options.duration_ns and not machine_readable
+        self._clock = clock
+        self._fold = Fold()
+        self._progress = Progress(out=sys.stderr, clock=clock)
+        self._remarks: list[Remark] = []
+        self._session: Session | None = None
+        self._next_window_ns: int | None = None
+        self._started_at = datetime.now(UTC)
+        self.target = TargetInfo()
+        """What is known of the target so far."""
+
+    @property
+    def was_stopped(self) -> bool:
+        """Whether the user ended it."""
+        return self._session is not None and self._session.was_stopped
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the tracer said its last word."""
+        return self._fold.trailer is not None
+
+    @contextmanager
+    def stoppable(self) -> Iterator[None]:
+        """Within the block a signal ends the trace in good order; a second one, or one before the trace, at once."""
+        with stopping_on_signals(self):
+            try:
+                yield
+            finally:
+                self._progress.finish()
+
+    def stop(self) -> None:
+        """See `Stoppable`."""
+        if self._session is None:
+            raise KeyboardInterrupt
+        self._session.stop()
+
+    def step(self, text: str) -> None:
+        """Say how far it is."""
+        self._progress.step(text)
+
+    def notice(self, text: str) -> None:
+        """A remark for now and for the report."""
+        self._progress.notice(text)
+        self._remarks.append(Remark(slug=_REMARK_SLUG, text=text))
+
+    def follow(self, source: LineSource, *, on_start: Callable[[], None] = lambda: None) -> None:
+        """The whole stream; `on_start` is called once, when all probes are attached. Raises `PodtraceError`."""
+
+        def on_phase(phase: Phase) -> None:
+            self._show_phase(phase)
+            if phase is Phase.TRACING:
+                on_start()
+
+        self._session = Session(source=source, fold=self._fold, on_phase=on_phase, on_update=self._update)
+        try:
+            self._session.run()
+        finally:
+            self._progress.finish()
+
+    def report(self) -> None:
+        """Write what was asked for, where it was asked for."""
+        from kubectl_podtrace.report.writer import Output, page_of, write_report
+
+        report = build_report(
+            self._fold, target=self.target, options=self._report_options(), client=self._client_facts()
+        )
+        wanted = self._options.output
+        output = Output(format=_FORMATS[wanted.format], path=wanted.path)
+        write_report(report, output, stdout=sys.stdout, page=page_of(sys.stdout))
+
+    def _show_phase(self, phase: Phase) -> None:
+        if phase is not Phase.TRACING:
+            self._progress.step(phase.value)
+        elif self._options.duration_ns:
+            self._progress.step(phase.value, duration_ns=self._options.duration_ns)
+        else:
+            self._progress.finish()
+            self._progress.notice("tracing; Ctrl+C ends it, and the report follows")
+        self._next_window_ns = self._clock() + WINDOW_S * _SECOND_NS if phase is Phase.TRACING else None
+
+    def _update(self) -> None:
+        self._progress.tick()
+        if not self._shows_windows or self._next_window_ns is None or self._clock() < self._next_window_ns:
+            return
+        self._next_window_ns += WINDOW_S * _SECOND_NS
+        from kubectl_podtrace.report.render.live import render_live
+
+        window = build_window(
+            self._fold, WINDOW_S, target=self.target, options=self._report_options(), client=self._client_facts()
+        )
+        render_live(window, sys.stdout)
+        sys.stdout.flush()
+
+    def _report_options(self) -> ReportOptions:
+        return ReportOptions(
+            error_threshold_ratio=self._options.error_threshold_percent / 100,
+            rtt_threshold_ns=self._options.rtt_threshold_ns,
+            fs_threshold_ns=self._options.fs_threshold_ns,
+            topics=self._options.topics,
+        )
+
+    def _client_facts(self) -> ClientFacts:
+        return ClientFacts(
+            version=__version__,
+            started_at=self._started_at,
+            ended_at=datetime.now(UTC),
+            notices=tuple(self._remarks),
+        )

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kubectl_podtrace.cli.parse import (
+    Format,
+    Output,
+    parse_duration,
+    parse_filters,
+    parse_milliseconds,
+    parse_output,
+    parse_percent,
+    parse_pid,
+    parse_timeout,
+    topics_of,
+)
+from kubectl_podtrace.errors import UsageError
+from kubectl_podtrace.wire.topics import TOPICS
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("10s", 10), ("5m", 300), ("1h", 3600), ("1m30s", 90), ("1h2m3s", 3723), ("0.5s", 0.5), ("1.5h", 5400),
+     ("500ms", 0.5), ("1m500ms", 60.5), ("24h", 86400), ("090s", 90)],
+)  # fmt: skip
+def test_a_duration_is_read_as_its_units_say(text: str, seconds: float) -> None:
+    assert parse_duration(text) == round(seconds * 1e9)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "10", "s", "10 s", " 10s", "-5s", "10d", "1s1m", "5m5m", "1e3s", ".5s", "5.s", "inf", "nan", "0s", "0.0000000001s",
+     "25h", "٣s", "10s\n", "9" * 40 + "s", "$(reboot)"],
+)  # fmt: skip
+def test_what_is_no_duration_is_refused_by_its_own_text_and_with_examples(text: str) -> None:
+    with pytest.raises(UsageError) as refusal:
+        parse_duration(text)
+    assert f'"{text}"' in refusal.value.message
+    assert "1m30s" in str(refusal.value.hint)
+
+
+@given(st.text())
+def test_no_text_at_all_makes_a_parser_fail_in_another_way_than_by_a_refusal(text: str) -> None:
+    for parse in (parse_duration, parse_timeout, parse_milliseconds, parse_percent, parse_pid, parse_filters):
+        try:
+            parse(text)
+        except UsageError as refusal:
+            assert refusal.exit_code == 2
+
+
+@given(st.integers(0, 23), st.integers(0, 59), st.integers(1, 59))
+def test_every_duration_of_hours_minutes_and_seconds_is_exact(hours: int, minutes: int, seconds: int) -> None:
+    assert parse_duration(f"{hours}h{minutes}m{seconds}s") == ((hours * 60 + minutes) * 60 + seconds) * 10**9
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("0", None), ("0s", None), ("30", 30.0), ("1m", 60.0), ("250ms", 0.25)])
+def test_a_request_timeout_is_read_as_kubectl_does(text: str, seconds: float | None) -> None:
+    assert parse_timeout(text) == seconds
+
+
+@pytest.mark.parametrize(("text", "nanoseconds"), [("10", 10_000_000), ("0.5", 500_000), ("1e3", 10**9), ("0.000001", 1)])
+def test_a_threshold_in_milliseconds_becomes_nanoseconds(text: str, nanoseconds: int) -> None:
+    assert parse_milliseconds(text) == nanoseconds
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "nan", "inf", "1e-9", "1e30", "ten", "10ms", "1_0", "1,5"])
+def test_what_is_no_threshold_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="threshold"):
+        parse_milliseconds(text)
+
+
+def test_a_percentage_is_between_nothing_and_everything() -> None:
+    assert [parse_percent(text) for text in ("0", "10.0", "100")] == [0, 10, 100]
+    for text in ("-0.1", "100.1", "nan", "inf", "10%", ""):
+        with pytest.raises(UsageError, match="percentage"):
+            parse_percent(text)
+
+
+def test_a_process_id_is_a_number_that_a_process_can_have() -> None:
+    assert parse_pid("1") == 1
+    for text in ("0", "-1", "1.0", "", "2147483648", "self", "12345678901"):
+        with pytest.raises(UsageError, match="process id"):
+            parse_pid(text)
+
+
+def test_filters_stand_in_one_order_and_once() -> None:
+    assert parse_filters("proc, net,proc") == ("net", "proc")
+    assert topics_of(("net",)) == ("tcp", "connections")
+    assert topics_of(()) == TOPICS
+
+
+@pytest.mark.parametrize("name", ["dns", "cpu"])
+def test_a_filter_of_another_version_is_refused_with_those_that_exist(name: str) -> None:
+    with pytest.raises(UsageError, match=f'"{name}" is not in this version') as refusal:
+        parse_filters(f"net,{name}")
+    assert "net, fs, proc" in str(refusal.value.hint)
+
+
+@pytest.mark.parametrize(("text", "near"), [("nets", "net"), ("FS", "fs"), ("process", "proc")])
+def test_a_misspelt_filter_is_answered_with_the_nearest(text: str, near: str) -> None:
+    with pytest.raises(UsageError, match=f'no filter "{text}"') as refusal:
+        parse_filters(text)
+    assert f'did you mean "{near}"?' in str(refusal.value.hint)
+
+
+@pytest.mark.parametrize("text", ["", "net,", ",", "xyzzy"])
+def test_a_list_with_anything_else_in_it_is_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_filters(text)
+
+
+@pytest.mark.parametrize(
+    ("export", "output", "expected"),
+    [(None, None, Format.TEXT), ("json", None, Format.JSON), ("md", None, Format.MARKDOWN), (None, "json", Format.JSON),
+     (None, "md", Format.MARKDOWN), ("json", "json", Format.JSON)],
+)  # fmt: skip
+def test_a_format_without_a_file_goes_to_stdout(export: str | None, output: str | None, expected: Format) -> None:
+    assert parse_output(export, output) == Output(format=expected)
+
+
+@pytest.mark.parametrize(
+    ("export", "name", "expected"),
+    [(None, "r.json", Format.JSON), (None, "r.md", Format.MARKDOWN), (None, "r.txt", Format.TEXT),
+     (None, "r.JSON", Format.JSON), ("json", "r.json", Format.JSON)],
+)  # fmt: skip
+def test_a_file_is_written_in_the_format_of_its_suffix(tmp_path, export, name, expected) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    path = tmp_path / name
+    assert parse_output(export, str(path)) == Output(format=expected, path=path)
+
+
+@pytest.mark.parametrize(
+    ("export", "output"),
+    [("json", "md"), ("json", "r.md"), ("md", "r.json"), ("json", "r.txt"), ("csv", None), ("", None), (None, ""),
+     (None, "r.csv"), (None, "r.html"), (None, "report"), (None, "-"), (None, "/no/such/place/r.json"), (None, "csv")],
+)  # fmt: skip
+def test_an_output_that_contradicts_itself_or_cannot_be_is_refused_before_the_trace(
+    export: str | None, output: str | None
+) -> None:
+    with pytest.raises(UsageError):
+        parse_output(export, output)
