@@ -15,9 +15,11 @@ from kubectl_podtrace.cluster.tracer_pod import STOP_GRACE_S
 from kubectl_podtrace.errors import ClusterUnreachableError, InterruptedRunError, PermissionDeniedError, PodtraceError
 from kubectl_podtrace.names import TRACER_CONTAINER
 from kubectl_podtrace.wire.codec import Line, decode
-from kubectl_podtrace.wire.records import Trailer
+from kubectl_podtrace.wire.records import Refusal, Trailer
 
 _ENDED_PHASES: Final = ("Succeeded", "Failed")
+_LAST_KINDS: Final = (b'{"kind":"trailer"', b'{"kind":"refusal"')
+"""How such lines begin: not every line is decoded for this."""
 _LEAVE_GRACE_S: Final = 1
 _GONE_WITHIN_S: Final = 3.0
 _GONE_PAUSE_S: Final = 0.05
@@ -71,12 +73,12 @@ class SystemClock:
         time.sleep(seconds)
 
 
-def is_trailer(line: bytes) -> bool:
-    """Whether a line is the tracer's last one."""
-    if b'"trailer"' not in line[:64]:
+def ends_stream(line: bytes) -> bool:
+    """Whether a line is a tracer's last one: the trailer, or its refusal to trace."""
+    if not line.startswith(_LAST_KINDS):
         return False
     found = decode(line)
-    return isinstance(found, Line) and isinstance(found.record, Trailer)
+    return isinstance(found, Line) and isinstance(found.record, Trailer | Refusal)
 
 
 class ClusterSource:
@@ -92,7 +94,7 @@ class ClusterSource:
         manifest: dict[str, Any],
         observer: Observer,
         clock: Clock | None = None,
-        is_last: Callable[[bytes], bool] = is_trailer,
+        is_last: Callable[[bytes], bool] = ends_stream,
         silence_s: float = SILENCE_S,
     ) -> None:
         self._cluster = cluster

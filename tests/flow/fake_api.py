@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -30,7 +30,14 @@ class Until:
     event: threading.Event
 
 
-Step = bytes | Until | Cut
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """A log's step: something else happens now, such as Ctrl+C."""
+
+    function: Callable[[], None]
+
+
+Step = bytes | Until | Call | Cut
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -283,6 +290,8 @@ class _Handler(BaseHTTPRequestHandler):
                     self.wfile.write(b"%x\r\n%s\r\n" % (len(step), step))
                 case Until(event=event):
                     event.wait(WAIT_S)
+                case Call(function=function):
+                    function()
                 case Cut():
                     self.close_connection = True
                     return

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from kubectl_podtrace.cli.main import main
+from tests.flow import fake_stream
+from tests.flow.fake_api import (
+    CREATING,
+    ENDED,
+    RUNNING,
+    Call,
+    FakeApi,
+    Refusal,
+    Until,
+    stamped,
+    target_pod,
+    tracer_status,
+)
+
+Trace = Callable[..., int]
+
+
+@pytest.fixture
+def trace(api: FakeApi, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> Trace:
+    """The command line, with the fake cluster's kubeconfig and a running pod `api-0` to trace."""
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    monkeypatch.setenv("PODTRACE_IMAGE", "tracer:1")
+    api.pods["shop", "api-0"] = target_pod()
+    api.starts = [CREATING, RUNNING]
+    api.logs = [[stamped(*fake_stream.beginning()), stamped(*fake_stream.end(), second=1)]]
+    return lambda *arguments: main(arguments)
+
+
+def test_a_pod_is_traced_to_a_report(api: FakeApi, trace: Trace, capsys: pytest.CaptureFixture[str]) -> None:
+    assert trace("api-0", "--diagnose", "1s", "--export", "json") == 0
+    printed = capsys.readouterr()
+    assert f"{fake_stream.READS}" in printed.out
+    assert f"{fake_stream.READ_BYTES}" in printed.out
+    json.loads(printed.out)
+    assert list(api.pods) == [("shop", "api-0")]
+    (created,) = api.created
+    assert created["spec"]["nodeName"] == "node-a"
+    request = json.loads(created["spec"]["containers"][0]["env"][0]["value"])
+    assert request["target"] == {"kind": "pod", "uid": "uid-of-api-0"}
+    assert request["duration_ns"] == 10**9
+
+
+def test_a_log_that_is_cut_gives_the_same_report(
+    api: FakeApi, trace: Trace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = [*fake_stream.beginning(), *fake_stream.end()]
+    cut = stamped(*whole[:3])[:-20]
+    api.logs = [[cut], [stamped(*whole)]]
+    assert trace("api-0", "--diagnose", "1s", "--export", "json") == 0
+    assert f"{fake_stream.READS}" in capsys.readouterr().out
+
+
+def test_ctrl_c_ends_the_trace_with_a_report(api: FakeApi, trace: Trace, capsys: pytest.CaptureFixture[str]) -> None:
+    main_thread = threading.get_ident()
+
+    def ctrl_c() -> None:
+        signal.pthread_kill(main_thread, signal.SIGINT)
+
+    api.logs = [
+        [
+            stamped(*fake_stream.beginning()),
+            Call(function=ctrl_c),
+            Until(event=api.stopped),
+            stamped(*fake_stream.end(), second=1),
+        ]
+    ]
+    assert trace("api-0", "--export", "json") == 0
+    assert f"{fake_stream.READS}" in capsys.readouterr().out
+    assert list(api.pods) == [("shop", "api-0")]
+
+
+def test_a_tracer_that_cannot_trace_there_is_quoted(
+    api: FakeApi, trace: Trace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api.starts = [ENDED]
+    api.logs = [[stamped(*fake_stream.refusal())]]
+    assert trace("api-0", "--diagnose", "1s") == 7
+    printed = capsys.readouterr()
+    assert "error: this kernel has no BTF\nhint: use a kernel with BTF\n" in printed.err
+    assert printed.out == ""
+    assert list(api.pods) == [("shop", "api-0")]
+
+
+def test_a_dry_run_prints_the_pod_and_creates_nothing(
+    api: FakeApi, trace: Trace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert trace("api-0", "--diagnose", "1s", "--dry-run", "--tracer-namespace", "tools") == 0
+    pod = yaml.safe_load(capsys.readouterr().out)
+    assert (pod["kind"], pod["metadata"]["namespace"]) == ("Pod", "tools")
+    assert api.created == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["api;reboot"], "cannot be the name of a pod"),
+        (["svc/api"], "cannot trace"),
+        (["api-0", "-n", "../x"], "cannot be the name of a namespace"),
+    ],
+)
+def test_bad_input_asks_no_cluster(
+    api: FakeApi, trace: Trace, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    assert trace(*arguments) == 2
+    assert words in capsys.readouterr().err
+    assert api.requests == []
+
+
+def test_an_image_that_cannot_be_pulled_is_an_error_with_a_hint(
+    api: FakeApi, trace: Trace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api.starts = [tracer_status({"waiting": {"reason": "ErrImagePull", "message": "not found \x1b[2J"}})]
+    api.logs = []
+    assert trace("api-0", "--diagnose", "1s") == 6
+    printed = capsys.readouterr().err
+    assert "error: the node cannot get the tracer image" in printed
+    assert "--image-pull-secret" in printed
+    assert "\x1b" not in printed
+    assert list(api.pods) == [("shop", "api-0")]
+
+
+def test_a_missing_right_is_an_error_with_a_way_to_check(
+    api: FakeApi, trace: Trace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api.refusals["create pods"] = Refusal(status=403, message='User "bob" cannot create resource "pods"')
+    assert trace("api-0", "--diagnose", "1s") == 4
+    assert "hint: check with: kubectl auth can-i create pods -n shop" in capsys.readouterr().err
