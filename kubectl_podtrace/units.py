@@ -78,17 +78,18 @@ def size(number: float) -> str:
     raise AssertionError("the last unit takes everything")
 
 
-def rate(per_s: float) -> str:
+def rate(per_s: float, noun: str = "") -> str:
     """A number per second.
 
-    >>> rate(0), rate(0.0333), rate(41.25), rate(12345.6)
-    ('0/s', '0.0333/s', '41.2/s', '12,346/s')
+    >>> rate(0), rate(0.0333), rate(41.25), rate(12345.6, "operations")
+    ('0/s', '0.0333/s', '41.2/s', '12,346 operations/s')
     """
+    unit = f" {noun}/s" if noun else "/s"
     if per_s <= 0:
-        return "0/s"
+        return f"0{unit}"
     if per_s >= 1000:
-        return f"{round(per_s):,}/s"
-    return f"{_three_digits(per_s)}/s" if per_s >= 0.001 else "< 0.001/s"
+        return f"{round(per_s):,}{unit}"
+    return f"{_three_digits(per_s)}{unit}" if per_s >= 0.001 else f"< 0.001{unit}"
 
 
 def size_rate(per_s: float) -> str:

@@ -31,11 +31,12 @@ SEARCHING: Final = frozenset({"ENOENT"})
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing to look at. `rule` names it for programs; `evidence` is the numbers that it rests on."""
+    """One thing to look at. `rule` names it for programs; `evidence` is its numbers, `fact` the most telling ones."""
 
     rule: str
     severity: Severity
     title: str
+    fact: str
     evidence: str
     next_step: str
 
@@ -84,15 +85,16 @@ def _failed_connections(section: Connections, thresholds: Thresholds) -> Iterato
     if section.failed_ratio <= thresholds.error_ratio:
         return
     worst = max(section.top_targets, key=lambda target: target.failed, default=None)
-    where = f"; most to {_address(worst)}" if worst and worst.failed and worst.address != OTHER else ""
+    peer = _address(worst) if worst and worst.failed and worst.address != OTHER else ""
+    most = f", most to {peer}" if peer else ""
     limit = units.ratio_threshold(thresholds.error_ratio)
     yield Finding(
         rule="connections-failed",
         severity=_severity(section.failed, section.total),
         title="connections fail",
-        evidence=f"{_share(section.failed, section.total)} attempts failed, threshold {limit}: "
-        f"{_list(section.errors)}{where}",
-        next_step=_connection_step(next(iter(section.errors), ""), where),
+        fact=f"{_share(section.failed, section.total)}{most}",
+        evidence=f"{_share(section.failed, section.total)} failed, threshold {limit}: {_list(section.errors)}{most}",
+        next_step=_connection_step(next(iter(section.errors), ""), peer or "the remote side"),
     )
 
 
@@ -101,19 +103,18 @@ def _address(target: ConnectionTarget) -> str:
     return f"{address}:{target.port}"
 
 
-def _connection_step(error: str, where: str) -> str:
-    peer = where.removeprefix("; most to ") or "the remote side"
+def _connection_step(error: str, peer: str) -> str:
     match error:
         case "ECONNREFUSED":
-            return f"nothing listens on {peer}: check that the service behind it runs and has ready endpoints"
+            return f"nothing listens on {peer}: check the service behind it"
         case "ETIMEDOUT" | "EHOSTUNREACH" | "ENETUNREACH":
-            return f"no way to {peer}: check NetworkPolicies, firewalls, routes and the address itself"
+            return f"no way to {peer}: check NetworkPolicies, firewalls, routes"
         case "EADDRNOTAVAIL":
-            return "local ports ran out: reuse connections (keep-alive, a pool) instead of opening one per request"
+            return "local ports ran out: reuse connections (keep-alive, a pool)"
         case "ABORTED":
-            return f"the program gave up on {peer} while connecting: compare its connect timeout with the latency"
+            return f"the program gave up on {peer}: compare its connect timeout with the latency"
         case _:
-            return f"look up {error or 'the error'} for {peer} in the program's log at the time of the trace"
+            return f"look for {error or 'the error'} and {peer} in the program's log"
 
 
 def _file_operations(section: Files) -> dict[str, Op]:
@@ -139,7 +140,8 @@ def _failing_operations(operations: Mapping[str, Op], thresholds: Thresholds) ->
             rule="error-rate",
             severity=_severity(failed, operation.count),
             title=f"{name} fail",
-            evidence=f"{_share(failed, operation.count)} {name} failed, threshold {limit}: {_list(errors)}",
+            fact=f"{_share(failed, operation.count)}, most with {next(iter(errors))}",
+            evidence=f"{_share(failed, operation.count)} failed, threshold {limit}: {_list(errors)}",
             next_step=_error_step(next(iter(errors))),
         )
 
@@ -147,15 +149,15 @@ def _failing_operations(operations: Mapping[str, Op], thresholds: Thresholds) ->
 def _error_step(error: str) -> str:
     match error:
         case "ENOSPC" | "EDQUOT":
-            return "free space or raise the volume's size or quota: df -h inside the container shows which"
+            return "free space, or raise the volume's size or quota (df -h in the container)"
         case "EACCES" | "EPERM" | "EROFS":
-            return "check the container's user, the file modes, and whether the volume is mounted read-only"
+            return "check the container's user, file modes and read-only mounts"
         case "EMFILE" | "ENFILE":
-            return "the descriptor limit is reached: look for descriptors that are never closed, or raise the limit"
+            return "descriptors ran out: look for ones never closed, or raise the limit"
         case "ECONNRESET" | "EPIPE":
-            return "the other side closed: look at its log and its idle timeout, and whether it restarts"
+            return "the other side closed: check its log, idle timeout and restarts"
         case _:
-            return f"look for {error} in the program's log at the time of the trace"
+            return f"look for {error} in the program's log"
 
 
 def _rtt_spikes(rtt: Rtt) -> Iterator[Finding]:
@@ -165,9 +167,10 @@ def _rtt_spikes(rtt: Rtt) -> Iterator[Finding]:
         rule="rtt-spikes",
         severity=_severity(rtt.spikes, rtt.count),
         title="round-trip times spike",
+        fact=f"{_share(rtt.spikes, rtt.count)} above {units.threshold(rtt.threshold_ns)}",
         evidence=f"{_share(rtt.spikes, rtt.count)} samples above {units.threshold(rtt.threshold_ns)}: "
         f"p99 {units.duration(rtt.p99_ns)}, max {units.duration(rtt.max_ns)}",
-        next_step="compare with retransmits: many mean packets get lost on the way, few that the peer is far or busy",
+        next_step="compare retransmits: many mean packet loss, few a far or busy peer",
     )
 
 
@@ -180,13 +183,15 @@ def _slow_files(name: str, operation: SlowOp, section: Files) -> Iterator[Findin
     slowest: TopFile | None = max(
         (file for file in section.top_files if file.path != OTHER), key=lambda file: file.slow, default=None
     )
-    where = f"; most slow operations on {slowest.path}" if slowest and slowest.slow else ""
+    where = f", most slow operations on {slowest.path}" if slowest and slowest.slow else ""
+    share = f"{_share(operation.slow, latency.count)} took longer than {units.threshold(limit)}"
+    longest = units.duration(latency.max_ns)
     yield Finding(
         rule="slow-files",
         severity=_severity(operation.slow, latency.count),
         title=f"{name} are slow",
-        evidence=f"{_share(operation.slow, latency.count)} took longer than {units.threshold(limit)}: "
-        f"p99 {units.duration(latency.p99_ns)}, max {units.duration(latency.max_ns)}{where}",
-        next_step="check the volume behind it (type, IOPS limit, other users of the disk)"
-        + (" and whether each write needs its own fsync" if name == "fsyncs" else ""),
+        fact=f"{share}, max {longest}",
+        evidence=f"{share}: p99 {units.duration(latency.p99_ns)}, max {longest}{where}",
+        next_step="check the volume (type, IOPS limit)"
+        + (" and whether each fsync is needed" if name == "fsyncs" else " and other users of its disk"),
     )

@@ -95,6 +95,11 @@ class Counters:
 NOTHING: Final = Counters()
 
 
+def failures(operation: str, counters: Counters | TotalsRow) -> int:
+    """How many of an operation's count should have an error number: each `connections.failure` is one by itself."""
+    return counters.count if operation == "connections.failure" else counters.errors
+
+
 @dataclass(frozen=True, kw_only=True)
 class Selection:
     """What happened in the selected scopes between two moments (monotonic).
@@ -140,7 +145,7 @@ class Selection:
             by_number = self.errors.get(operation, {})
             for number, count in by_number.items():
                 found[errno_name(number)] = found.get(errno_name(number), 0) + count
-            unknown = self.of(operation).errors - sum(by_number.values())
+            unknown = failures(operation, self.of(operation)) - sum(by_number.values())
             if unknown > 0:
                 found["UNKNOWN"] = found.get("UNKNOWN", 0) + unknown
         return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from kubectl_podtrace import units
 from kubectl_podtrace.analysis.fold import Fold
+from kubectl_podtrace.analysis.selection import failures
 from kubectl_podtrace.analysis.summary import wall_clock
 from kubectl_podtrace.analysis.tables import State
 from kubectl_podtrace.wire.records import LostRow
@@ -155,7 +156,7 @@ def _disagreements(state: State) -> tuple[int, int]:
     for (scope, operation, _), row in state.errors.items():
         errors[scope, operation] = errors.get((scope, operation), 0) + row.count
     latencies = sum(row.timed != sum(state.histograms.get(key, {}).values()) for key, row in state.totals.items())
-    return latencies, sum(row.errors != errors.get(key, 0) for key, row in state.totals.items())
+    return latencies, sum(failures(key[1], row) != errors.get(key, 0) for key, row in state.totals.items())
 
 
 def _harmless(fold: Fold) -> tuple[str, ...]:

@@ -46,14 +46,14 @@ def headline(
         return Headline(verdict=verdict, facts=(), next_step=next_step, trust=trusted)
     what = f"{units.counted(summary.events, 'event')} in {_period(summary)}"
     if findings:
-        facts = tuple(f"{finding.title}: {finding.evidence}" for finding in findings[:FACTS])
+        facts = tuple(f"{finding.title}: {finding.fact}" for finding in findings[:FACTS])
         return Headline(
-            verdict=f"{_issues(findings)} in {what}", facts=facts, next_step=findings[0].next_step, trust=trusted
+            verdict=f"{_issues(findings)}; {what}", facts=facts, next_step=findings[0].next_step, trust=trusted
         )
     return Headline(
-        verdict=f"no issue found in {what}",
+        verdict=f"no issue found; {what}",
         facts=_healthy_facts(selection),
-        next_step="none needed; for trouble that comes and goes, trace longer: --diagnose 10m",
+        next_step="none needed; if trouble comes and goes, trace longer (--diagnose 10m)",
         trust=trusted,
     )
 
@@ -86,7 +86,7 @@ def _period(summary: Summary) -> str:
 
 def _issues(findings: tuple[Finding, ...]) -> str:
     by_severity = [
-        f"{number} {severity}"
+        units.counted(number, severity, {"critical": "critical", "warning": "warnings", "info": "info"}[severity])
         for severity in SEVERITIES
         if (number := sum(finding.severity == severity for finding in findings))
     ]
@@ -128,9 +128,9 @@ def _silence(fold: Fold, summary: Summary, containers: tuple[str, ...], *, seen:
     if not seen:
         return (
             f"no events in {_period(summary)}: {who} was not seen running",
-            "check that it runs (kubectl get pod), and the name after --container",
+            "check that it runs (kubectl get pod, kubectl describe pod)",
         )
     return (
-        f"no events in {_period(summary)}: {who} was idle for the traced topics ({', '.join(fold.header.topics)})",
-        "send it some traffic while tracing, trace longer, or trace more topics (no --filter)",
+        f"no events in {_period(summary)}: {who} did nothing that was traced",
+        "send it traffic while tracing, trace longer, or trace without --filter",
     )

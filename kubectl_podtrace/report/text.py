@@ -10,9 +10,9 @@ import unicodedata
 from typing import Final
 
 _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"})
-"""Controls, invisible formatting (bidirectional, zero-width), surrogates, private, unassigned, separators, odd spaces."""
+"""Controls, invisible formatting (bidirectional, zero-width), surrogates, private, unassigned, separators, spaces."""
 _SPACE: Final = " "
-_MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]<>()#+!|~&$^]|:(?=//))")
+_MARKDOWN: Final = re.compile(r"([\\`*_\[\]<#|~&$^]|:(?=//))")
 _MENTION: Final = re.compile(r"@")
 _MAX_COMBINING: Final = 2
 
@@ -38,7 +38,7 @@ def markdown(text: str) -> str:
     r"""Text that Markdown shows as it is, in a paragraph or a table's cell, without links, HTML or mentions.
 
     >>> markdown("a|b <i>@you")
-    'a\\|b \\<i\\>&#64;&#8203;you'
+    'a\\|b \\<i>&#64;&#8203;you'
     """
     escaped = _MARKDOWN.sub(r"\\\1", plain(text)).replace("www.", r"www\.")
     return _MENTION.sub("&#64;&#8203;", escaped)

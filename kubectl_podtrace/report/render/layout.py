@@ -13,7 +13,8 @@ INDENT: Final = 2
 GAP: Final = 2
 NARROWEST: Final = 20
 """A folded column is never narrower; its lines are longer than the page instead."""
-_SEPARATORS: Final = frozenset("/ ,;:-_.=&?")
+_UNITS: Final = frozenset({"%", "ns", "µs", "ms", "s", "min", "h", "B", "KiB", "MiB", "GiB", "KiB/s", "MiB/s", "GiB/s"})
+_SEPARATORS: Final = frozenset("/,;:-_.=&?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,14 +87,21 @@ def _fitting(text: str, limit: int) -> int:
 
 
 def _break(text: str, fitting: int) -> int:
-    if text[fitting : fitting + 1] == " ":
-        return fitting
-    for wanted in (" ", None):
-        for position in range(fitting, fitting // 2, -1):
-            before = text[position - 1]
-            if before == wanted or (wanted is None and before in _SEPARATORS):
-                return position
+    for position in range(fitting, fitting // 2, -1):
+        if text[position : position + 1] == " " and not _belongs_together(text, position):
+            return position
+    for position in range(fitting, fitting // 2, -1):
+        if text[position - 1] in _SEPARATORS:
+            return position
     return fitting
+
+
+def _belongs_together(text: str, position: int) -> bool:
+    """Whether the space at a position stands between a number and its unit, or a name and its count."""
+    before, after = text[:position].rpartition(" ")[2], text[position + 1 :].partition(" ")[0].rstrip(",;:.)")
+    if after in _UNITS:
+        return True
+    return after.replace(",", "").isdigit() and before.isupper()
 
 
 def _lay_out_table(table: Table, width: int | None) -> Iterator[Spans]:

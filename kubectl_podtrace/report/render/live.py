@@ -7,7 +7,8 @@ from typing import Final, TextIO
 
 from kubectl_podtrace import units
 from kubectl_podtrace.analysis.files import Files
-from kubectl_podtrace.analysis.selection import OTHER, Dist, Op
+from kubectl_podtrace.analysis.processes import TopProcess
+from kubectl_podtrace.analysis.selection import Dist, Op
 from kubectl_podtrace.report.document import Block, Facts, Name, Section, Table, left, right
 from kubectl_podtrace.report.model import LiveReport, Report
 from kubectl_podtrace.report.render.layout import lay_out
@@ -43,8 +44,9 @@ def _section(live: LiveReport) -> Section:
     blocks.append(
         Table(columns=(left("operation"), *right("window", "rate", "p50", "p99", "max", "errors", "total")), rows=rows)
     )
-    if window.processes and window.processes.top:
-        blocks.append(_processes(window))
+    busiest = [entry for entry in window.processes.top if entry.node_pid] if window.processes else []
+    if busiest:
+        blocks.append(_processes(busiest[:TOP_PROCESSES]))
     remarks = tuple(_remarks(live))
     if remarks:
         blocks.append(Facts(pairs=remarks))
@@ -108,14 +110,12 @@ def _percentiles(dist: Dist) -> tuple[str, str, str]:
     return (units.duration(dist.p50_ns), units.duration(dist.p99_ns), units.duration(dist.max_ns))
 
 
-def _processes(window: Report) -> Table:
-    assert window.processes is not None
-    top = [entry for entry in window.processes.top if entry.comm != OTHER or entry.node_pid][:TOP_PROCESSES]
+def _processes(busiest: list[TopProcess]) -> Table:
     return Table(
         columns=(*right("pid", "events", "share"), left("process")),
         rows=tuple(
             (str(entry.pid), units.count(entry.events), units.ratio(entry.share_ratio), Name(entry.comm))
-            for entry in top
+            for entry in busiest
         ),
     )
 

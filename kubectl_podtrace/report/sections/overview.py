@@ -49,7 +49,9 @@ def issues(findings: tuple[Finding, ...]) -> Section:
 def trust(report: Report) -> Section:
     """What was lost, missing, absent or full; one line when nothing was."""
     section = report.trust
-    pairs: list[tuple[str, str]] = [("incomplete" if not section.complete else "note", note) for note in section.notes]
+    pairs: list[tuple[str, str]] = [("complete" if section.complete else "incomplete", note) for note in section.notes]
+    if section.complete and not pairs:
+        pairs.append(("complete", "the totals of the stream agree with those of its trailer"))
     for label, losses in (("lost in the kernel", section.lost_by), ("dropped by us", section.dropped_by)):
         pairs.extend((label, f"{units.count(loss.count)} of {loss.topic} ({loss.source})") for loss in losses)
     pairs.extend(
@@ -70,10 +72,10 @@ def trust(report: Report) -> Section:
         if table.unlisted
     )
     absent = [probe for probe in section.probes if not probe.attached]
-    if not pairs and not absent:
+    if section.complete and not absent and len(pairs) == 1 and not section.notes:
         probes = f", all {units.counted(len(section.probes), 'probe')} attached" if section.probes else ""
         return Section(title="Trust", blocks=(), empty=f"complete: nothing lost, nothing missing{probes}")
-    blocks: list[Block] = [Facts(pairs=tuple(pairs))] if pairs else []
+    blocks: list[Block] = [Facts(pairs=tuple(pairs))]
     if absent:
         rows = tuple((Name(probe.name), probe.topic, f"{probe.costs} ({probe.reason})") for probe in absent)
         blocks.append(Table(columns=(left("absent probe"), left("topic"), left("what it costs (and why)")), rows=rows))

@@ -43,7 +43,7 @@ def network_io(section: NetworkIo) -> Section:
 
 
 def _throughput(bytes_per_s: float, ops_per_s: float) -> str:
-    return f"{units.size_rate(bytes_per_s)}, {units.rate(ops_per_s)} operations"
+    return f"{units.size_rate(bytes_per_s)}, {units.rate(ops_per_s, 'operations')}"
 
 
 def _row(name: str, operation: Op) -> tuple[str, ...]:

@@ -1,0 +1,330 @@
+"""Streams as a tracer would write them, made from durations, errors and names that a test chooses.
+
+Real: the records, the codec, the histogram's arithmetic. Made up: the numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from kubectl_podtrace.analysis.fold import Fold
+from kubectl_podtrace.wire.codec import Line, encode
+from kubectl_podtrace.wire.histogram import bucket_of
+from kubectl_podtrace.wire.records import (
+    ErrorRow,
+    Errors,
+    Event,
+    Existing,
+    ExistingRow,
+    ExitRow,
+    Exits,
+    FailedOpenRow,
+    FailedOpens,
+    FileRow,
+    Files,
+    Header,
+    Heartbeat,
+    Histogram,
+    LostRow,
+    Notice,
+    Probe,
+    Processes,
+    ProcessRow,
+    Record,
+    Refusal,
+    Scope,
+    SuppressedRow,
+    TableRow,
+    TargetRow,
+    Targets,
+    Totals,
+    TotalsRow,
+    Trailer,
+)
+from kubectl_podtrace.wire.topics import TOPICS
+
+SECOND = 1_000_000_000
+STARTED = 1_000 * SECOND
+OFFSET = 1_767_225_600 * SECOND - STARTED
+"""The probes were attached at 2026-01-01 00:00:00 UTC."""
+CONTAINER_ID = "ab" * 32
+SIDECAR_ID = "cd" * 32
+
+HEADER = Header(
+    wire_version=1,
+    tracer_version="0.1.0",
+    node="worker-1",
+    kernel="6.1.0-18-amd64",
+    machine="x86_64",
+    bcc_version="0.31.0",
+    boot_id="00000000-0000-0000-0000-000000000000",
+    realtime_offset_ns=OFFSET,
+    topics=TOPICS,
+    fs_threshold_ns=10_000_000,
+    rtt_threshold_ns=100_000_000,
+    duration_ns=30 * SECOND,
+    scope_mode="cgroup",
+    started_ns=STARTED,
+)
+HEARTBEAT = Heartbeat(
+    lost=(), dropped=(), suppressed=(), tables=(), stream_bytes=12_345, cpu_ns=420_000_000, rss_bytes=98_000_000
+)
+
+
+def totals_row(operation: str, *, scope: int = 0, **counters: int) -> TotalsRow:
+    names = (
+        "count", "errors", "would_block", "interrupted", "bytes", "messages", "timed", "slow", "sum_ns", "max_ns",
+        "max_bytes",
+    )  # fmt: skip
+    return TotalsRow(scope=scope, operation=operation, **{**dict.fromkeys(names, 0), **counters})
+
+
+def timed(
+    operation: str, durations: Iterable[int], *, scope: int = 0, slow_above: int | None = None, **counters: int
+) -> tuple[TotalsRow, Histogram]:
+    """The counters and the histogram of an operation that took so long each time."""
+    values = list(durations)
+    buckets: dict[int, int] = {}
+    for value in values:
+        buckets[bucket_of(value)] = buckets.get(bucket_of(value), 0) + 1
+    row = totals_row(
+        operation,
+        scope=scope,
+        **{
+            "count": len(values),
+            "timed": len(values),
+            "sum_ns": sum(values),
+            "max_ns": max(values, default=0),
+            "slow": 0 if slow_above is None else sum(value > slow_above for value in values),
+            **counters,
+        },
+    )
+    flat = tuple(number for pair in sorted(buckets.items()) for number in pair)
+    return row, Histogram(scope=scope, operation=operation, buckets=flat)
+
+
+def error_rows(operation: str, errors: Mapping[int, int], *, scope: int = 0) -> tuple[ErrorRow, ...]:
+    return tuple(
+        ErrorRow(scope=scope, operation=operation, errno=number, count=count) for number, count in errors.items()
+    )
+
+
+class Stream:
+    """Lines in order; remembers the newest totals, so that it can end with a trailer that agrees with them."""
+
+    def __init__(self, header: Header = HEADER) -> None:
+        self.header = header
+        self.lines: list[bytes] = []
+        self.heartbeat = HEARTBEAT
+        self._totals: dict[tuple[int, str], TotalsRow] = {}
+        self.add(replace(header, started_ns=0), at_s=-1)
+        self.add(header, at_s=0)
+
+    @property
+    def next_seq(self) -> int:
+        return len(self.lines) + 1
+
+    def add(self, *records: Record, at_s: float = 1) -> None:
+        for record in records:
+            if isinstance(record, Totals):
+                self._totals.update({(row.scope, row.operation): row for row in record.rows})
+            at_ns = STARTED + round(at_s * SECOND)
+            self.lines.append(encode(Line(seq=self.next_seq, at_ns=at_ns, record=record)))
+
+    def beat(self, at_s: float, **changes: Any) -> None:
+        self.heartbeat = replace(self.heartbeat, **changes)
+        self.add(self.heartbeat, at_s=at_s)
+
+    def end(self, at_s: float = 30) -> None:
+        self.add(
+            Trailer(
+                ended_ns=STARTED + round(at_s * SECOND),
+                reason="duration",
+                heartbeat=self.heartbeat,
+                totals=tuple(self._totals.values()),
+            ),
+            at_s=at_s,
+        )
+
+    def fold(self) -> Fold:
+        return folded(self.lines)
+
+
+def folded(lines: Iterable[bytes]) -> Fold:
+    fold = Fold()
+    for line in lines:
+        fold.feed(line)
+    return fold
+
+
+def scope(index: int = 0, container_id: str = CONTAINER_ID) -> Scope:
+    return Scope(
+        index=index, cgroup_id=4711 + index, cgroup=f"/kubepods/pod-uid/{container_id}", container_id=container_id
+    )
+
+
+def probe(name: str, topic: str, *, attached: bool = True, required: bool = True) -> Probe:
+    return Probe(
+        name=name,
+        topic=topic,
+        attached=attached,
+        required=required,
+        costs="" if attached else "retransmits are not counted",
+        reason="" if attached else "no such tracepoint on this kernel",
+    )
+
+
+def shop_stream(*, trailer: bool = True) -> Stream:
+    """Half a minute of a small shop: refused connections, slow fsyncs, a few errors, a restart-free container."""
+    stream = Stream()
+    stream.add(
+        scope(),
+        probe("raw_tracepoint:sys_enter", "files"),
+        probe("raw_tracepoint:sys_exit", "files"),
+        probe("raw_tracepoint:inet_sock_set_state", "connections"),
+        probe("raw_tracepoint:tcp_retransmit_skb", "tcp", attached=False, required=False),
+        Existing(
+            total=3,
+            rows=(
+                ExistingRow(state="ESTABLISHED", address="10.96.0.1", port=443, count=2),
+                ExistingRow(state="LISTEN", address="0.0.0.0", port=0, count=1),
+            ),
+        ),
+        Notice(slug="default-container", text="container api is traced; others: proxy (--all-containers)"),
+        at_s=0.1,
+    )
+    for second in range(1, 30):
+        attempts = second * 67
+        stream.add(Totals(rows=(totals_row("connections.attempt", count=attempts),)), at_s=second)
+        stream.beat(second)
+    _final_snapshot(stream)
+    if trailer:
+        stream.end(30)
+    return stream
+
+
+def _final_snapshot(stream: Stream) -> None:
+    handshake, handshake_buckets = timed("connections.handshake", [210_000 + 1_000 * number for number in range(1_800)])
+    send, send_buckets = timed(
+        "tcp.send", [9_000 + 13 * number for number in range(5_003)], bytes=1_234_567, max_bytes=65_536
+    )
+    receive, receive_buckets = timed(
+        "tcp.receive", [11_000 + 17 * number for number in range(4_999)],
+        bytes=7_654_321, would_block=311, errors=3, max_bytes=16_384,
+    )  # fmt: skip
+    rtt, rtt_buckets = timed(
+        "tcp.rtt", [180_000 + 70 * number for number in range(10_000)] + [120_000_000] * 2, slow_above=100_000_000
+    )
+    read, read_buckets = timed("files.read", [900 + number for number in range(2_011)], bytes=8_237_056)
+    write, write_buckets = timed("files.write", [2_100 + 3 * number for number in range(997)], bytes=510_464)
+    fsync, fsync_buckets = timed(
+        "files.fsync", [4_000_000 + 90_000 * number for number in range(97)], slow_above=10_000_000
+    )
+    opens, open_buckets = timed("files.open", [3_000 + 11 * number for number in range(307)], errors=12)
+    stream.add(
+        Totals(
+            rows=(
+                totals_row("connections.attempt", count=2_010),
+                totals_row("connections.failure", count=210),
+                totals_row("connections.accept", count=13),
+                handshake, send, receive, rtt, read, write, fsync, opens,
+                totals_row("tcp.retransmit", count=5),
+                totals_row("tcp.reset_received", count=201),
+                totals_row("tcp.state_established", count=1_813),
+                totals_row("tcp.state_syn_sent", count=2_010),
+                totals_row("processes.exec", count=4, errors=1),
+                totals_row("processes.fork_process", count=3),
+                totals_row("processes.fork_thread", count=8),
+                totals_row("processes.exit", count=3),
+                totals_row("descriptors.close", count=2_304),
+            )
+        ),
+        handshake_buckets, send_buckets, receive_buckets, rtt_buckets, read_buckets, write_buckets, fsync_buckets,
+        open_buckets,
+        Errors(
+            rows=(
+                *error_rows("connections.failure", {111: 201, 110: 8, 0: 1}),
+                *error_rows("tcp.receive", {104: 3}),
+                *error_rows("files.open", {2: 11, 13: 1}),
+                *error_rows("processes.exec", {2: 1}),
+            )
+        ),
+        at_s=29.9,
+    )  # fmt: skip
+    stream.add(*_keyed_records(), at_s=29.95)
+
+
+def _keyed_records() -> tuple[Record, ...]:
+    files = (
+        ("/var/lib/shop/orders.db", 1_500, 4_000_000, 30, 45),
+        ("/var/lib/shop/orders.db-wal", 1_000, 4_000_000, 0, 40),
+        ("/usr/share/zoneinfo/Europe/Berlin", 500, 700_000, 0, 200),
+    )
+    targets = (("10.96.12.7", 5432, 1_800, 0, 1_800), ("10.96.99.1", 6379, 201, 201, 0), ("fd00::17", 8080, 8, 8, 0))
+    return (
+        Files(
+            rows=tuple(
+                FileRow(
+                    scope=0, key=key, path=path, operations=count, bytes=size, slow=slow, total_ns=count * 9_000,
+                    opened=opened,
+                )
+                for key, (path, count, size, slow, opened) in enumerate(files)
+            )
+        ),
+        FailedOpens(rows=(FailedOpenRow(scope=0, key=1, path="/etc/shop/local.conf", failed=11),)),
+        Targets(
+            rows=tuple(
+                TargetRow(
+                    scope=0, address=address, port=port, attempts=count, failed=failed, established=established,
+                    handshake_ns=established * 1_100_000, max_ns=2_009_000,
+                )
+                for address, port, count, failed, established in targets
+            )
+        ),
+        Processes(
+            rows=(
+                ProcessRow(scope=0, pid=1, node_pid=40_001, start_ns=5, comm="shop", events=15_000, alive=True),
+                ProcessRow(scope=0, pid=12, node_pid=40_012, start_ns=6, comm="worker", events=2_000, alive=True),
+                ProcessRow(scope=0, pid=31, node_pid=40_400, start_ns=7, comm="sh", events=0, alive=False),
+            )
+        ),
+        Exits(
+            rows=(
+                ExitRow(scope=0, comm="sh", code=0, signal=0, count=2),
+                ExitRow(scope=0, comm="sh", code=0, signal=9, count=1),
+            )
+        ),
+    )  # fmt: skip
+
+
+LOSSES = (LostRow(source="events ring buffer", topic="files", count=17),)
+
+
+def every_kind_stream() -> Stream:
+    """A short stream with at least one line of every kind."""
+    stream = Stream()
+    stream.add(scope(), probe("raw_tracepoint:sys_exit", "files"), at_s=0.1)
+    stream.add(
+        Event(
+            scope=0, operation="files.fsync", pid=7, node_pid=4_007, comm="db", start_ns=STARTED,
+            duration_ns=31_000_000,
+            errno=0, signal=0, result=0, slow=True, name="/data/log", address="", port=0,
+        ),
+        Refusal(slug="example", text="what a tracer says that cannot trace", hint="what to do"),
+    )  # fmt: skip
+    stream.add(Existing(total=1, rows=(ExistingRow(state="ESTABLISHED", address="10.0.0.7", port=5432, count=1),)))
+    stream.add(Notice(slug="example", text="a remark"))
+    row, buckets = timed("files.fsync", [31_000_000, 2_000_000], slow_above=10_000_000, errors=1)
+    stream.add(Totals(rows=(row,)), buckets, Errors(rows=error_rows("files.fsync", {28: 1})))
+    stream.add(*_keyed_records())
+    stream.beat(
+        1,
+        lost=LOSSES,
+        dropped=(LostRow(source="stream budget", topic="files", count=3),),
+        suppressed=(SuppressedRow(operation="files.open", count=5),),
+        tables=(TableRow(table="files", keys=20, capacity=10_240, unlisted=0),),
+    )
+    stream.end(2)
+    return stream
