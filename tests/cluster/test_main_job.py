@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -62,11 +63,16 @@ class Command:
         return report
 
 
-def podtrace(kubectl: Kubectl, *arguments: str) -> Command:
+@contextmanager
+def podtrace(kubectl: Kubectl, *arguments: str) -> Iterator[Command]:
     command = [sys.executable, "-m", "kubectl_podtrace", "-n", kubectl.namespace, *arguments, "--export", "json"]
     began = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    return Command(process=process, began=began)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield Command(process=process, began=began)
+        finally:
+            # After a failure: it still deletes its pod.
+            process.terminate()
 
 
 @pytest.fixture
@@ -109,10 +115,10 @@ def assert_exact(report: dict[str, Any]) -> None:
 
 
 def test_a_pods_known_load_is_reported_exactly_and_in_time(kubectl: Kubectl, loaded_pod: str) -> None:
-    command = podtrace(kubectl, loaded_pod, "--diagnose", f"{DURATION_S}s")
-    command.wait_for("tracing")
-    start_load(kubectl, loaded_pod)
-    report = command.report()
+    with podtrace(kubectl, loaded_pod, "--diagnose", f"{DURATION_S}s") as command:
+        command.wait_for("tracing")
+        start_load(kubectl, loaded_pod)
+        report = command.report()
     assert_exact(report)
     assert report["target"]["containers"] == ["load"]
     assert command.reached["compiling the probes"] <= HEADER_WITHIN_S
@@ -120,9 +126,10 @@ def test_a_pods_known_load_is_reported_exactly_and_in_time(kubectl: Kubectl, loa
 
 
 def test_ctrl_c_gives_the_exact_report_too(kubectl: Kubectl, loaded_pod: str) -> None:
-    command = podtrace(kubectl, loaded_pod, "--diagnose", "10m")
-    command.wait_for("tracing")
-    start_load(kubectl, loaded_pod)
-    kubectl.until(lambda: "done" in kubectl("exec", loaded_pod, "--", "ls", "/work"), "the load's end")
-    command.process.send_signal(signal.SIGINT)
-    assert_exact(command.report())
+    with podtrace(kubectl, loaded_pod, "--diagnose", "10m") as command:
+        command.wait_for("tracing")
+        start_load(kubectl, loaded_pod)
+        kubectl.until(lambda: "done" in kubectl("exec", loaded_pod, "--", "ls", "/work"), "the load's end")
+        command.process.send_signal(signal.SIGINT)
+        report = command.report()
+    assert_exact(report)
