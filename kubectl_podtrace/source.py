@@ -34,19 +34,24 @@ class Stoppable(Protocol):
 
 @contextmanager
 def stopping_on_signals(source: Stoppable) -> Iterator[None]:
-    """Within the block the first SIGINT, SIGTERM or SIGHUP stops the source, a second one raises KeyboardInterrupt.
+    """Within the block the first SIGINT, SIGTERM or SIGHUP stops the source, the second one raises KeyboardInterrupt.
 
-    Only in the main thread. The handlers that were there before are put back.
+    Further ones change nothing, so that what has to be cleaned up is. An ignored SIGHUP (nohup) stays so. Only in the
+    main thread. The handlers that were there before are put back.
     """
     received: list[int] = []
 
     def handle(signal_number: int, _frame: FrameType | None) -> None:
         received.append(signal_number)
-        if len(received) > 1:
+        if len(received) == 1:
+            source.stop()
+        if len(received) == 2:
             raise KeyboardInterrupt
-        source.stop()
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    handled = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        handled.append(signal.SIGHUP)
+    before = {number: signal.signal(number, handle) for number in handled}
     try:
         yield
     finally:

@@ -182,8 +182,8 @@ def _own_cgroup(command: HeldCommand, run: Run) -> Iterator[CommandCgroup | None
         yield cgroup
     finally:
         if cgroup is not None:
-            if not command.released:
-                command.close()
+            # Only what the command has left behind is left in it.
+            command.close()
             _leave(cgroup, run)
 
 
@@ -191,7 +191,8 @@ def _leave(cgroup: CommandCgroup, run: Run) -> None:
     """Remove the command's cgroup; who is still in it runs on, which nobody should have to guess."""
     left = cgroup.remove()
     if left:
-        run.notice(f"{left} of the processes that the command started still run; the trace has ended without them")
+        verb = "runs" if left == 1 else "run"
+        run.notice(f"{left} of the processes that the command started still {verb}, outside of the trace")
 
 
 def _open_process(pid: int) -> int:

@@ -11,11 +11,10 @@ _ERASE_LINE: Final = "\r\x1b[K"
 
 
 def printable(text: str) -> str:
-    """Text in which nothing can move a terminal's cursor: it may hold names that a container or a server chose."""
-    return "".join(
-        letter if letter.isprintable() or letter == "\n" else letter.encode("unicode_escape").decode()
-        for letter in text
-    )
+    """Lines in which nothing can move a terminal's cursor: they may hold names that a container or a server chose."""
+    from kubectl_podtrace.report.text import plain
+
+    return "\n".join(plain(line) for line in text.splitlines())
 
 
 class Progress:

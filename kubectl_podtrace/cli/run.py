@@ -127,12 +127,14 @@ class Run:
         if not self._shows_windows or self._next_window_ns is None or self._clock() < self._next_window_ns:
             return
         self._next_window_ns += WINDOW_S * _SECOND_NS
-        from kubectl_podtrace.report.render.live import render_live
+        from kubectl_podtrace.report.render.live import LiveRenderer
+        from kubectl_podtrace.report.writer import page_of
 
         window = build_window(
             self._fold, WINDOW_S, target=self.target, options=self._report_options(), client=self._client_facts()
         )
-        render_live(window, sys.stdout)
+        page = page_of(sys.stdout)
+        LiveRenderer(width=page.width, color=page.color).render(window, sys.stdout)
         sys.stdout.flush()
 
     def _report_options(self) -> ReportOptions:

@@ -79,7 +79,9 @@ class LocalSource:
             for line in self._wait():
                 any_line = True
                 yield line
-        yield from self._splitter.rest()
+        for rest in self._splitter.rest():
+            any_line = True
+            yield rest
         self._end_tracer(self._patience.tracer_s)
         if self._failure is not None:
             raise self._failure
