@@ -17,7 +17,8 @@ from kubectl_podtrace.wire.records import MAX_LINE
 SILENCE_S: Final = 5.0
 """A tracer says something each second; this much silence means that the stream is dead."""
 
-_MAX_FRUITLESS_TRIES: Final = 30
+_GIVE_UP_AFTER_S: Final = 120.0
+"""Long enough for an API server's restart."""
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 5.0
 _TIMESTAMP: Final = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d) ")
@@ -106,7 +107,7 @@ class LogFollower:
     def lines(self, first: Stream) -> Iterator[bytes]:
         """The lines of an open stream and of all that it takes after it."""
         yield from self._lines_of(first)
-        fruitless = 0
+        fruitless, progress_at = 0, self._clock.monotonic()
         while not self._complete:
             ended = self._ended()
             since = self._since
@@ -116,12 +117,14 @@ class LogFollower:
             if ended:
                 return
             # Lines come twice, so only a later timestamp shows that the stream went on.
-            fruitless = 0 if self._since != since else fruitless + 1
-            if fruitless > _MAX_FRUITLESS_TRIES:
+            if self._since != since:
+                fruitless, progress_at = 0, self._clock.monotonic()
+                continue
+            if self._clock.monotonic() - progress_at > _GIVE_UP_AFTER_S:
                 self._notice("the tracer's log has stopped; the report ends where it did")
                 return
-            if fruitless:
-                self._clock.pause(min(_FIRST_PAUSE_S * 2**fruitless, _LONGEST_PAUSE_S))
+            self._clock.pause(min(_FIRST_PAUSE_S * 2**fruitless, _LONGEST_PAUSE_S))
+            fruitless += 1
 
     def _lines_of(self, stream: Stream, *, keep_rest: bool = False) -> Iterator[bytes]:
         splitter = LineSplitter(_TIMESTAMP_ROOM + MAX_LINE + 1)
