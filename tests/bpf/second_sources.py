@@ -1,0 +1,105 @@
+"""What strace, /proc and ss say about a load: they know nothing of the tracer, and the tracer nothing of them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+READS = frozenset({"read", "pread64", "readv", "preadv", "preadv2"})
+WRITES = frozenset({"write", "pwrite64", "writev", "pwritev", "pwritev2"})
+FLUSHES = frozenset({"fsync", "fdatasync", "sync_file_range"})
+SENDS = frozenset({"sendto", "sendmsg", "sendmmsg"})
+RECEIVES = frozenset({"recvfrom", "recvmsg", "recvmmsg"})
+BY_NAME = {
+    **dict.fromkeys(("open", "openat", "openat2", "creat"), "files.open"),
+    **dict.fromkeys(("unlink", "unlinkat"), "files.unlink"),
+    **dict.fromkeys(("rename", "renameat", "renameat2"), "files.rename"),
+    "close": "descriptors.close",
+}
+COPIES = {"sendfile": (1, 0), "splice": (0, 1), "copy_file_range": (0, 1)}
+"""Which of their descriptors, counted from the left, is the source, and which the destination."""
+
+OPERATION = {
+    **{(kind, verb): f"{kind}.{verb}" for kind in ("files", "other") for verb in ("read", "write")},
+    ("tcp", "read"): "tcp.receive",
+    ("tcp", "write"): "tcp.send",
+}
+LINE = re.compile(
+    r"^(?P<name>\w+)\((?P<arguments>.*)\)\s+= (?P<result>-?\d+|\?)"
+    r"(?:<[^ ]*>+(?:\(deleted\))?)?(?: (?P<error>E[A-Z0-9_]+))?"
+)
+DESCRIPTOR = re.compile(r"\b\d+<((?:[^<>]|<[^<>]*>|(?<=-)>)*)>")
+
+
+def _kind(shown: str, directories: frozenset[str]) -> str:
+    """What a descriptor is, by what `strace -yy` shows of it."""
+    if shown.startswith("TCP"):
+        return "tcp"
+    regular = shown.startswith("/") and "<" not in shown and shown not in directories
+    return "files" if regular else "other"
+
+
+def _operations(name: str, arguments: str, directories: frozenset[str]) -> list[str]:
+    kinds = [_kind(shown, directories) for shown in DESCRIPTOR.findall(arguments)]
+    if name in BY_NAME:
+        return [BY_NAME[name]]
+    if name in COPIES and len(kinds) >= 2:
+        source, destination = (kinds[place] for place in COPIES[name])
+        return [OPERATION[source, "read"], OPERATION[destination, "write"]]
+    kind = kinds[0] if kinds else "other"
+    if name in READS | RECEIVES and "MSG_PEEK" not in arguments:
+        return [OPERATION[kind, "read"]]
+    if name in WRITES | SENDS:
+        return [OPERATION[kind, "write"]]
+    return [f"{kind}.fsync"] if name in FLUSHES else []
+
+
+def strace_calls(logs: list[Path], directories: frozenset[str]) -> tuple[Counter[str], Counter[tuple[str, str]]]:
+    """Calls by operation and errors by operation and name, after the load was released; from `strace -ff -yy -o`."""
+    calls: Counter[str] = Counter()
+    errors: Counter[tuple[str, str]] = Counter()
+    for log in logs:
+        text = log.read_text(errors="replace")
+        _, released, after = text.partition('"\\n", 1) ')
+        for line in (after if released else text).splitlines():
+            found = LINE.match(line)
+            if found is None or found["error"] == "EBADF":
+                continue
+            for operation in _operations(found["name"], found["arguments"], directories):
+                calls[operation] += 1
+                if found["error"] not in {None, "EAGAIN"} and found["result"] != "?":
+                    errors[operation, found["error"]] += 1
+    for name in [name for name in calls if name.startswith("other")]:
+        del calls[name]
+    return calls, Counter({key: count for key, count in errors.items() if not key[0].startswith("other")})
+
+
+def proc_io(pid: int) -> tuple[int, int]:
+    """Bytes that a process has read and written through system calls, as the kernel accounts for them."""
+    fields = dict(line.split(": ") for line in Path(f"/proc/{pid}/io").read_text().splitlines())
+    return int(fields["rchar"]), int(fields["wchar"])
+
+
+def socket_statistics(pid: int, field: str, *, inside: tuple[str, ...] = ()) -> list[float]:
+    """One value of `ss -ti` for each established connection of a process."""
+    shown = subprocess.run(
+        [*inside, "ss", "-tinpHO", "state", "established"], capture_output=True, text=True, check=True
+    )
+    own = [line for line in shown.stdout.splitlines() if f"pid={pid}," in line]
+    return [float(value) for line in own for value in re.findall(rf"\b{field}:([0-9.]+)", line)]
+
+
+def tcp_counter(pid: int, name: str) -> int:
+    """A counter of /proc/PID/net/snmp: of the whole network namespace."""
+    lines = [line.split() for line in Path(f"/proc/{pid}/net/snmp").read_text().splitlines() if line.startswith("Tcp:")]
+    return int(dict(zip(lines[0], lines[1], strict=True))[name])
+
+
+def exact_percentile(values: list[int], fraction: float) -> float:
+    """R-7: linear between the order statistics at `(n - 1) * fraction`."""
+    ordered = sorted(values)
+    below, rest = divmod((len(ordered) - 1) * fraction, 1)
+    low, high = ordered[int(below)], ordered[min(int(below) + 1, len(ordered) - 1)]
+    return low + (high - low) * rest

@@ -1,0 +1,60 @@
+"""Processes: forks, threads, executions and ends, with the statuses that their parent was told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kubectl_podtrace.wire.request import CgroupTarget, ProcessTarget
+from tests.bpf.conftest import StartLoad, StartTracer
+from tests.bpf.harness import Claims, ask, assert_equal
+from tests.bpf.stream import Stream
+
+
+def assert_statuses(stream: Stream, claims: Claims) -> None:
+    told = {(code, signal): count for code, signal, count in claims.body["statuses"]}
+    told[0, 0] = told.get((0, 0), 0) + 1  # the load itself
+    assert stream.exits == told
+
+
+def test_every_start_and_end_is_counted_as_waitpid_tells_it(
+    run: int, cgroup: Path, start_load: StartLoad, start_tracer: StartTracer
+) -> None:
+    load = start_load("processes", cgroup=cgroup)
+    tracer = start_tracer(ask(CgroupTarget(path=str(cgroup)), topics=("processes",)))
+    load.release()
+    claims = load.claims().with_exits(1)
+    load.finish()
+    stream = tracer.stop()
+    assert_equal(stream, claims, topics=("processes",))
+    assert_statuses(stream, claims)
+    assert not [row for row in stream.processes.values() if row.alive]
+
+
+def test_all_descendants_of_a_process_are_traced_whatever_their_cgroup(
+    run: int, start_load: StartLoad, start_tracer: StartTracer
+) -> None:
+    load = start_load("processes", cgroup=None)
+    tracer = start_tracer(ask(ProcessTarget(pid=load.process.pid), topics=("processes",)))
+    load.release()
+    claims = load.claims().with_exits(1)
+    load.finish()
+    stream = tracer.stop()
+    assert_equal(stream, claims, topics=("processes",))
+    assert_statuses(stream, claims)
+
+
+def test_each_end_is_an_event_with_its_status(cgroup: Path, start_load: StartLoad, start_tracer: StartTracer) -> None:
+    load = start_load("processes", cgroup=cgroup)
+    tracer = start_tracer(ask(CgroupTarget(path=str(cgroup)), topics=("processes",), every_event=True))
+    load.release()
+    claims = load.claims().with_exits(1)
+    load.finish()
+    stream = tracer.stop()
+    ends = stream.events("processes.exit")
+    assert len(ends) == claims.counts["processes.exit"].count
+    found: dict[tuple[int, int], int] = {}
+    for event in ends:
+        key = (event.result, event.signal)
+        found[key] = found.get(key, 0) + 1
+    assert found == stream.exits
+    assert len(stream.events("processes.exec")) == claims.counts["processes.exec"].count

@@ -1,0 +1,35 @@
+"""A million operations a second: nothing is lost, and the stream stays small."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from kubectl_podtrace.wire import records
+from kubectl_podtrace.wire.request import CgroupTarget
+from tests.bpf.conftest import StartLoad, StartTracer
+from tests.bpf.harness import ask, assert_equal, remark
+
+EMULATED = "KERNELS_GUEST" in os.environ
+"""An emulated processor is some 30 times slower: there the counts are what is shown."""
+PAIRS = 99_991 if EMULATED else 3_999_971
+STREAM_BYTES_PER_S = 64 * 1024
+
+
+def test_at_a_million_operations_a_second_every_one_is_counted(
+    run: int, cgroup: Path, start_load: StartLoad, start_tracer: StartTracer, shm: Path
+) -> None:
+    processes = max(2, len(os.sched_getaffinity(0)))
+    load = start_load("rate", str(shm), str(processes), str(PAIRS), cgroup=cgroup)
+    tracer = start_tracer(ask(CgroupTarget(path=str(cgroup))))
+    load.release()
+    claims = load.claims().with_exits(1)
+    load.finish()
+    stream = tracer.stop()
+    remark(f"{claims.body['per_s']:,} operations/s")
+    assert_equal(stream, claims)
+    assert sum(use.operations for use in stream.files.values()) == 2 * PAIRS * processes
+    assert EMULATED or claims.body["per_s"] >= 1_000_000
+    heartbeats = list(stream.of(records.Heartbeat))
+    seconds = max(1.0, (stream.trailer.ended_ns - stream.started_ns) / 1e9)
+    assert heartbeats[-1].stream_bytes - heartbeats[0].stream_bytes <= STREAM_BYTES_PER_S * seconds
