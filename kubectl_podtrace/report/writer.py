@@ -1,4 +1,4 @@
-"""The one place that opens files for reports: picks the format, writes all of it or nothing."""
+"""The one place that opens files for reports: picks the renderer, writes all of it or nothing."""
 
 from __future__ import annotations
 
@@ -8,21 +8,14 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, TextIO, assert_never
+from typing import Literal, TextIO, assert_never
 
-from kubectl_podtrace.errors import OutputError, UsageError
+from kubectl_podtrace.errors import OutputError
 from kubectl_podtrace.report.model import Report
 from kubectl_podtrace.report.render import Renderer
 from kubectl_podtrace.report.text import plain
 
 Format = Literal["terminal", "json", "markdown"]
-
-FORMATS: Final[dict[str, Format]] = {"terminal": "terminal", "json": "json", "md": "markdown", "markdown": "markdown"}
-"""What `--export` and `-o` take as a format."""
-SUFFIXES: Final[dict[str, Format]] = {".json": "json", ".md": "markdown", ".markdown": "markdown", ".txt": "terminal"}
-"""The suffixes of a file's name that say its format."""
-OFFERED: Final = "terminal, json, md"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Output:
@@ -38,25 +31,6 @@ class Page:
 
     width: int | None = None
     color: bool = False
-
-
-def choose_output(export: str | None, output: str | None) -> Output:
-    """What `--export FORMAT` and `-o FORMAT|FILE` ask for together; raises UsageError where they make no sense."""
-    wanted = _format(export) if export is not None else None
-    if output is None:
-        return Output(format=wanted or "terminal")
-    if output in FORMATS:
-        if wanted is not None and wanted != FORMATS[output]:
-            raise UsageError(f"--export {plain(export or '')} and -o {output} ask for different formats")
-        return Output(format=FORMATS[output])
-    path = Path(output)
-    named = SUFFIXES.get(path.suffix.lower())
-    if wanted is None and named is None:
-        raise UsageError(
-            f"-o {plain(output)}: the file's name does not say a format",
-            f"end it in .json, .md or .txt, or add --export with one of: {OFFERED}",
-        )
-    return Output(format=wanted or named or "terminal", path=path)
 
 
 def check_writable(output: Output) -> None:
@@ -119,13 +93,6 @@ def write_text(text: str, stdout: TextIO) -> None:
         stdout.flush()
     except OSError as error:
         raise OutputError(f"cannot write the report to stdout: {error.strerror}") from error
-
-
-def _format(name: str) -> Format:
-    found = FORMATS.get(name.lower())
-    if found is None:
-        raise UsageError(f"--export {plain(name)}: no such format", f"there is: {OFFERED}")
-    return found
 
 
 def _write_file(text: str, path: Path) -> None:
