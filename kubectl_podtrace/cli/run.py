@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final, Literal
@@ -18,6 +18,7 @@ from kubectl_podtrace.report.build import ClientFacts, ReportOptions, TargetInfo
 from kubectl_podtrace.report.model import Remark
 from kubectl_podtrace.session import Phase, Session
 from kubectl_podtrace.source import LineSource, stopping_on_signals
+from kubectl_podtrace.wire.records import Scope
 
 WINDOW_S: Final = 5
 _SECOND_NS: Final = 10**9
@@ -87,15 +88,28 @@ class Run:
         self._progress.notice(text)
         self._remarks.append(Remark(slug=_REMARK_SLUG, text=text))
 
-    def follow(self, source: LineSource, *, on_start: Callable[[], None] = lambda: None) -> None:
-        """The whole stream; `on_start` is called once, when all probes are attached. Raises `PodtraceError`."""
+    def follow(
+        self,
+        source: LineSource,
+        *,
+        on_start: Callable[[], None] = lambda: None,
+        on_scopes: Callable[[Collection[Scope]], None] = lambda _scopes: None,
+    ) -> None:
+        """The whole stream. Raises `PodtraceError`.
+
+        `on_start` is called once, when all probes are attached; `on_scopes` again and again, with what has been seen.
+        """
 
         def on_phase(phase: Phase) -> None:
             self._show_phase(phase)
             if phase is Phase.TRACING:
                 on_start()
 
-        self._session = Session(source=source, fold=self._fold, on_phase=on_phase, on_update=self._update)
+        def on_update() -> None:
+            on_scopes(self._fold.scopes.values())
+            self._update()
+
+        self._session = Session(source=source, fold=self._fold, on_phase=on_phase, on_update=on_update)
         try:
             self._session.run()
         finally:
@@ -113,13 +127,11 @@ class Run:
         write_report(report, output, stdout=sys.stdout, page=page_of(sys.stdout))
 
     def _show_phase(self, phase: Phase) -> None:
-        if phase is not Phase.TRACING:
-            self._progress.step(phase.value)
-        elif self._options.duration_ns:
-            self._progress.step(phase.value, duration_ns=self._options.duration_ns)
-        else:
+        tracing = phase is Phase.TRACING
+        self._progress.step(phase.value, duration_ns=self._options.duration_ns if tracing else 0)
+        if tracing and not self._options.duration_ns:
             self._progress.finish()
-            self._progress.notice("tracing; Ctrl+C ends it, and the report follows")
+            self._progress.notice("Ctrl+C ends the trace, and the report follows")
         self._next_window_ns = self._clock() + WINDOW_S * _SECOND_NS if phase is Phase.TRACING else None
 
     def _update(self) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+import time
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from kubectl_podtrace.cluster.start import Stage
     from kubectl_podtrace.cluster.target import Target
     from kubectl_podtrace.cluster.tracer_pod import TracerPodSpec
-    from kubectl_podtrace.report.build import TargetInfo
+    from kubectl_podtrace.wire.records import Scope
 
 _USAGE: Final = """kubectl podtrace [-n NAMESPACE] POD [flags]
        kubectl podtrace [-n NAMESPACE] deploy/NAME [flags]
@@ -56,7 +57,7 @@ def run(arguments: Sequence[str]) -> int:
     pod = _tracer_pod(given, options, found)
     if given.dry_run:
         return _print_pod(pod)
-    return _trace(cluster, found, pod, options)
+    return _trace(cluster, found, pod, options, narrowed=not given.all_containers)
 
 
 def _parser() -> Parser:
@@ -130,7 +131,8 @@ def _print_pod(pod: TracerPodSpec) -> int:
     return 0
 
 
-def _trace(cluster: Cluster, found: Target, pod: TracerPodSpec, options: TraceOptions) -> int:
+def _trace(cluster: Cluster, found: Target, pod: TracerPodSpec, options: TraceOptions, *, narrowed: bool) -> int:
+    from kubectl_podtrace.cli.containers import Containers
     from kubectl_podtrace.cli.run import Run
     from kubectl_podtrace.cluster.lifecycle import ClusterSource
     from kubectl_podtrace.cluster.tracer_pod import build
@@ -138,12 +140,15 @@ def _trace(cluster: Cluster, found: Target, pod: TracerPodSpec, options: TraceOp
     run = Run(options=options, shows_windows=True)
     for notice in found.notices:
         run.notice(notice)
-    run.target = _target_info(found, cluster)
+    containers = Containers(found=found, cluster=cluster, narrowed=narrowed, clock=time.monotonic)
+
+    def on_scopes(scopes: Collection[Scope]) -> None:
+        containers.look_up(scopes)
+        run.target = containers.target_info
+
     with run.stoppable():
         with closing(ClusterSource(cluster=cluster, manifest=build(pod), observer=_Observer(run))) as source:
-            run.follow(source)
-            # Restarts have brought new container ids in the meantime.
-            run.target = _target_info(found, cluster)
+            run.follow(source, on_scopes=on_scopes)
         run.report()
     return 0
 
@@ -159,23 +164,3 @@ class _Observer:
 
     def notice(self, text: str) -> None:
         self._run.notice(text)
-
-
-def _target_info(found: Target, cluster: Cluster) -> TargetInfo:
-    """The target as it is now; as it was found, when it is gone."""
-    from kubectl_podtrace.errors import PodtraceError
-    from kubectl_podtrace.report.build import TargetInfo
-
-    try:
-        pod = cluster.get_pod(found.namespace, found.pod)
-    except PodtraceError:
-        pod = None
-    containers = found.containers if pod is None else pod.containers
-    return TargetInfo(
-        namespace=found.namespace,
-        pods=(found.pod,),
-        containers=tuple(container.name for container in containers),
-        nodes=(found.node,),
-        container_names={each.container_id: each.name for each in containers if each.container_id},
-        selected=frozenset(found.selected),
-    )

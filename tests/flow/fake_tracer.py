@@ -95,7 +95,7 @@ class Tracer:
                 pids = [int(pid) for pid in (Path(path) / "cgroup.procs").read_text().split()]
                 notes: dict[str, Any] = {"cgroup": path, "pids": pids}
             case ProcessTarget(pid=pid):
-                notes: dict[str, Any] = {"cgroup": "", "pids": [pid]}
+                notes = {"cgroup": "", "pids": [pid]}
             case _:
                 raise AssertionError(self.request)
         notes["beside"] = sorted(path.name for path in self._notes.parent.iterdir())
