@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from statistics import fmean, pstdev
+from math import sqrt
 from typing import Final, Literal
 
 from kubectl_podtrace.analysis.selection import LISTED, OTHER, Dist, Selection
@@ -85,7 +85,8 @@ def pattern(selection: Selection, attempts: int) -> Pattern | None:
     found = selection.amounts(("connections.attempt",), in_bytes=False, windows=windows)
     if not attempts or found is None:
         return None
-    mean, deviation = fmean(found), pstdev(found)
+    mean = sum(found) / windows
+    deviation = sqrt(sum((amount - mean) ** 2 for amount in found) / windows)
     if deviation > 0.5 * mean:
         return "bursty"
     return "steady" if deviation < 0.1 * mean else "sporadic"

@@ -104,7 +104,8 @@ def failures(operation: str, counters: Counters | TotalsRow) -> int:
 class Selection:
     """What happened in the selected scopes between two moments (monotonic).
 
-    `errors` maps operation → error number → count. `series` is how the counters of some operations grew.
+    `errors` maps operation → error number → count. `series` is how the counters of some operations grew, also
+    outside of the two moments; `is_window` says that the trace went on after the second.
     """
 
     start_ns: int
@@ -119,6 +120,7 @@ class Selection:
     exits: tuple[ExitRow, ...] = ()
     existing: Existing | None = None
     series: Mapping[str, tuple[Series, ...]] = field(default_factory=dict)
+    is_window: bool = False
 
     @property
     def duration_s(self) -> float:
@@ -179,7 +181,13 @@ class Selection:
             for series in self.series.get(name, ())
             for segment in (series.byte_segments() if in_bytes else series.count_segments())
         )
-        return amounts(segments, start_ns=self.start_ns, end_ns=self.end_ns, windows=windows)
+        return amounts(
+            segments,
+            start_ns=self.start_ns,
+            end_ns=self.end_ns,
+            windows=windows,
+            until_the_end=not self.is_window,
+        )
 
     def peak_per_s(self, operations: Iterable[str], *, in_bytes: bool, total: int) -> float:
         """The most that fell into one window of 1 s (of all the time, when that is shorter), per second."""
@@ -197,6 +205,7 @@ def select(
     end_ns: int,
     existing: Existing | None = None,
     series: Mapping[str, tuple[Series, ...]] | None = None,
+    is_window: bool = False,
 ) -> Selection:
     """The numbers of some scopes (None: of all) out of a state, added up."""
 
@@ -228,6 +237,7 @@ def select(
         exits=tuple(row for row in state.exits.values() if chosen(row.scope)),
         existing=existing,
         series=series or {},
+        is_window=is_window,
     )
 
 

@@ -55,29 +55,33 @@ class Series:
 
 
 def amounts(
-    segments: Iterable[tuple[int, int, int]], *, start_ns: int, end_ns: int, windows: int
+    segments: Iterable[tuple[int, int, int]], *, start_ns: int, end_ns: int, windows: int, until_the_end: bool
 ) -> list[float] | None:
-    """How much falls into each of so many equal windows; a segment's growth is spread evenly. None beyond reason."""
+    """How much falls into each of so many equal windows; a segment's growth is spread evenly. None beyond reason.
+
+    `until_the_end`: the lines that follow the end tell of the time before it, as those of a final snapshot do.
+    """
     if not 1 <= windows <= MAX_WINDOWS or end_ns <= start_ns:
         return None
     width = (end_ns - start_ns) / windows
     filled = [0.0] * windows
     for begin, finish, growth in segments:
+        if until_the_end:
+            finish = min(finish, end_ns)  # noqa: PLW2901
+            begin = min(begin, finish - 1)  # noqa: PLW2901
         _spread(filled, (begin - start_ns) / width, (finish - start_ns) / width, growth)
     return filled
 
 
 def _spread(filled: list[float], begin: float, finish: float, growth: int) -> None:
-    last = len(filled) - 1
-    first_window, last_window = (min(max(int(position), 0), last) for position in (begin, finish))
-    if first_window == last_window or finish <= begin:
-        filled[last_window] += growth
-        return
+    """Spreads growth over the windows between two positions; what lies outside of all windows is left out."""
     per_window = growth / (finish - begin)
-    filled[first_window] += per_window * (first_window + 1 - max(begin, 0))
-    for window in range(first_window + 1, last_window):
-        filled[window] += per_window
-    filled[last_window] += per_window * (finish - last_window)
+    begin, finish = max(begin, 0.0), min(finish, float(len(filled)))
+    window = int(begin)
+    while begin < finish:
+        upto = min(window + 1.0, finish)
+        filled[window] += per_window * (upto - begin)
+        begin, window = upto, window + 1
 
 
 def _segments(times: array[int], values: array[int]) -> Iterator[tuple[int, int, int]]:

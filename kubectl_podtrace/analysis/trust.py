@@ -58,7 +58,10 @@ class TableUse:
 
 @dataclass(frozen=True, kw_only=True)
 class Trust:
-    """The section `trust`. `suppressed` counts single events that were not shown singly; `notes` says it in words."""
+    """The section `trust`. `suppressed` counts single events that were not shown singly.
+
+    `notes` says in words what keeps the report from being complete, `remarks` what changed no total.
+    """
 
     complete: bool
     lost: int
@@ -74,6 +77,7 @@ class Trust:
     duplicates: int
     broken_rows: int
     notes: tuple[str, ...]
+    remarks: tuple[str, ...]
 
 
 def trust(fold: Fold) -> Trust:
@@ -109,7 +113,8 @@ def trust(fold: Fold) -> Trust:
         ),
         duplicates=fold.duplicates,
         broken_rows=fold.broken_rows,
-        notes=notes + _harmless(fold),
+        notes=notes,
+        remarks=_remarks(fold),
     )
 
 
@@ -164,7 +169,7 @@ def _disagreements(state: State) -> tuple[int, int]:
     return latencies, sum(failures(key[1], row) != errors.get(key, 0) for key, row in checked.items())
 
 
-def _harmless(fold: Fold) -> tuple[str, ...]:
+def _remarks(fold: Fold) -> tuple[str, ...]:
     """What a reader may wonder about although it changed no total."""
     notes: list[str] = []
     lines = sum(gap.lines for gap in fold.gaps)

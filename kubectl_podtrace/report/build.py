@@ -102,7 +102,14 @@ def build_window(
         # The trace is younger than the window: the window is all of it.
         oldest = State(at_ns=min(fold.started_ns or newest.at_ns, newest.at_ns))
     window = _build(
-        fold, difference(newest, oldest), oldest.at_ns, newest.at_ns, target=target, options=options, client=client
+        fold,
+        difference(newest, oldest),
+        oldest.at_ns,
+        newest.at_ns,
+        target=target,
+        options=options,
+        client=client,
+        is_window=True,
     )
     return LiveReport(window=window, total=total)
 
@@ -125,6 +132,7 @@ def _build(
     target: TargetInfo,
     options: ReportOptions,
     client: ClientFacts,
+    is_window: bool = False,
 ) -> Report:
     scopes = selected_scopes(fold, target)
     began = fold.started_ns > 0
@@ -135,6 +143,7 @@ def _build(
         end_ns=end_ns if began else start_ns,
         existing=fold.existing,
         series={name: tuple(fold.series(name, scopes)) for name in SERIES_OPERATIONS},
+        is_window=is_window,
     )
     measured = _measured_topics(fold, options) if began else frozenset()
     rtt_ns = fold.header.rtt_threshold_ns if fold.header else options.rtt_threshold_ns

@@ -76,7 +76,7 @@ def trust_line(trust: Trust) -> str:
     if absent:
         parts.append(f"{len(absent)} of {units.counted(len(trust.probes), 'probe')} absent")
     elif trust.probes:
-        parts.append(f"all {units.counted(len(trust.probes), 'probe')} attached")
+        parts.append(f"{units.counted(len(trust.probes), 'probe')} attached")
     return "; ".join(parts)
 
 

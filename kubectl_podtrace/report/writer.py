@@ -17,6 +17,7 @@ from kubectl_podtrace.report.text import plain
 
 Format = Literal["terminal", "json", "markdown"]
 
+
 @dataclass(frozen=True, kw_only=True)
 class Output:
     """Where a report goes and in which format; `path` None is stdout."""

@@ -14,7 +14,7 @@ GAP: Final = 2
 NARROWEST: Final = 20
 """A folded column is never narrower; its lines are longer than the page instead."""
 _UNITS: Final = frozenset({"%", "ns", "µs", "ms", "s", "min", "h", "B", "KiB", "MiB", "GiB", "KiB/s", "MiB/s", "GiB/s"})
-_SEPARATORS: Final = frozenset("/,;:-_.=&?")
+_SEPARATORS: Final = frozenset(",;:-_.=&?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,9 +90,10 @@ def _break(text: str, fitting: int) -> int:
     for position in range(fitting, fitting // 2, -1):
         if text[position : position + 1] == " " and not _belongs_together(text, position):
             return position
-    for position in range(fitting, fitting // 2, -1):
-        if text[position - 1] in _SEPARATORS:
-            return position
+    for wanted in ("/", _SEPARATORS):
+        for position in range(fitting, fitting // 2, -1):
+            if text[position - 1] in wanted:
+                return position
     return fitting
 
 

@@ -49,9 +49,10 @@ def issues(findings: tuple[Finding, ...]) -> Section:
 def trust(report: Report) -> Section:
     """What was lost, missing, absent or full; one line when nothing was."""
     section = report.trust
-    pairs: list[tuple[str, str]] = [("complete" if section.complete else "incomplete", note) for note in section.notes]
-    if section.complete and not pairs:
+    pairs: list[tuple[str, str]] = [("incomplete", note) for note in section.notes]
+    if section.complete:
         pairs.append(("complete", "the totals of the stream agree with those of its trailer"))
+    pairs.extend(("note", remark) for remark in section.remarks)
     for label, losses in (("lost in the kernel", section.lost_by), ("dropped by us", section.dropped_by)):
         pairs.extend((label, f"{units.count(loss.count)} of {loss.topic} ({loss.source})") for loss in losses)
     pairs.extend(
@@ -60,7 +61,9 @@ def trust(report: Report) -> Section:
     if len(section.gaps) > 5:
         pairs.append(("gap", f"and {units.count(len(section.gaps) - 5)} more"))
     if section.noise_lines:
-        pairs.append(("noise", f"{units.counted(section.noise_lines, 'line')} that are no records"))
+        pairs.append(
+            ("noise", units.counted(section.noise_lines, "line that is no record", "lines that are no records"))
+        )
     if section.suppressed:
         pairs.append(("not shown singly", tally(section.suppressed)))
     pairs.extend(
@@ -72,14 +75,14 @@ def trust(report: Report) -> Section:
         if table.unlisted
     )
     absent = [probe for probe in section.probes if not probe.attached]
-    if section.complete and not absent and len(pairs) == 1 and not section.notes:
-        probes = f", all {units.counted(len(section.probes), 'probe')} attached" if section.probes else ""
+    if section.complete and not absent and len(pairs) == 1:
+        probes = f", {units.counted(len(section.probes), 'probe')} attached" if section.probes else ""
         return Section(title="Trust", blocks=(), empty=f"complete: nothing lost, nothing missing{probes}")
-    blocks: list[Block] = [Facts(pairs=tuple(pairs))]
-    if absent:
-        rows = tuple((Name(probe.name), probe.topic, f"{probe.costs} ({probe.reason})") for probe in absent)
-        blocks.append(Table(columns=(left("absent probe"), left("topic"), left("what it costs (and why)")), rows=rows))
-    return Section(title="Trust", blocks=tuple(blocks))
+    pairs.extend(
+        ("absent probe", f"{probe.name} ({probe.topic}): {probe.costs or 'no cost is known'}; {probe.reason}")
+        for probe in absent
+    )
+    return Section(title="Trust", blocks=(Facts(pairs=tuple(pairs)),))
 
 
 def cost(section: Cost) -> Section:

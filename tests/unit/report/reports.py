@@ -1,0 +1,162 @@
+"""Reports for tests: typical, healthy, silent, truncated, hostile, local."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+
+from kubectl_podtrace.analysis.fold import Fold
+from kubectl_podtrace.report.build import ClientFacts, ReportOptions, TargetInfo, build_report
+from kubectl_podtrace.report.model import Remark, Report
+from kubectl_podtrace.wire.records import (
+    Errors,
+    ExitRow,
+    Exits,
+    FailedOpenRow,
+    FailedOpens,
+    FileRow,
+    Files,
+    Notice,
+    Processes,
+    ProcessRow,
+    TargetRow,
+    Targets,
+    Totals,
+)
+from tests.unit.streams import (
+    CONTAINER_ID,
+    HEADER,
+    LOSSES,
+    Stream,
+    error_rows,
+    folded,
+    probe,
+    scope,
+    shop_stream,
+    timed,
+    totals_row,
+)
+
+CLIENT: Final = ClientFacts(
+    version="0.1.0",
+    started_at=datetime(2026, 1, 1, tzinfo=UTC),
+    ended_at=datetime(2026, 1, 1, 0, 1, tzinfo=UTC),
+)
+API: Final = TargetInfo(
+    namespace="shop",
+    pods=("api-0",),
+    containers=("api", "proxy"),
+    nodes=("worker-1",),
+    container_names={f"containerd://{CONTAINER_ID}": "api"},
+    selected=frozenset({"api"}),
+)
+HOSTILE: Final = (
+    "\x1b[31mred\x1b]0;title\x07 \u202egnp.exe\u202c a|b `c` <script>alert(1)</script> [x](http://evil) *_~ "
+    "[bold]m[/bold] @you #1 $x$ :boom: \u2028\u200b\x00\x9b1m line\nbreak\r\ttab https://evil.example www.evil.example"
+)
+
+
+def report_of(
+    fold: Fold, target: TargetInfo = API, options: ReportOptions | None = None, client: ClientFacts = CLIENT
+) -> Report:
+    return build_report(fold, target=target, options=options or ReportOptions(), client=client)
+
+
+def typical() -> Report:
+    return report_of(shop_stream().fold())
+
+
+def healthy() -> Report:
+    """A command in local mode that wrote a file and ended well."""
+    stream = Stream(replace(HEADER, topics=("files", "processes", "descriptors"), node="laptop"))
+    stream.add(scope(container_id=""), probe("raw_tracepoint:sys_exit", "files"), at_s=0.1)
+    row, histogram = timed("files.write", [40_000] * 17, bytes=17 * 4_096)
+    stream.add(
+        Totals(rows=(row, totals_row("processes.exec", count=1), totals_row("processes.exit", count=1))),
+        histogram,
+        Files(
+            rows=(
+                FileRow(
+                    scope=0, key=1, path="/tmp/" + "deeply/nested/" * 9 + "file.txt", operations=17, bytes=17 * 4_096,
+                    slow=0, total_ns=1, opened=0,
+                ),
+            )
+        ),
+        Processes(rows=(ProcessRow(scope=0, pid=812, node_pid=812, start_ns=1, comm="dd", events=19, alive=False),)),
+        Exits(rows=(ExitRow(scope=0, comm="dd", code=0, signal=0, count=1),)),
+    )  # fmt: skip
+    stream.end(2)
+    target = TargetInfo(pid=812, cgroup="/podtrace/812", command=("dd", "of=/tmp/a b"), exit_status=0)
+    return report_of(stream.fold(), target)
+
+
+def silent() -> Report:
+    """A container that ran and did nothing."""
+    stream = Stream()
+    stream.add(scope(), probe("raw_tracepoint:sys_exit", "files"), at_s=0.1)
+    stream.end(30)
+    return report_of(stream.fold())
+
+
+def truncated() -> Report:
+    """A stream with a hole, noise, losses, absent probes and no end."""
+    stream = shop_stream(trailer=False)
+    stream.beat(31, lost=LOSSES)
+    stream.add(probe("raw_tracepoint:inet_sock_set_state", "connections", attached=False), at_s=31)
+    return report_of(folded([*stream.lines[:12], *stream.lines[17:], b"Killed\n"]))
+
+
+def hostile() -> Report:
+    """Everything that a container, a node or a command line can name, named by an enemy."""
+    stream = Stream(replace(HEADER, node=HOSTILE, kernel=HOSTILE, tracer_version=HOSTILE))
+    stream.add(scope(container_id=HOSTILE), Notice(slug=HOSTILE, text=HOSTILE))
+    stream.add(replace(probe(HOSTILE, "tcp", attached=False, required=False), costs=HOSTILE, reason=HOSTILE))
+    reads, histogram = timed("files.read", [20_000_000] * 11, slow_above=10_000_000, bytes=11)
+    stream.add(
+        Totals(
+            rows=(
+                reads, totals_row("connections.attempt", count=11), totals_row("connections.failure", count=11),
+                totals_row("files.open", count=11, errors=11), totals_row("processes.exit", count=1),
+            )
+        ),
+        histogram,
+        Errors(rows=(*error_rows("connections.failure", {111: 11}), *error_rows("files.open", {4_001: 11}))),
+        Files(
+            rows=(
+                FileRow(scope=0, key=1, path=HOSTILE, operations=11, bytes=11, slow=11, total_ns=1, opened=0),
+            )
+        ),
+        FailedOpens(rows=(FailedOpenRow(scope=0, key=1, path=HOSTILE, failed=11),)),
+        Targets(
+            rows=(
+                TargetRow(
+                    scope=0, address=HOSTILE, port=1, attempts=11, failed=11, established=0, handshake_ns=0, max_ns=0
+                ),
+            )
+        ),
+        Processes(rows=(ProcessRow(scope=0, pid=1, node_pid=2, start_ns=1, comm=HOSTILE, events=33, alive=True),)),
+        Exits(rows=(ExitRow(scope=0, comm=HOSTILE, code=1, signal=0, count=1),)),
+    )  # fmt: skip
+    stream.end(5)
+    target = TargetInfo(
+        namespace=HOSTILE,
+        pods=(HOSTILE,),
+        containers=(HOSTILE,),
+        nodes=(HOSTILE,),
+        container_names={HOSTILE: HOSTILE},
+        command=(HOSTILE,),
+        cgroup=HOSTILE,
+    )
+    client = replace(CLIENT, notices=(Remark(slug="plugin", text=HOSTILE),))
+    return report_of(stream.fold(), target, client=client)
+
+
+REPORTS: Final[dict[str, Callable[[], Report]]] = {
+    "typical": typical,
+    "healthy": healthy,
+    "silent": silent,
+    "truncated": truncated,
+    "hostile": hostile,
+}

@@ -1,0 +1,183 @@
+"""From a fold to a report: containers, topics, headline, windows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from kubectl_podtrace.report.build import ReportOptions, TargetInfo, build_window
+from kubectl_podtrace.wire.records import Refusal, Totals
+from tests.unit.report.reports import API, CLIENT, healthy, report_of, silent, truncated, typical
+from tests.unit.streams import (
+    CONTAINER_ID,
+    HEADER,
+    SIDECAR_ID,
+    Stream,
+    folded,
+    probe,
+    scope,
+    shop_stream,
+    totals_row,
+)
+
+THIRD_ID = "ef" * 32
+
+
+def two_containers() -> Stream:
+    stream = Stream()
+    stream.add(scope(0, CONTAINER_ID), scope(1, SIDECAR_ID), scope(2, THIRD_ID))
+    rows = tuple(totals_row("files.read", scope=index, count=10**index) for index in range(3))
+    stream.add(Totals(rows=rows))
+    stream.end(10)
+    return stream
+
+
+BOTH = replace(API, container_names={CONTAINER_ID: "api", f"cri-o://{SIDECAR_ID}": "proxy"})
+
+
+def test_only_the_selected_container_is_reported() -> None:
+    for name, events in (("api", 1), ("proxy", 10)):
+        report = report_of(two_containers().fold(), replace(BOTH, selected=frozenset({name})))
+        assert report.summary.events == events
+        assert report.target.containers == (name,)
+
+
+def test_events_of_a_container_without_a_name_are_mentioned_when_they_are_left_out() -> None:
+    report = report_of(two_containers().fold(), replace(BOTH, selected=frozenset({"api"})))
+    (remark,) = report.notices
+    assert remark.slug == "unknown-containers"
+    assert remark.text == "100 events of containers not known by name (efefefefefef) are not in this report"
+
+
+def test_all_containers_are_listed_those_without_a_name_by_their_short_id() -> None:
+    report = report_of(two_containers().fold(), replace(BOTH, selected=None))
+    assert report.summary.events == 111
+    assert report.target.containers == ("api", "proxy", "efefefefefef")
+    assert [(entry.name, entry.events) for entry in report.target.container_events] == [
+        ("api", 1),
+        ("proxy", 10),
+        ("efefefefefef", 100),
+    ]
+
+
+def test_the_runs_of_a_container_that_restarts_add_up() -> None:
+    names = {CONTAINER_ID: "api", SIDECAR_ID: "api", THIRD_ID: "other"}
+    report = report_of(two_containers().fold(), replace(API, container_names=names))
+    assert report.summary.events == 11
+    assert [(entry.name, entry.runs) for entry in report.target.container_events] == [("api", 2)]
+
+
+def test_a_topic_that_was_not_asked_for_is_null() -> None:
+    stream = Stream(replace(HEADER, topics=("tcp", "connections")))
+    stream.end(1)
+    report = report_of(stream.fold())
+    assert report.tcp is not None
+    assert report.connections is not None
+    assert (report.files, report.processes, report.descriptors) == (None, None, None)
+
+
+def test_a_topic_whose_required_probe_is_absent_is_null_and_never_zero() -> None:
+    stream = Stream()
+    stream.add(probe("raw_tracepoint:a", "connections", attached=False), probe("raw_tracepoint:b", "files"))
+    stream.add(probe("raw_tracepoint:c", "tcp", attached=False, required=False))
+    stream.end(1)
+    report = report_of(stream.fold())
+    assert report.connections is None
+    assert report.tcp is not None
+    assert report.files is not None
+
+
+def test_nothing_is_measured_before_the_probes_are_attached() -> None:
+    report = report_of(folded(Stream().lines[:1]))
+    assert (report.tcp, report.files) == (None, None)
+    assert report.summary.start == CLIENT.started_at
+    assert report.headline.verdict == "nothing was traced: the stream ended before the probes were attached"
+
+
+def test_a_healthy_report_says_so_and_names_what_came_closest_to_trouble() -> None:
+    headline = healthy().headline
+    assert headline.verdict == "no issue found; 19 events in 2.00 s"
+    assert headline.facts == ("slowest: a file write of 40.0 µs (p99 of 17: 39.9 µs)", "errors: none")
+    assert headline.trust == "complete; nothing lost; 1 probe attached"
+
+
+def test_a_report_with_issues_begins_with_the_worst() -> None:
+    headline = typical().headline
+    assert headline.verdict == "2 issues (2 warnings); 17,759 events in 30.0 s"
+    assert [fact.partition(":")[0] for fact in headline.facts] == ["connections fail", "fsyncs are slow"]
+    assert headline.next_step == "nothing listens on 10.96.99.1:6379: check the service behind it"
+
+
+def test_a_silent_container_is_told_from_one_that_was_never_seen() -> None:
+    assert silent().headline.verdict == "no events in 30.0 s: container api did nothing that was traced"
+    stream = Stream()
+    stream.end(30)
+    never = report_of(stream.fold()).headline
+    assert never.verdict == "no events in 30.0 s: container api was not seen running"
+    assert "kubectl get pod" in never.next_step
+
+
+def test_a_refusal_is_the_verdict() -> None:
+    stream = Stream()
+    stream.add(Refusal(slug="btf", text="this kernel has no BTF", hint="use a newer one"))
+    headline = report_of(stream.fold()).headline
+    assert (headline.verdict, headline.next_step) == ("nothing was traced: this kernel has no BTF", "use a newer one")
+
+
+def test_a_truncated_report_says_as_of_when_its_numbers_are() -> None:
+    report = truncated()
+    assert not report.trust.complete
+    assert "as of 2026-01-01 00:00:31 UTC" in report.headline.trust
+    assert "17 lost in the kernel" in report.headline.trust
+    assert "5 lines missing" in report.headline.trust
+
+
+def test_thresholds_are_those_that_were_set() -> None:
+    stream = Stream(replace(HEADER, rtt_threshold_ns=7_500_000, fs_threshold_ns=1_250_000))
+    stream.end(1)
+    report = report_of(stream.fold(), options=ReportOptions(error_threshold_ratio=0.025))
+    assert report.tcp is not None
+    assert report.files is not None
+    assert (report.tcp.rtt.threshold_ns, report.files.slow_threshold_ns) == (7_500_000, 1_250_000)
+    assert report.settings.error_threshold_ratio == 0.025
+
+
+def reads_until(second: int) -> Stream:
+    """17 reads in each second."""
+    stream = Stream()
+    stream.add(scope(), at_s=0.1)
+    for now in range(1, second + 1):
+        stream.add(Totals(rows=(totals_row("files.read", count=17 * now),)), at_s=now)
+        stream.beat(now)
+    return stream
+
+
+@pytest.mark.parametrize(("second", "seconds", "events"), [(1, 1, 17), (3, 3, 51), (5, 5, 85), (6, 5, 85), (60, 5, 85)])
+def test_a_window_holds_the_newest_five_seconds(second: int, seconds: int, events: int) -> None:
+    live = build_window(reads_until(second).fold(), target=API, options=ReportOptions(), client=CLIENT)
+    assert live.window.summary.duration_s == pytest.approx(seconds)
+    assert live.window.summary.events == events
+    assert live.window.summary.events_per_s == pytest.approx(17)
+    assert live.total.summary.events == 17 * second
+
+
+def test_a_window_before_the_first_heartbeat_is_all_there_is() -> None:
+    live = build_window(Stream().fold(), target=API, options=ReportOptions(), client=CLIENT)
+    assert live.window == live.total
+
+
+def test_a_window_of_a_long_trace_has_its_own_peaks() -> None:
+    live = build_window(shop_stream().fold(), target=API, options=ReportOptions(), client=CLIENT)
+    assert live.window.connections is not None
+    assert live.window.connections.total == 5 * 67
+    assert live.window.connections.peak_per_s == pytest.approx(67)
+
+
+def test_the_target_of_local_mode_keeps_command_and_status() -> None:
+    target = healthy().target
+    assert (target.command, target.exit_status, target.pid) == (("dd", "of=/tmp/a b"), 0, 812)
+
+
+def test_an_unknown_target_is_no_error() -> None:
+    assert report_of(folded([]), TargetInfo()).target.nodes == ()
