@@ -79,7 +79,7 @@ def _trace_command(words: Sequence[str], options: TraceOptions, factory: TracerF
     from kubectl_podtrace.local.source import LocalSource
 
     line = find_command(words)
-    run = Run(options=options, shows_windows=False)
+    run = Run(options=options, beside_command=True)
     with run.stoppable(), ExitStack() as stack:
         program = stack.enter_context(factory())
         command = stack.enter_context(closing(HeldCommand(line)))
@@ -157,7 +157,7 @@ def _trace_running(
     from kubectl_podtrace.cli.run import Run
     from kubectl_podtrace.local.source import LocalSource
 
-    run = Run(options=options, shows_windows=True)
+    run = Run(options=options)
     run.target = target
     with run.stoppable(), factory() as program:
         with closing(LocalSource(program=program, request=request, watched=watched)) as source:

@@ -31,19 +31,20 @@ _FORMATS: Final[dict[Format, Literal["terminal", "json", "markdown"]]] = {
 
 
 class Run:
-    """Follows one source and reports; `shows_windows` is whether blocks may appear on stdout in the meantime."""
+    """Follows one source and reports; beside a command, stdout and the terminal are the command's until the report."""
 
     def __init__(
         self,
         *,
         options: TraceOptions,
-        shows_windows: bool,
+        beside_command: bool = False,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._options = options
         to_stdout = options.output.path is None
         machine_readable = to_stdout and options.output.format is not Format.TEXT
-        self._shows_windows = shows_windows and not options.duration_ns and not machine_readable
+        self._beside_command = beside_command
+        self._shows_windows = not (beside_command or options.duration_ns or machine_readable)
         self._clock = clock
         self._fold = Fold()
         self._progress = Progress(out=sys.stderr, clock=clock)
@@ -129,8 +130,9 @@ class Run:
     def _show_phase(self, phase: Phase) -> None:
         tracing = phase is Phase.TRACING
         self._progress.step(phase.value, duration_ns=self._options.duration_ns if tracing else 0)
-        if tracing and not self._options.duration_ns:
+        if tracing and (self._beside_command or not self._options.duration_ns):
             self._progress.finish()
+        if tracing and not self._beside_command and not self._options.duration_ns:
             self._progress.notice("Ctrl+C ends the trace, and the report follows")
         self._next_window_ns = self._clock() + WINDOW_S * _SECOND_NS if phase is Phase.TRACING else None
 

@@ -137,7 +137,7 @@ def _trace(cluster: Cluster, found: Target, pod: TracerPodSpec, options: TraceOp
     from kubectl_podtrace.cluster.lifecycle import ClusterSource
     from kubectl_podtrace.cluster.tracer_pod import build
 
-    run = Run(options=options, shows_windows=True)
+    run = Run(options=options)
     for notice in found.notices:
         run.notice(notice)
     containers = Containers(found=found, cluster=cluster, narrowed=narrowed, clock=time.monotonic)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from kubectl_podtrace.errors import CommandNotExecutableError, CommandNotFoundError, LocalModeError
+from kubectl_podtrace.local.holder import given_environment
 
 _READY_S: Final = 10.0
 _HOLDER: Final = Path(__file__).with_name("holder.py")
@@ -68,7 +69,9 @@ class HeldCommand:
             its.set_inheritable(True)
             # Descriptors that we were handed for it (`3>log`) pass through; our own all close on exec.
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_HOLDER), str(its.fileno()), line.path, *line.words], close_fds=False
+                [sys.executable, "-I", "-S", str(_HOLDER), str(its.fileno()), line.path, *line.words],
+                close_fds=False,
+                env=given_environment(),
             )
         self._channel = ours
         self._released = False

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -95,6 +96,17 @@ def test_no_signal_is_ignored_for_a_command_but_those_that_we_were_told_to(capfd
     its = int(capfd.readouterr().out.split()[1], 16)
     # The C library's two serve its own threads, which set them anew.
     assert its & ~(3 << 31) == int(ours.split()[1], 16) & ~not_asked_for
+
+
+def test_a_command_s_environment_is_the_one_that_we_were_given() -> None:
+    text = (
+        "from kubectl_podtrace.local.command import HeldCommand, find_command\n"
+        "command = HeldCommand(find_command(['env']))\n"
+        "command.await_ready(); command.release(); command.exec_failure(); command._process.wait(); command.close()\n"
+    )
+    given = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[3]), "ODD": "a=b"}
+    done = subprocess.run([sys.executable, "-c", text], env=given, capture_output=True, text=True, check=True)
+    assert dict(line.split("=", 1) for line in done.stdout.splitlines()) == given
 
 
 def test_a_command_stays_in_our_session_and_process_group() -> None:
