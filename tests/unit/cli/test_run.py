@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kubectl_podtrace.cli.flags import TraceOptions
+from kubectl_podtrace.cli.parse import Format, Output
+from kubectl_podtrace.cli.run import Run
+from kubectl_podtrace.wire.codec import Line, encode
+from kubectl_podtrace.wire.records import Header, Heartbeat, Record, Trailer
+from kubectl_podtrace.wire.topics import TOPICS
+from kubectl_podtrace.wire.version import WIRE_VERSION
+
+SECOND_NS = 10**9
+HEARTBEAT = Heartbeat(lost=(), dropped=(), suppressed=(), tables=(), stream_bytes=0, cpu_ns=0, rss_bytes=0)
+HEADER = Header(
+    wire_version=WIRE_VERSION, tracer_version="1", node="", kernel="", machine="", bcc_version="", boot_id="",
+    realtime_offset_ns=0, topics=TOPICS, fs_threshold_ns=1, rtt_threshold_ns=1, duration_ns=0, scope_mode="cgroup",
+    started_ns=SECOND_NS,
+)  # fmt: skip
+
+
+class Seconds:
+    """A source that says one line a second, for so many seconds, and the clock that shows them."""
+
+    def __init__(self, count: int) -> None:
+        self.now_ns = SECOND_NS
+        trailer = Trailer(ended_ns=(count + 1) * SECOND_NS, reason="stopped", heartbeat=HEARTBEAT, totals=())
+        self._records: list[Record] = [HEADER, *[HEARTBEAT] * count, trailer]
+
+    def lines(self) -> Iterator[bytes]:
+        for seq, record in enumerate(self._records, start=1):
+            yield encode(Line(seq=seq, at_ns=self.now_ns, record=record)).rstrip(b"\n")
+            self.now_ns += SECOND_NS
+
+    def stop(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def clock(self) -> int:
+        return self.now_ns
+
+
+def options(*, duration_ns: int = 0, output: Output | None = None) -> TraceOptions:
+    return TraceOptions(
+        duration_ns=duration_ns,
+        filters=(),
+        error_threshold_percent=10.0,
+        rtt_threshold_ns=1,
+        fs_threshold_ns=1,
+        output=output or Output(format=Format.TEXT),
+        verbose=False,
+    )
+
+
+def blocks(run: Run, source: Seconds, capsys: pytest.CaptureFixture[str]) -> int:
+    """How many windows were shown before the report."""
+    run.follow(source)
+    return capsys.readouterr().out.count(": last ")
+
+
+def test_a_live_trace_shows_a_window_every_five_seconds(capsys: pytest.CaptureFixture[str]) -> None:
+    source = Seconds(16)
+    assert blocks(Run(options=options(), clock=source.clock), source, capsys) == 3
+
+
+def test_a_trace_of_known_length_shows_none(capsys: pytest.CaptureFixture[str]) -> None:
+    source = Seconds(16)
+    run = Run(options=options(duration_ns=16 * SECOND_NS), clock=source.clock)
+    assert blocks(run, source, capsys) == 0
+
+
+def test_what_a_program_reads_from_stdout_is_the_report_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    source = Seconds(16)
+    run = Run(options=options(output=Output(format=Format.JSON)), clock=source.clock)
+    run.follow(source)
+    run.report()
+    assert json.loads(capsys.readouterr().out)["trust"]["complete"] is True
+
+
+def test_windows_are_shown_beside_a_report_that_goes_to_a_file(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    source = Seconds(6)
+    run = Run(options=options(output=Output(format=Format.JSON, path=tmp_path / "report.json")), clock=source.clock)
+    assert blocks(run, source, capsys) == 1
+    run.report()
+    assert json.loads((tmp_path / "report.json").read_text())["tool"]["tracer_version"] == "1"
+    assert capsys.readouterr().out == ""
+
+
+def test_beside_a_command_stdout_is_the_command_s(capsys: pytest.CaptureFixture[str]) -> None:
+    source = Seconds(16)
+    assert blocks(Run(options=options(), beside_command=True, clock=source.clock), source, capsys) == 0
+
+
+def test_a_signal_before_the_trace_ends_the_run_at_once() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        Run(options=options()).stop()
+
+
+def test_what_the_plugin_remarked_is_in_the_report_and_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    source = Seconds(1)
+    run = Run(options=options(output=Output(format=Format.JSON)), clock=source.clock)
+    run.notice("one container of three")
+    run.follow(source)
+    run.report()
+    shown = capsys.readouterr()
+    assert "note: one container of three" in shown.err
+    assert {"slug": "plugin", "text": "one container of three"} in json.loads(shown.out)["notices"]
