@@ -69,7 +69,7 @@ def size(number: float) -> str:
     >>> size(999), size(1024), size(12_900_000)
     ('999 B', '1.00 KiB', '12.3 MiB')
     """
-    if number < 1000:
+    if number < 999.5:
         return f"{round(number)} B"
     for exponent, unit in enumerate(_SIZE_UNITS, start=1):
         text = _three_digits(number / 1024**exponent)
@@ -87,7 +87,7 @@ def rate(per_s: float, noun: str = "") -> str:
     unit = f" {noun}/s" if noun else "/s"
     if per_s <= 0:
         return f"0{unit}"
-    if per_s >= 1000:
+    if per_s >= 999.5:
         return f"{round(per_s):,}{unit}"
     return f"{_three_digits(per_s)}{unit}" if per_s >= 0.001 else f"< 0.001{unit}"
 

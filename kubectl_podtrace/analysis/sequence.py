@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-FIRST_SEQUENCE: Final = 1
+FIRST_SEQUENCE: Final = 0
 MAX_RANGES: Final = 1_000
 """So many runs of missing lines are kept apart; further ones are only counted."""
 
@@ -40,16 +40,13 @@ class Sequence:
     def __init__(self) -> None:
         self.next = FIRST_SEQUENCE
         self.newest_ns = 0
-        self._started = False
         self._missing: list[_Missing] = []
         self._untracked = 0
         self._untracked_at_ns = 0
 
     def place(self, seq: int, at_ns: int) -> Place:
         """Takes note of a line and says where it stands."""
-        if not self._started:
-            self._started = True
-            self.next = min(self.next, seq)
+        if self.next == FIRST_SEQUENCE:
             self.newest_ns = at_ns
         if seq < self.next:
             return self._close(seq)

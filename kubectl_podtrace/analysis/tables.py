@@ -36,7 +36,10 @@ class Table(Generic[Key, Row]):
         self._capacity = capacity
 
     def update(self, row: Row, *, late: bool) -> bool:
-        """Takes a row in and says whether it was taken. A counter that fell breaks the row, unless the row is late."""
+        """Takes a row in and says whether it was taken.
+
+        A counter that fell breaks the row, unless the row is late; a late row without a greater counter is older.
+        """
         key = self._key(row)
         known = self.rows.get(key)
         if known is None:
@@ -46,7 +49,7 @@ class Table(Generic[Key, Row]):
             self.rows[key] = row
             return True
         values = [(getattr(known, name), getattr(row, name)) for name in self._counters]
-        if all(before <= now for before, now in values):
+        if all(before <= now for before, now in values) and not (late and all(before == now for before, now in values)):
             self.rows[key] = row
             return True
         if not late:

@@ -124,7 +124,7 @@ class Stream:
 
     @property
     def next_seq(self) -> int:
-        return len(self.lines) + 1
+        return len(self.lines)
 
     def add(self, *records: Record, at_s: float = 1) -> None:
         for record in records:
