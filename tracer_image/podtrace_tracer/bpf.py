@@ -1,0 +1,277 @@
+"""The only door to bcc: compile, load, attach, and read maps as plain tuples."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import mmap
+import os
+import struct
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from podtrace_tracer.stderr import captured_stderr
+
+_BATCH: Final = 2048
+_RECORD_HEADER: Final = struct.Struct("=II")
+_BUSY, _DISCARD = 1 << 31, 1 << 30
+
+
+class BpfError(Exception):
+    """The kernel or the compiler said no; the text is what they said."""
+
+
+class Layout:
+    """A C struct of the programs, as bcc describes it, read as a tuple of its fields (nested structs as bytes)."""
+
+    def __init__(self, description: Any) -> None:
+        self.size = ctypes.sizeof(description)
+        names, parts, end = [], ["="], 0
+        for name, kind in description._fields_ if hasattr(description, "_fields_") else [("value", description)]:
+            offset = getattr(description, name).offset if hasattr(description, "_fields_") else 0
+            parts.append(f"{offset - end}x" if offset > end else "")
+            parts.append(_code(kind))
+            names.append(name)
+            end = offset + ctypes.sizeof(kind)
+        parts.append(f"{self.size - end}x")
+        self._struct = struct.Struct("".join(parts))
+        self._names = names
+
+    def fields(self, data: bytes) -> dict[str, Any]:
+        """The fields by name; byte arrays as bytes."""
+        return dict(zip(self._names, self._struct.unpack_from(data), strict=True))
+
+
+def _code(kind: Any) -> str:
+    codes = {1: "B", 2: "H", 4: "I", 8: "Q"}
+    if issubclass(kind, (ctypes.Array, ctypes.Structure)):
+        return f"{ctypes.sizeof(kind)}s"
+    code = codes[ctypes.sizeof(kind)]
+    signed = kind in (ctypes.c_int, ctypes.c_longlong, ctypes.c_long, ctypes.c_short, ctypes.c_byte)
+    return code.lower() if signed else code
+
+
+class RingRecord(NamedTuple):
+    """One record of the ring buffer: the number in its first word, and its bytes."""
+
+    kind: int
+    data: bytes
+
+
+class Programs:
+    """The compiled programs of one trace and their maps. Detaches in `close`."""
+
+    def __init__(self, text: str, flags: Sequence[str], tree: Path) -> None:
+        os.environ["BCC_KERNEL_SOURCE"] = str(tree)
+        try:
+            import bcc
+        except ImportError as error:
+            raise BpfError(f"bcc cannot be imported: {error}") from error
+        self._bcc = bcc
+        self.version: str = bcc.__version__
+        self._attached: list[str] = []
+        with captured_stderr() as said:
+            try:
+                self._bpf = bcc.BPF(text=text.encode(), cflags=list(flags))
+            except Exception as error:  # bcc raises plain Exception
+                raise BpfError(_telling(str(error), said())) from error
+        self._library = _library()
+        self._ring: Ring | None = None
+
+    def attach(self, tracepoint: str) -> None:
+        """Loads and attaches the program of a raw tracepoint. Raises BpfError with the kernel's words."""
+        with captured_stderr() as said:
+            try:
+                self._bpf.attach_raw_tracepoint(tp=tracepoint.encode(), fn_name=f"on_{tracepoint}".encode())
+            except Exception as error:  # bcc raises plain Exception
+                raise BpfError(_telling(str(error), said())) from error
+        self._attached.append(tracepoint)
+
+    def detach(self) -> None:
+        """Detaches all programs; the maps stay readable."""
+        for tracepoint in self._attached:
+            self._bpf.detach_raw_tracepoint(tp=tracepoint.encode())
+        self._attached.clear()
+
+    def close(self) -> None:
+        """Gives everything back."""
+        self._bpf.cleanup()
+
+    def has(self, table: str) -> bool:
+        """Is this map part of the compiled programs?"""
+        try:
+            self._bpf[table.encode()]
+        except KeyError:
+            return False
+        return True
+
+    def value_layout(self, table: str) -> Layout:
+        """The C struct of a map's values."""
+        found = self._bpf[table.encode()]
+        return Layout(getattr(found, "sLeaf", found.Leaf))
+
+    def key_layout(self, table: str) -> Layout:
+        """The C struct of a map's keys."""
+        return Layout(self._bpf[table.encode()].Key)
+
+    def set_number(self, table: str, key: int, value: int) -> None:
+        """Puts one number into a map of numbers. Raises OSError when the map is full."""
+        found = self._bpf[table.encode()]
+        found[found.Key(key)] = found.Leaf(value)
+
+    def push(self, table: str, value: int) -> None:
+        """Puts a number into a queue."""
+        found = self._bpf[table.encode()]
+        found.push(found.Leaf(value))
+
+    def defines(self, program: str) -> bool:
+        """Does the text hold the program of this name?"""
+        return bool(self._library.bpf_function_start(self._bpf.module, f"on_{program}".encode()))
+
+    def set_tail(self, table: str, index: int, program: str) -> None:
+        """Loads a program and puts it where others call it as their end. Raises BpfError with the kernel's words."""
+        with captured_stderr() as said:
+            try:
+                function = self._bpf.load_func(f"on_{program}".encode(), self._bcc.BPF.RAW_TRACEPOINT)
+            except Exception as error:  # bcc raises plain Exception
+                raise BpfError(_telling(str(error), said())) from error
+        found = self._bpf[table.encode()]
+        found[ctypes.c_int(index)] = ctypes.c_int(function.fd)
+
+    def delete(self, table: str, key: bytes) -> None:
+        """Removes a key that is known to be unused by now; one that has gone already is no error."""
+        buffer = ctypes.create_string_buffer(key, len(key))
+        self._library.bpf_delete_elem(self._bpf[table.encode()].map_fd, buffer)
+
+    def values(self, table: str, index: int, *, size: int, cpus: int = 1) -> list[bytes] | None:
+        """The value at an index of an array map; a per-CPU map gives one for each possible CPU."""
+        key = ctypes.c_uint32(index)
+        buffer = ctypes.create_string_buffer(size * cpus)
+        if self._library.bpf_lookup_elem(self._bpf[table.encode()].map_fd, ctypes.byref(key), buffer) < 0:
+            return None
+        return [buffer.raw[at : at + size] for at in range(0, size * cpus, size)]
+
+    def items(self, table: str, *, cpus: int = 1) -> Iterator[tuple[bytes, list[bytes]]]:
+        """All keys of a hash map with their values (one for each possible CPU in a per-CPU map), in batches."""
+        found = self._bpf[table.encode()]
+        key_size = ctypes.sizeof(found.Key)
+        value_size = ctypes.sizeof(getattr(found, "sLeaf", found.Leaf))
+        for keys, values, count in self._batches(found.map_fd, key_size, value_size * cpus, found.max_entries):
+            for place in range(count):
+                start = place * value_size * cpus
+                yield (
+                    keys[place * key_size : (place + 1) * key_size],
+                    [values[at : at + value_size] for at in range(start, start + value_size * cpus, value_size)],
+                )
+
+    def _batches(self, descriptor: int, key_size: int, value_size: int, entries: int) -> Iterator[tuple[bytes, bytes, int]]:
+        size = min(_BATCH, entries)
+        position, following = ctypes.c_uint64(), ctypes.c_uint64()
+        first = True
+        while True:
+            keys = ctypes.create_string_buffer(key_size * size)
+            values = ctypes.create_string_buffer(value_size * size)
+            count = ctypes.c_uint32(size)
+            start = None if first else ctypes.byref(position)
+            result = self._library.bpf_lookup_batch(
+                descriptor, start, ctypes.byref(following), keys, values, ctypes.byref(count)
+            )
+            problem = ctypes.get_errno() if result < 0 else 0
+            if problem == errno.ENOSPC and size < entries:
+                # One bucket of the hash table holds more than the buffer.
+                size = min(size * 2, entries)
+                continue
+            if problem not in (0, errno.ENOENT):
+                raise OSError(problem, os.strerror(problem))
+            if count.value:
+                yield keys.raw, values.raw, count.value
+            if problem == errno.ENOENT:
+                return
+            position.value = following.value
+            first = False
+
+    def capacity(self, table: str) -> int:
+        """How many keys a map can hold."""
+        return int(self._bpf[table.encode()].max_entries)
+
+    def ring_records(self, size: int) -> Iterator[RingRecord]:
+        """What the programs have put into the ring since the last call. Nobody is woken for it."""
+        if self._ring is None:
+            self._ring = Ring(self._bpf[b"ring"].map_fd, size)
+        return self._ring.read()
+
+    def recursion_misses(self) -> dict[str, int]:
+        """By tracepoint: events that no map saw, because the program was interrupted by its own tracepoint."""
+        found = {}
+        for tracepoint in self._attached:
+            function = self._bpf.load_func(f"on_{tracepoint}".encode(), self._bcc.BPF.RAW_TRACEPOINT)
+            information = ctypes.create_string_buffer(_PROGRAM_INFO_BYTES)
+            length = ctypes.c_uint32(_PROGRAM_INFO_BYTES)
+            if self._library.bpf_obj_get_info(function.fd, information, ctypes.byref(length)) == 0:
+                found[tracepoint] = int.from_bytes(information.raw[_MISSES_OFFSET : _MISSES_OFFSET + 8], "little")
+        return found
+
+
+# struct bpf_prog_info: recursion_misses follows run_cnt (include/uapi/linux/bpf.h); older kernels leave it zero.
+_PROGRAM_INFO_BYTES: Final = 232
+_MISSES_OFFSET: Final = 208
+
+
+class Ring:
+    """A BPF ring buffer read through its own memory: records are copied out, no callback, no wake-up."""
+
+    def __init__(self, descriptor: int, size: int) -> None:
+        page = mmap.PAGESIZE
+        self._mask = size - 1
+        self._consumer = mmap.mmap(descriptor, page, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+        # The kernel maps the data twice in a row, so that a record never wraps.
+        self._producer = mmap.mmap(descriptor, page + 2 * size, mmap.MAP_SHARED, mmap.PROT_READ, offset=page)
+        self._page = page
+
+    def read(self) -> Iterator[RingRecord]:
+        """Records in their order; stops at one that is still being written."""
+        position = int.from_bytes(self._consumer[:8], "little")
+        end = int.from_bytes(self._producer[:8], "little")
+        while position < end:
+            start = self._page + (position & self._mask)
+            length, _ = _RECORD_HEADER.unpack_from(self._producer, start)
+            if length & _BUSY:
+                break
+            size = length & ~(_BUSY | _DISCARD)
+            if not length & _DISCARD:
+                data = self._producer[start + 8 : start + 8 + size]
+                yield RingRecord(kind=int.from_bytes(data[:4], "little"), data=data)
+            position += (size + 8 + 7) & ~7
+            self._consumer[:8] = position.to_bytes(8, "little")
+
+
+def possible_cpus() -> int:
+    """How many values a per-CPU map has (from /sys/devices/system/cpu/possible, such as `0-3` or `0,2-5`)."""
+    text = Path("/sys/devices/system/cpu/possible").read_text(encoding="ascii").strip()
+    return max(int(part.split("-")[-1]) for part in text.split(",")) + 1
+
+
+def _library() -> Any:
+    """libbcc's thin wrappers of the bpf system call, with errno: the Python bindings' own batch reads lose per-CPU values."""
+    from bcc.libbcc import lib
+
+    library = ctypes.CDLL(lib._name, use_errno=True)
+    for function in (library.bpf_lookup_batch, library.bpf_lookup_elem, library.bpf_delete_elem, library.bpf_obj_get_info):
+        function.restype = ctypes.c_int
+    pointers = ctypes.c_void_p
+    library.bpf_function_start.restype = pointers
+    library.bpf_function_start.argtypes = [pointers, ctypes.c_char_p]
+    library.bpf_obj_get_info.argtypes = [ctypes.c_int, pointers, pointers]
+    library.bpf_lookup_batch.argtypes = [ctypes.c_int, pointers, pointers, pointers, pointers, pointers]
+    library.bpf_lookup_elem.argtypes = [ctypes.c_int, pointers, pointers]
+    library.bpf_delete_elem.argtypes = [ctypes.c_int, pointers]
+    library.bpf_obj_get_info.argtypes = [ctypes.c_int, pointers, pointers]
+    return library
+
+
+def _telling(error: str, said: str) -> str:
+    """The lines of compiler or verifier output that tell something, and the error."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    telling = [line for line in lines if "error" in line or "invalid" in line or "not allow" in line or "unknown" in line]
+    return " | ".join([error, *(telling or lines[-3:])[:4]])

@@ -1,0 +1,69 @@
+"""What every topic rests on: the two ends of a system call, and the book of the target's processes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from podtrace_tracer.collectors.model import ProbeSpec
+
+HEADERS: Final = (
+    "include/kernel.bpf.h",
+    "include/histogram.bpf.h",
+    "include/scope.bpf.h",
+    "include/totals.bpf.h",
+    "include/events.bpf.h",
+    "include/syscalls.bpf.h",
+    "include/descriptor.bpf.h",
+)
+"""In the order in which they build on each other."""
+
+LAST_SOURCES: Final = ("collectors/processes.bpf.c", "collectors/syscalls.bpf.c")
+"""Behind the topics' own: the system call programs call all of them."""
+
+PROBES: Final = (
+    ProbeSpec(tracepoint="sched_process_fork", required=True, costs="new processes of the target are not followed"),
+    ProbeSpec(tracepoint="sched_process_exec", required=True, costs="programs that start are not seen"),
+    ProbeSpec(tracepoint="sched_process_exit", required=True, costs="ends of processes are not seen"),
+    ProbeSpec(
+        tracepoint="cgroup_attach_task",
+        costs="a process that is moved into another container is still shown under its first one",
+    ),
+    # The exit comes first: a call whose beginning was seen must not be missed at its end.
+    ProbeSpec(tracepoint="sys_exit", required=True, costs="no system call is counted"),
+    ProbeSpec(tracepoint="sys_enter", required=True, costs="no latency of a system call is known"),
+)
+
+STRUCTS: Final = {
+    "task_struct": (
+        "tgid", "comm", "group_leader", "files", "cgroups", "signal", "start_time", "thread_pid", "thread_info",
+        "exit_code",
+    ),
+    "thread_info": ("flags",),
+    "signal_struct": ("live", "flags", "group_exit_code"),
+    "atomic_t": ("counter",),
+    "pid": ("level", "numbers"),
+    "upid": ("nr", "ns"),
+    "pid_namespace": ("ns",),
+    "ns_common": ("inum",),
+    "css_set": ("dfl_cgrp", "subsys"),
+    "cgroup_subsys_state": ("cgroup",),
+    "cgroup": ("kn", "level", "ancestors", "ancestor_ids"),
+    "kernfs_node": ("id",),
+    "files_struct": ("fdt",),
+    "fdtable": ("max_fds", "fd"),
+    "file": ("f_inode", "f_path", "private_data"),
+    "path": ("mnt", "dentry"),
+    "inode": ("i_mode",),
+    "socket": ("sk", "state"),
+    "sock": ("__sk_common", "sk_protocol", "sk_err"),
+    "sock_common": (
+        "skc_family", "skc_dport", "skc_daddr", "skc_v6_daddr", "skc_state", "skc_cookie",
+    ),
+    "atomic64_t": ("counter",),
+    "linux_binprm": ("filename",),
+}  # fmt: skip
+
+REGISTERS: Final = {
+    "x86_64": ("di", "si", "dx", "r10", "orig_ax"),
+    "aarch64": ("regs", "orig_x0", "syscallno"),
+}

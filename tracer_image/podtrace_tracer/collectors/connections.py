@@ -1,0 +1,15 @@
+"""connections: attempts, handshakes, failures by errno, accepts; targets by address."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from podtrace_tracer.collectors.model import Collector
+from podtrace_tracer.collectors.tcp import SOCKET_ENDS, SOCKET_STATES
+
+COLLECTOR: Final = Collector(
+    topic="connections",
+    sources=("include/sockets.bpf.h", "collectors/connections.bpf.c", "collectors/sockets.bpf.c"),
+    syscalls=frozenset({"connect", "accept", "accept4"}),
+    probes=(SOCKET_STATES, SOCKET_ENDS),
+)

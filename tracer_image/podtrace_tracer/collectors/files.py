@@ -1,0 +1,25 @@
+"""files: reads, writes and fsyncs of regular files by path; opens, unlinks and renames."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from podtrace_tracer.collectors.model import Collector
+from podtrace_tracer.syscalls import READS_AND_WRITES
+
+OPENS: Final = frozenset({"open", "creat", "openat", "openat2"})
+
+COLLECTOR: Final = Collector(
+    topic="files",
+    sources=("include/path.bpf.h", "collectors/files.bpf.c"),
+    syscalls=frozenset(READS_AND_WRITES)
+    | OPENS
+    | {"copy_file_range", "fsync", "fdatasync", "sync_file_range", "unlink", "unlinkat", "rename", "renameat", "renameat2"},
+    structs={
+        "mount": ("mnt_parent", "mnt_mountpoint", "mnt", "mnt_ns"),
+        "vfsmount": ("mnt_root",),
+        "dentry": ("d_parent", "d_name", "d_hash"),
+        "hlist_bl_node": ("pprev",),
+        "qstr": ("name", "hash_len"),
+    },
+)

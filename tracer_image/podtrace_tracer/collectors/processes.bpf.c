@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* processes: exec, fork, exit; and, whatever the topics, the book of who belongs to the target. */
+
+struct exit_key {
+	u32 scope;
+	u32 status;
+	char comm[16];
+};
+BPF_HASH(exits, struct exit_key, u64, MAX_EXITS);
+
+#ifdef TOPIC_PROCESSES
+static __always_inline void process_event(u32 operation, const struct process *process, const char *name, u32 status)
+{
+	u64 now = bpf_ktime_get_ns();
+	u32 remarkable = operation == OP_PROCESSES_EXIT && status;
+	if (!event_allowed(operation, remarkable, now))
+		return;
+	struct event *event = event_begin(SCRATCH_PROCESS, operation, process->scope);
+	if (!event)
+		return;
+	event_process(event, process);
+	event->start_ns = now;
+	if (operation == OP_PROCESSES_EXIT) {
+		event->start_ns = process->start_ns;
+		event->duration_ns = now - process->start_ns;
+	}
+	event->result = (status >> 8) & 0xff;
+	event->signal = status & 0x7f;
+	if (name)
+		bpf_probe_read_kernel_str(event->text, sizeof(event->text), name);
+	event_send(event);
+}
+
+static __always_inline void exec_failed(u32 scope, const struct process *process, struct pt_regs *regs,
+					const struct done *done, u32 name_argument)
+{
+	u32 error = -done->result;
+	if (error >= 512)
+		return;
+	count_error(scope, OP_PROCESSES_EXEC, error);
+	if (!event_allowed(OP_PROCESSES_EXEC, 1, done->now))
+		return;
+	struct event *event = event_begin(SCRATCH_PROCESS, OP_PROCESSES_EXEC, scope);
+	if (!event)
+		return;
+	event_process(event, process);
+	event->start_ns = done->start ? done->start : done->now;
+	event->duration_ns = done->now - event->start_ns;
+	event->error = error;
+	const char *name = (const char *)(name_argument ? SYSCALL_ARG1(regs) : SYSCALL_ARG0(regs));
+	bpf_probe_read_user_str(event->text, sizeof(event->text), name);
+	event_send(event);
+}
+#endif
+
+PROBE(sched_process_fork)
+{
+	struct task_struct *child = (struct task_struct *)ctx->args[1];
+	u32 parent_tgid = bpf_get_current_pid_tgid() >> 32;
+	u32 tgid = READ(child, tgid);
+	int by_target = current_in_scope();
+#if SCOPE_MODE == SCOPE_PROCESSES
+	if (by_target && tgid != parent_tgid) {
+		u32 inside = MEMBER_INSIDE;
+		if (members.update(&tgid, &inside))
+			lose(LOST_MEMBERS);
+	}
+	if (!by_target)
+		return 0;
+#else
+	/* A parent outside the target can create a child inside it (CLONE_INTO_CGROUP). */
+	if (!by_target && !task_in_scope(child))
+		return 0;
+#endif
+	if (tgid != parent_tgid)
+		register_process(child);
+#ifdef TOPIC_PROCESSES
+	struct process *parent = by_target && tracing() ? current_process() : 0;
+	if (parent) {
+		u32 operation = tgid == parent_tgid ? OP_PROCESSES_FORK_THREAD : OP_PROCESSES_FORK_PROCESS;
+		count_once(parent->scope, operation);
+		count_for_process(parent);
+	}
+#endif
+	return 0;
+}
+
+PROBE(sched_process_exec)
+{
+	if (!current_in_scope())
+		return 0;
+	struct process *process = current_process();
+	if (!process)
+		return 0;
+	bpf_get_current_comm(process->comm, sizeof(process->comm));
+	process->is_32bit = task_is_32bit(CURRENT_TASK);
+#ifdef TOPIC_PROCESSES
+	struct linux_binprm *program = (struct linux_binprm *)ctx->args[2];
+	if (!tracing())
+		return 0;
+	count_once(process->scope, OP_PROCESSES_EXEC);
+	count_for_process(process);
+	process_event(OP_PROCESSES_EXEC, process, READ(program, filename), 0);
+#endif
+	return 0;
+}
+
+/* As wait(2) reports it: the group's code if the group was told to exit, else the leader's. */
+static __always_inline u32 exit_status(struct signal_struct *signal)
+{
+	struct task_struct *leader = READ(CURRENT_TASK, group_leader);
+	return READ(signal, flags) & 4 ? READ(signal, group_exit_code) : READ(leader, exit_code);
+}
+
+static __always_inline void process_ended(struct process *process, struct signal_struct *signal)
+{
+	struct ended_key key = {.start_ns = process->start_ns, .tgid = process->tgid};
+#ifdef TOPIC_PROCESSES
+	struct exit_key exit = {.scope = process->scope, .status = exit_status(signal) & 0xff7f};
+	u64 zero = 0;
+	if (tracing()) {
+		count_once(process->scope, OP_PROCESSES_EXIT);
+		__sync_fetch_and_add(&process->events, 1);
+		__builtin_memcpy(exit.comm, process->comm, sizeof(exit.comm));
+		u64 *count = exits.lookup_or_try_init(&exit, &zero);
+		if (count)
+			__sync_fetch_and_add(count, 1);
+		else
+			lose(LOST_EXITS);
+		process_event(OP_PROCESSES_EXIT, process, 0, exit.status);
+	}
+#endif
+	struct process copy = *process;
+	if (ended.insert(&key, &copy))
+		lose(LOST_PROCESSES);
+}
+
+PROBE(sched_process_exit)
+{
+	u64 ids = bpf_get_current_pid_tgid();
+	u32 tid = ids, tgid = ids >> 32;
+	int inside = current_in_scope();
+	if (inside) {
+		/* The thread may have been killed inside a call; its id must not be found with it by the next one. */
+		struct call *call = call_slot(tid);
+		if (call && call->tid == tid)
+			call->flags = 0;
+	}
+	struct signal_struct *signal = READ(CURRENT_TASK, signal);
+	if (READ(signal, live.counter))
+		return 0;
+	if (inside) {
+		struct process *process = current_process();
+		/* Two last threads can both see that none is left: the one that deletes the entry counts. */
+		struct process copy = {};
+		if (process)
+			copy = *process;
+		if (process && processes.delete(&tgid) == 0)
+			process_ended(&copy, signal);
+	}
+#if SCOPE_MODE != SCOPE_HELPER
+	members.delete(&tgid);
+#endif
+	return 0;
+}
+
+#if defined(PROBE_CGROUP_ATTACH_TASK) && SCOPE_MODE != SCOPE_PROCESSES
+/* A container runtime starts a process first and moves it into the container's cgroup then. */
+PROBE(cgroup_attach_task)
+{
+	struct task_struct *task = (struct task_struct *)ctx->args[2];
+	u32 tgid = READ(task, tgid);
+	int inside = task_in_scope(task);
+#if SCOPE_MODE == SCOPE_WALK
+	u32 member = inside ? MEMBER_INSIDE : MEMBER_OUTSIDE;
+	members.update(&tgid, &member);
+#endif
+	struct process *process = processes.lookup(&tgid);
+	if (inside && process)
+		process->scope = task_scope(task);
+	else if (inside)
+		register_process(task);
+	return 0;
+}
+#endif

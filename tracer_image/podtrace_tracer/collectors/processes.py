@@ -1,0 +1,10 @@
+"""processes: execs, forks of processes and threads, exits with their status."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from podtrace_tracer.collectors.model import Collector
+
+COLLECTOR: Final = Collector(topic="processes", sources=(), syscalls=frozenset({"execve", "execveat"}))
+"""Its C file is part of every program: the book of the target's processes is kept there."""

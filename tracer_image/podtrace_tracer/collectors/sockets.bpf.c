@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The life of TCP sockets, for tcp and connections alike. */
+
+static __always_inline void socket_remember(struct sock *sk, struct process *process, u32 scope, u64 attempt_ns)
+{
+	u64 key = (u64)sk;
+	struct owned_socket owned = {.attempt_ns = attempt_ns, .scope = scope};
+	owned.tgid = bpf_get_current_pid_tgid() >> 32;
+	remote_address(sk, &owned.remote);
+	if (sockets.update(&key, &owned))
+		lose(LOST_SOCKETS);
+}
+
+static __always_inline void accept_done(u32 scope, struct process *process, const struct done *done)
+{
+	struct file *file = done->result >= 0 ? file_of(done->result) : 0;
+	struct sock *sk = file && type_of(file) == TYPE_SOCKET ? tcp_socket_of(file) : 0;
+	if (!sk)
+		return;
+	socket_remember(sk, process, scope, 0);
+#ifdef TOPIC_TCP
+	count_once(scope, OP_TCP_STATE_FIRST);
+#endif
+#ifdef TOPIC_CONNECTIONS
+	u64 key = (u64)sk;
+	struct owned_socket *owned = sockets.lookup(&key);
+	count_once(scope, OP_CONNECTIONS_ACCEPT);
+	count_for_process(process);
+	if (owned)
+		connection_event(SCRATCH_PROCESS, OP_CONNECTIONS_ACCEPT, owned, done->start ? done->start : done->now,
+				 done->now, 0);
+#endif
+}
+
+static __always_inline void attempt_starts(struct sock *sk)
+{
+	if (!current_in_scope())
+		return;
+	struct process *process = current_process();
+	u32 scope = process ? process->scope : task_scope(CURRENT_TASK);
+	struct call *call = current_call();
+	if (call)
+		call->flags |= CALL_ATTEMPT_SEEN;
+	socket_remember(sk, process, scope, tracing() ? bpf_ktime_get_ns() : 0);
+#ifdef TOPIC_CONNECTIONS
+	u64 key = (u64)sk;
+	struct owned_socket *owned = sockets.lookup(&key);
+	if (owned && owned->attempt_ns)
+		attempt_begun(scope, process, &owned->remote);
+#endif
+}
+
+#ifdef TOPIC_CONNECTIONS
+static __always_inline void attempt_ends(struct sock *sk, struct owned_socket *owned, u32 state)
+{
+	u64 now = bpf_ktime_get_ns();
+	if (state == STATE_ESTABLISHED) {
+		struct done done = {.start = owned->attempt_ns, .now = now, .threshold = NO_THRESHOLD};
+		count_done(owned->scope, OP_CONNECTIONS_HANDSHAKE, &done);
+		struct target_counters *target = target_of(owned->scope, &owned->remote);
+		if (target) {
+			u64 duration = now - owned->attempt_ns;
+			target->established++;
+			target->handshake_ns += duration;
+			if (duration > target->max_ns)
+				target->max_ns = duration;
+		}
+		connection_event(SCRATCH_INTERRUPT, OP_CONNECTIONS_ATTEMPT, owned, owned->attempt_ns, now, 0);
+	} else {
+		u32 error = READ(sk, sk_err);
+		struct call *call = error ? 0 : current_call();
+		/* connect itself gives up (no free port, no route): its result, which is yet to come, names the reason. */
+		if (call && call->class == CLASS_CONNECT && (call->flags & CALL_ATTEMPT_SEEN)) {
+			call->flags |= CALL_ATTEMPT_FAILED;
+			return;
+		}
+		attempt_failed(SCRATCH_INTERRUPT, owned, now, error ? error : ERROR_ABORTED);
+	}
+	owned->attempt_ns = 0;
+}
+#endif
+
+PROBE(inet_sock_set_state)
+{
+	struct sock *sk = (struct sock *)ctx->args[0];
+	u32 state = ctx->args[2];
+	if (READ(sk, sk_protocol) != PROTOCOL_TCP || state > TCP_STATES || state < 1)
+		return 0;
+	if (state == STATE_SYN_SENT)
+		attempt_starts(sk);
+#ifdef TOPIC_TCP
+	count_for_socket(sk, OP_TCP_STATE_FIRST + state - 1);
+#endif
+	u64 key = (u64)sk;
+#ifdef TOPIC_CONNECTIONS
+	struct owned_socket *owned = sockets.lookup(&key);
+	if (owned && owned->attempt_ns && (state == STATE_ESTABLISHED || state == STATE_CLOSE) && tracing())
+		attempt_ends(sk, owned, state);
+#endif
+#ifndef PROBE_TCP_DESTROY_SOCK
+	if (state == STATE_CLOSE)
+		sockets.delete(&key);
+#endif
+	return 0;
+}
+
+#ifdef PROBE_TCP_DESTROY_SOCK
+/* Later than CLOSE: closing with unread data sends its reset after the state has changed. */
+PROBE(tcp_destroy_sock)
+{
+	u64 key = ctx->args[0];
+	sockets.delete(&key);
+	return 0;
+}
+#endif

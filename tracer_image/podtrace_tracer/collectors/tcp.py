@@ -1,0 +1,30 @@
+"""tcp: sends and receives, the sockets' own round-trip times, retransmissions, resets, states."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from podtrace_tracer.collectors.model import Collector, ProbeSpec
+from podtrace_tracer.syscalls import READS_AND_WRITES
+
+SOCKET_STATES: Final = ProbeSpec(
+    tracepoint="inet_sock_set_state", required=True, costs="connection attempts, their latency and errors are not seen"
+)
+SOCKET_ENDS: Final = ProbeSpec(
+    tracepoint="tcp_destroy_sock", costs="the reset that a socket sends when it is closed with unread data is not counted"
+)
+
+COLLECTOR: Final = Collector(
+    topic="tcp",
+    sources=("include/sockets.bpf.h", "collectors/tcp.bpf.c", "collectors/sockets.bpf.c"),
+    syscalls=frozenset(READS_AND_WRITES)
+    | {"sendto", "sendmsg", "sendmmsg", "recvfrom", "recvmsg", "recvmmsg", "accept", "accept4"},
+    probes=(
+        SOCKET_STATES,
+        SOCKET_ENDS,
+        ProbeSpec(tracepoint="tcp_retransmit_skb", costs="retransmissions are not counted"),
+        ProbeSpec(tracepoint="tcp_send_reset", costs="resets sent are not counted"),
+        ProbeSpec(tracepoint="tcp_receive_reset", costs="resets received are not counted"),
+    ),
+    structs={"tcp_sock": ("srtt_us",)},
+)

@@ -1,0 +1,66 @@
+"""Records of the ring buffer: single operations for the stream, and paths for the tables."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from kubectl_podtrace.wire.codec import clean_text
+from kubectl_podtrace.wire.records import Event
+from podtrace_tracer.bpf import Programs, RingRecord
+from podtrace_tracer.emit import Emitter
+from podtrace_tracer.paths import UNKNOWN, Paths
+from podtrace_tracer.program import ORDERED_OPERATIONS, RING_BYTES
+from podtrace_tracer.tables import address_text
+
+RECORD_EVENT, RECORD_PATH = 1, 2  # RECORD_ constants of include/events.bpf.h
+_NO_FILE: Final = bytes(32)
+
+
+class Events:
+    """Empties the ring: learns paths, emits events."""
+
+    def __init__(self, programs: Programs, emitter: Emitter, paths: Paths) -> None:
+        self._programs = programs
+        self._emitter = emitter
+        self._paths = paths
+        self._event = programs.value_layout("event_scratch")
+        self._path = programs.value_layout("path_scratch") if programs.has("path_scratch") else None
+
+    def drain(self) -> None:
+        """Reads what is there. A slow operation's path comes behind the event itself, so events wait for the end."""
+        waiting: list[dict[str, Any]] = []
+        for record in self._programs.ring_records(RING_BYTES):
+            if record.kind == RECORD_EVENT:
+                waiting.append(self._event.fields(record.data))
+            elif self._path is not None:
+                self._learn(record)
+        for fields in waiting:
+            event = self._of_fields(fields)
+            self._emitter.emit_event(event, event.operation)
+
+    def _learn(self, record: RingRecord) -> None:
+        assert self._path is not None  # noqa: S101  a path record exists only with its map
+        fields = self._path.fields(record.data.ljust(self._path.size, b"\0"))
+        self._paths.learn(fields["file"], fields["names"][: fields["length"]], fields["flags"])
+
+    def _of_fields(self, fields: dict[str, Any]) -> Event:
+        name = clean_text(fields["text"].split(b"\0")[0])
+        if not name and fields["file"][:32] != _NO_FILE:
+            path = self._paths.path(fields["file"])
+            name = "" if path == UNKNOWN else path
+        return Event(
+            scope=fields["scope"],
+            operation=ORDERED_OPERATIONS[fields["operation"]].full_name,
+            pid=fields["pid"],
+            node_pid=fields["node_pid"],
+            comm=clean_text(fields["comm"].split(b"\0")[0]),
+            start_ns=fields["start_ns"],
+            duration_ns=fields["duration_ns"],
+            errno=fields["error"],
+            signal=fields["signal"],
+            result=fields["result"],
+            slow=bool(fields["slow"]),
+            name=name,
+            address=address_text(fields["family"], fields["address"]) if fields["family"] else "",
+            port=fields["port"],
+        )

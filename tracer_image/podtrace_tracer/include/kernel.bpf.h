@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Reading kernel memory, and system call arguments on each architecture.
+ *
+ * The files of this program are concatenated, not included: bcc rewrites map methods in its main text only.
+ */
+#include <podtrace/btf.h>
+#include <uapi/linux/ptrace.h>
+
+/* bcc's own rewriter misses pointers that come out of bpf_probe_read_kernel, so every read is explicit. */
+#define READ(pointer, field)                                                                                           \
+	({                                                                                                             \
+		typeof((pointer)->field) value_;                                                                       \
+		bpf_probe_read_kernel(&value_, sizeof(value_), &(pointer)->field);                                     \
+		value_;                                                                                                \
+	})
+
+/* A program for the raw tracepoint of this name. Named so that bcc does not attach it by itself. */
+#define PROBE(name) int on_##name(struct bpf_raw_tracepoint_args *ctx)
+
+#define CURRENT_TASK ((struct task_struct *)bpf_get_current_task())
+
+#define MSG_PEEK_FLAG 2
+#define AT_REMOVEDIR_FLAG 0x200
+#define FAMILY_INET 2
+#define FAMILY_INET6 10
+#define PROTOCOL_TCP 6
+#define ERROR_AGAIN 11
+#define ERROR_BADF 9
+
+/* Both architectures keep a call's arguments in the saved registers until it has returned; arm64 moves the first. */
+#ifdef __aarch64__
+#define SYSCALL_NUMBER(regs) ((u32)READ(regs, syscallno))
+#define SYSCALL_ARG0(regs) READ(regs, orig_x0)
+#define SYSCALL_ARG1(regs) READ(regs, regs[1])
+#define SYSCALL_ARG2(regs) READ(regs, regs[2])
+#define SYSCALL_ARG3(regs) READ(regs, regs[3])
+#define THREAD_FLAG_32BIT 22
+#else
+#define SYSCALL_NUMBER(regs) ((u32)READ(regs, orig_ax))
+#define SYSCALL_ARG0(regs) READ(regs, di)
+#define SYSCALL_ARG1(regs) READ(regs, si)
+#define SYSCALL_ARG2(regs) READ(regs, dx)
+#define SYSCALL_ARG3(regs) READ(regs, r10)
+#define THREAD_FLAG_32BIT 29
+#endif
+
+/* Makes the verifier forget what it knows of a local variable. Behind a loop it would otherwise check all that follows once
+ * for each number of rounds, because each leaves another range of values. */
+#define FORGET(variable) bpf_probe_read_kernel(&(variable), sizeof(variable), &(variable))
+
+/* 1 from the moment the last probe is attached until the trace ends: everything counted belongs to that time. */
+BPF_ARRAY(gate, u32, 1);
+
+static __always_inline int tracing(void)
+{
+	u32 first = 0;
+	u32 *open = gate.lookup(&first);
+	return open && *open;
+}
+
+/* What was not kept, by LOST_ number. */
+BPF_PERCPU_ARRAY(lost, u64, LOST_COUNT);
+
+static __always_inline void lose(u32 what)
+{
+	u64 *counter = lost.lookup(&what);
+	if (counter)
+		__sync_fetch_and_add(counter, 1);
+}

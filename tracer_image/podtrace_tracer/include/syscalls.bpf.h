@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What is remembered between the two ends of a system call. */
+
+/* Number -> CLASS_ constant, filled by the tracer for this architecture and the topics asked for. */
+BPF_ARRAY(syscall_classes, u32, SYSCALL_NUMBERS);
+
+#define CALL_ACTIVE 1
+#define CALL_ATTEMPT_SEEN 2
+#define CALL_ATTEMPT_FAILED 4
+#define CALL_WAS_UNCONNECTED 8
+
+struct call {
+	u64 start;
+	struct file *file;
+	u32 tid;
+	u32 number;
+	u32 flags;
+	u32 class;
+};
+/* By the low bits of the thread id, checked against the whole: a collision costs a latency, never a count. */
+BPF_ARRAY(calls, struct call, CALL_SLOTS);
+
+static __always_inline struct call *call_slot(u32 tid)
+{
+	u32 index = tid & (CALL_SLOTS - 1);
+	return calls.lookup(&index);
+}
+
+/* The system call that the current thread is in, if its beginning was seen. */
+static __always_inline struct call *current_call(void)
+{
+	u32 tid = bpf_get_current_pid_tgid();
+	struct call *call = call_slot(tid);
+	if (!call || call->tid != tid || !(call->flags & CALL_ACTIVE))
+		return 0;
+	/* Keeps clang from making one bit operation out of flag and pointer, which the verifier refuses. */
+	asm volatile("" : "+r"(call));
+	return call;
+}
+
+/* What the end of a system call leaves to programs of their own, so that the verifier need not check it on every way through
+ * the first: bringing a process to book, and the walk up a path. */
+BPF_PROG_ARRAY(tails, TAILS);
+
+struct tail_work {
+	u32 unregistered;
+	u32 scope;
+	u32 paths;
+	u32 unused;
+	struct file_key keys[2];
+	u64 files[2];
+};
+BPF_PERCPU_ARRAY(tail_work, struct tail_work, 1);
+
+static __always_inline struct tail_work *current_tail_work(void)
+{
+	u32 first = 0;
+	return tail_work.lookup(&first);
+}

@@ -1,0 +1,166 @@
+"""The text of the BPF programs for one trace: which files, with which constants. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from kubectl_podtrace.wire import histogram
+from kubectl_podtrace.wire.request import TraceRequest
+from kubectl_podtrace.wire.topics import ABORTED, OPERATIONS, TCP_STATES
+from podtrace_tracer import syscalls
+from podtrace_tracer.btf import Btf
+from podtrace_tracer.collectors import base
+from podtrace_tracer.collectors.model import Collector, ProbeSpec
+from podtrace_tracer.collectors.registry import collectors_of
+
+_HERE: Final = Path(__file__).parent
+
+MAX_SCOPES: Final = 64
+NO_THRESHOLD: Final = 2**64 - 1
+RING_BYTES: Final = 4 * 1024 * 1024
+
+TABLE_SIZES: Final = {
+    "processes": 16_384,
+    "files": 32_768,
+    "failed_opens": 4_096,
+    "targets": 4_096,
+    "exits": 1_024,
+    "errors": 4_096,
+    "sockets": 65_536,
+    "members": 65_536,
+}
+
+LOST: Final[tuple[tuple[str, str], ...]] = (
+    ("EVENTS", "events: the ring buffer was full"),
+    ("PATHS", "path look-ups: the ring buffer was full; tried again at the next operation"),
+    ("ERRORS", "error numbers: the table was full"),
+    ("SOCKETS", "sockets: the table was full"),
+    ("MEMBERS", "processes that could not be followed: the table was full"),
+    ("PROCESSES", "operations of processes that found no place in the table"),
+    ("FILES", "operations on files that found no place in the table"),
+    ("FAILED_OPENS", "failed opens that found no place in the table"),
+    ("TARGETS", "connections to targets that found no place in the table"),
+    ("EXITS", "exits that found no place in the table"),
+    ("32BIT", "system calls of 32-bit programs, whose numbers mean something else"),
+)
+"""What `lose()` counts: name in C, and what it is in words."""
+
+TAILS: Final = ("sys_exit", "register", "paths")
+"""Programs that are called at the end of another one, in the order of their place in the map `tails`."""
+
+# Timed operations first: the histograms' table has a row for these only.
+ORDERED_OPERATIONS: Final = tuple(sorted(OPERATIONS, key=lambda operation: not operation.timed))
+TIMED: Final = sum(operation.timed for operation in OPERATIONS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScopeMatch:
+    """How the programs recognise the target. `level` is unknown (None) below a cgroup namespace."""
+
+    mode: str
+    root_id: int = 0
+    level: int | None = None
+    per_child: bool = False
+    subsystem: int | None = None
+    pid_namespace: int = 0
+
+
+MODES: Final = {"helper": 1, "walk": 2, "processes": 3}
+
+
+def probes_of(topics: tuple[str, ...]) -> dict[str, tuple[ProbeSpec, str]]:
+    """Tracepoint -> (probe, topic that it touches), in the order of attaching: system calls come last."""
+    collectors = collectors_of(topics)
+    found = {probe.tracepoint: (probe, collector.topic) for collector in reversed(collectors) for probe in collector.probes}
+    return {**found, **{probe.tracepoint: (probe, topics[0]) for probe in base.PROBES}}
+
+
+def wanted_structs(topics: tuple[str, ...], machine: str) -> dict[str, tuple[str, ...]]:
+    """The kernel's structs and fields that the programs of these topics read."""
+    wanted: dict[str, tuple[str, ...]] = {**base.STRUCTS, "pt_regs": base.REGISTERS[machine]}
+    for collector in collectors_of(topics):
+        wanted.update(collector.structs)
+    return wanted
+
+
+def source_text(topics: tuple[str, ...]) -> str:
+    """All C files of these topics in one text (bcc rewrites map methods in its main text only)."""
+    names = [*base.HEADERS, *(name for collector in collectors_of(topics) for name in collector.sources)]
+    ordered = dict.fromkeys([*sorted(names, key=_is_socket_life), *base.LAST_SOURCES])
+    return "\n".join(f'#line 1 "{name}"\n{(_HERE / name).read_text()}' for name in ordered)
+
+
+def _is_socket_life(name: str) -> bool:
+    """sockets.bpf.c calls the functions of tcp and connections, so it stands behind both."""
+    return name == "collectors/sockets.bpf.c"
+
+
+def defines(request: TraceRequest, scope: ScopeMatch, btf: Btf) -> dict[str, int]:
+    """The constants of the C text."""
+    retransmit = btf.raw_tracepoint("tcp_retransmit_skb") or ()
+    values = {
+        "MAX_SCOPES": MAX_SCOPES,
+        "OPERATIONS": len(OPERATIONS),
+        "TIMED_OPERATIONS": TIMED,
+        "HISTOGRAM_BUCKETS": histogram.BUCKETS,
+        "HISTOGRAM_SUB_BITS": histogram.SUB_BITS,
+        "HISTOGRAM_FIRST_EXPONENT": histogram.FIRST_EXPONENT,
+        "HISTOGRAM_LAST_EXPONENT": histogram.LAST_EXPONENT,
+        "LOST_COUNT": len(LOST),
+        "SYSCALL_NUMBERS": syscalls.NUMBERS,
+        "CALL_SLOTS": 65_536,
+        "MAX_MESSAGES": 1024,
+        "RING_PAGES": RING_BYTES // 4096,
+        "EVENTS_PER_S": request.events_per_s,
+        "FS_THRESHOLD_NS": request.fs_threshold_ns,
+        "RTT_THRESHOLD_NS": request.rtt_threshold_ns,
+        "NO_THRESHOLD": NO_THRESHOLD,
+        "ERROR_ABORTED": ABORTED,
+        "TCP_STATES": len(TCP_STATES),
+        "OP_TCP_STATE_FIRST": operation_index("tcp.state_established"),
+    }
+    values |= {f"MAX_{table.upper()}": size for table, size in TABLE_SIZES.items()}
+    values |= {f"TAIL_{name.upper()}": index for index, name in enumerate(TAILS)} | {"TAILS": len(TAILS)}
+    values |= {f"LOST_{name}": number for number, (name, _) in enumerate(LOST)}
+    values |= {f"OP_{op.topic.upper()}_{op.name.upper()}": index for index, op in enumerate(ORDERED_OPERATIONS)}
+    values |= {f"CLASS_{name}": syscalls.class_number(name) for name in syscalls.CLASSES}
+    values["CLASS_LAST_TRANSFER"] = syscalls.class_number(syscalls.LAST_TRANSFER)
+    values["CLASS_NAMES_FROM"] = syscalls.class_number(syscalls.FIRST_WITHOUT_DESCRIPTOR)
+    values |= {f"TOPIC_{topic.upper()}": 1 for topic in request.topics}
+    values |= {probe.define: 1 for probe, _ in probes_of(request.topics).values() if btf.raw_tracepoint(probe.tracepoint)}
+    if len(retransmit) > len(("sk", "skb")):
+        values["RETRANSMIT_HAS_RESULT"] = 1
+    return values | _scope_defines(scope)
+
+
+def _scope_defines(scope: ScopeMatch) -> dict[str, int]:
+    values = {f"SCOPE_{name.upper()}": number for name, number in MODES.items()}
+    values |= {
+        "SCOPE_MODE": MODES[scope.mode],
+        "SCOPE_ROOT_ID": scope.root_id,
+        "SCOPE_PER_CHILD": int(scope.per_child),
+        "TRACER_PID_NAMESPACE": scope.pid_namespace,
+    }
+    if scope.level is not None:
+        values["SCOPE_LEVEL"] = scope.level
+    if scope.subsystem is not None:
+        values["SCOPE_SUBSYSTEM"] = scope.subsystem
+    return values
+
+
+def compiler_flags(values: dict[str, int]) -> list[str]:
+    """`-D` for each constant; those beyond a signed int as unsigned long long."""
+    return [f"-D{name}={value}{'ULL' if value >= 2**31 else ''}" for name, value in values.items()]
+
+
+def operation_index(name: str) -> int:
+    """The index of an operation in the kernel's tables."""
+    return next(index for index, operation in enumerate(ORDERED_OPERATIONS) if operation.full_name == name)
+
+
+def syscalls_of(collectors: tuple[Collector, ...], machine: str) -> dict[int, int]:
+    """System call number -> class, for what these collectors need."""
+    names: frozenset[str] = frozenset().union(*(collector.syscalls for collector in collectors))
+    return syscalls.class_of_numbers(names, machine)

@@ -1,0 +1,34 @@
+"""Which rows of a keyed table travel now: those that changed, the top ones only while the trace runs, all at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any, Final
+
+TOP: Final = 200
+
+
+class RowBook:
+    """Remembers what was sent of one table. `ranks` are the orders by which rows are the top ones."""
+
+    def __init__(self, *ranks: Callable[[Any], int]) -> None:
+        self._ranks = ranks
+        self._sent: dict[Hashable, Any] = {}
+
+    def changed(self, rows: Mapping[Any, Any]) -> list[Any]:
+        """The top rows that differ from what was sent last."""
+        top: dict[Hashable, Any] = {}
+        for rank in self._ranks:
+            for key in sorted(rows, key=lambda key, rank=rank: -rank(rows[key]))[:TOP]:  # type: ignore[misc]
+                top[key] = rows[key]
+        fresh = [row for key, row in top.items() if self._sent.get(key) != row]
+        self._sent = top
+        return fresh
+
+    def forget(self) -> None:
+        """What was sent goes out again at the next turn: every live key at least every 30 s."""
+        self._sent.clear()
+
+    def ordered(self, rows: Iterable[Any]) -> list[Any]:
+        """All rows, the most important first."""
+        return sorted(rows, key=self._ranks[0], reverse=True)

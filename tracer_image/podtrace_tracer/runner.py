@@ -1,0 +1,213 @@
+"""One trace from the header to the trailer."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Final
+
+from kubectl_podtrace import __version__
+from kubectl_podtrace.wire.records import Header, Notice, Probe, Record, Trailer
+from kubectl_podtrace.wire.request import TraceRequest
+from kubectl_podtrace.wire.version import WIRE_VERSION
+from podtrace_tracer import existing, headers, kernel_helper, program, scope
+from podtrace_tracer.bpf import BpfError, Programs, possible_cpus
+from podtrace_tracer.btf import Btf, BtfError
+from podtrace_tracer.collectors.registry import collectors_of
+from podtrace_tracer.emit import Emitter
+from podtrace_tracer.events import Events
+from podtrace_tracer.host import Host
+from podtrace_tracer.paths import Paths
+from podtrace_tracer.refusal import RefusedError
+from podtrace_tracer.scopes import Scopes
+from podtrace_tracer.snapshot import Snapshots
+from podtrace_tracer.stop import Stop
+from podtrace_tracer.tables import Tables
+
+DRAIN_S: Final = 0.1
+TURNS_PER_SECOND: Final = 10
+REFRESH_S: Final = 5
+REPEAT_S: Final = 30
+
+
+class Runner:
+    """Holds the state of one trace."""
+
+    def __init__(self, request: TraceRequest, host: Host, emitter: Emitter, stop: Stop) -> None:
+        self._request = request
+        self._host = host
+        self._emitter = emitter
+        self._stop = stop
+        self._mode = ""
+        self._bcc_version = ""
+        self._started_ns = 0
+        self._probes: list[Probe] = []
+
+    def run(self) -> None:
+        """Traces until the request's end or an order to stop. Raises RefusedError when that is impossible."""
+        self._emitter.emit(self._header())
+        self._host.check()
+        programs, target = self._compile()
+        try:
+            scopes = Scopes(programs, target)
+            self._emitter.emit_all(scopes.records())
+            self._attach(programs)
+            self._meet_existing(programs, scopes, target)
+            self._trace(programs, scopes)
+        finally:
+            programs.close()
+
+    def _header(self) -> Header:
+        return Header(
+            wire_version=WIRE_VERSION,
+            tracer_version=__version__,
+            node=os.environ.get("NODE_NAME", os.uname().nodename),
+            kernel=self._host.release,
+            machine=self._host.machine,
+            bcc_version=self._bcc_version,
+            boot_id=self._host.boot_id(),
+            realtime_offset_ns=time.time_ns() - time.monotonic_ns(),
+            topics=self._request.topics,
+            fs_threshold_ns=self._request.fs_threshold_ns,
+            rtt_threshold_ns=self._request.rtt_threshold_ns,
+            duration_ns=self._request.duration_ns,
+            scope_mode=self._mode,
+            started_ns=self._started_ns,
+        )
+
+    def _compile(self) -> tuple[Programs, scope.Target]:
+        topics, machine = self._request.topics, self._host.machine
+        wanted = program.wanted_structs(topics, machine)
+        try:
+            btf = Btf.load(self._host.btf, wanted={*wanted, "cgroup_subsys_id"})
+        except (BtfError, OSError) as error:
+            raise RefusedError("no-btf", f"the kernel's type information cannot be read: {error}") from error
+        has_helper = kernel_helper.is_allowed(kernel_helper.GET_CURRENT_ANCESTOR_CGROUP_ID, machine)
+        target = scope.find(self._request, self._host, btf, has_helper=has_helper)
+        self._mode = target.match.mode
+        self._note_absent(btf)
+        with tempfile.TemporaryDirectory(prefix="podtrace-") as directory:
+            tree = headers.write_tree(Path(directory), btf, wanted, release=self._host.release, machine=machine)
+            flags = program.compiler_flags(program.defines(self._request, target.match, btf))
+            try:
+                programs = Programs(program.source_text(topics), flags, tree.path)
+            except BpfError as error:
+                raise RefusedError(
+                    "compile",
+                    f"the BPF programs do not compile for this kernel: {error}",
+                    "please report this text with the kernel's release",
+                ) from error
+        self._bcc_version = programs.version
+        return programs, target
+
+    def _note_absent(self, btf: Btf) -> None:
+        for tracepoint, (probe, topic) in program.probes_of(self._request.topics).items():
+            if btf.raw_tracepoint(tracepoint) is not None:
+                continue
+            if probe.required:
+                raise RefusedError("no-probe", f"this kernel has no {probe.name}: {probe.costs}", "use --filter without it")
+            self._add_probe(tracepoint, topic, reason="this kernel does not have it")
+
+    def _add_probe(self, tracepoint: str, topic: str, *, reason: str = "") -> None:
+        spec, _ = program.probes_of(self._request.topics)[tracepoint]
+        probe = Probe(
+            name=spec.name, topic=topic, attached=not reason, required=spec.required, costs=spec.costs, reason=reason[:1000]
+        )
+        self._probes.append(probe)
+        self._emitter.emit(probe)
+
+    def _attach(self, programs: Programs) -> None:
+        classes = program.syscalls_of(collectors_of(self._request.topics), self._host.machine)
+        for number, value in classes.items():
+            programs.set_number("syscall_classes", number, value)
+        try:
+            for index, name in enumerate(program.TAILS):
+                if programs.defines(name):
+                    programs.set_tail("tails", index, name)
+        except BpfError as error:
+            raise RefusedError("attach", f"the kernel refuses the tracer's programs: {error}", _ATTACH_HINT) from error
+        absent = {probe.name for probe in self._probes}
+        for tracepoint, (probe, topic) in program.probes_of(self._request.topics).items():
+            if probe.name in absent:
+                continue
+            try:
+                programs.attach(tracepoint)
+            except BpfError as error:
+                if probe.required:
+                    raise RefusedError("attach", f"{probe.name} cannot be attached: {error}", _ATTACH_HINT) from error
+                self._add_probe(tracepoint, topic, reason=str(error))
+            else:
+                self._add_probe(tracepoint, topic)
+
+    def _meet_existing(self, programs: Programs, scopes: Scopes, target: scope.Target) -> None:
+        if target.match.mode == "processes":
+            # Twice: a child born between the first reading and its parent's entry is in the second.
+            for pid in (*target.members(), *scope.find_again(target, self._host)):
+                programs.set_number("members", pid, 1)
+        if not programs.has("known_sockets"):
+            return
+        try:
+            found = existing.connections_of(target.members(), self._host.proc)
+            for connection in found:
+                programs.set_number("known_sockets", connection.cookie, scopes.index_of(connection.pid, self._host.proc))
+        except (OSError, ImportError) as error:
+            self._emitter.emit(
+                Notice(slug="existing-connections", text=f"connections from before the trace are not known: {error}"[:1000])
+            )
+            return
+        self._emitter.emit(existing.record(found))
+
+    def _trace(self, programs: Programs, scopes: Scopes) -> None:
+        paths = Paths()
+        tables = Tables(programs, cpus=possible_cpus(), paths=paths)
+        events = Events(programs, self._emitter, paths)
+        snapshots = Snapshots(tables, self._emitter, topic=self._request.topics[0])
+        programs.set_number("gate", 0, 1)
+        self._started_ns = time.monotonic_ns()
+        self._emitter.emit(self._header())
+        reason = self._loop(events, snapshots, scopes)
+        programs.set_number("gate", 0, 0)
+        ended_ns = time.monotonic_ns()
+        heartbeat = snapshots.heartbeat()
+        programs.detach()
+        events.drain()
+        self._emitter.emit_all(scopes.look())
+        self._repeat(scopes)
+        totals = snapshots.final(scopes.indices())
+        heartbeat = snapshots.heartbeat()
+        self._emitter.emit(Trailer(ended_ns=ended_ns, reason=reason, heartbeat=heartbeat, totals=totals))
+
+    def _loop(self, events: Events, snapshots: Snapshots, scopes: Scopes) -> str:
+        """Serves the trace until its end; returns why it ended."""
+        end_ns = self._started_ns + self._request.duration_ns if self._request.duration_ns else None
+        turn = 0
+        while not self._stop.reason:
+            turn += 1
+            due = self._started_ns / 1e9 + turn * DRAIN_S
+            if end_ns is not None:
+                due = min(due, end_ns / 1e9)
+            self._stop.wait(due - time.monotonic())
+            events.drain()
+            if end_ns is not None and time.monotonic_ns() >= end_ns:
+                return "duration"
+            if turn % TURNS_PER_SECOND == 0:
+                self._second(turn // TURNS_PER_SECOND, snapshots, scopes)
+        return self._stop.reason
+
+    def _second(self, second: int, snapshots: Snapshots, scopes: Scopes) -> None:
+        self._emitter.emit_all(scopes.look())
+        if second % REPEAT_S == 0:
+            snapshots.repeat_all()
+            self._repeat(scopes)
+        snapshots.second(scopes.indices())
+        if second % REFRESH_S == 0:
+            snapshots.refresh()
+
+    def _repeat(self, scopes: Scopes) -> None:
+        records: list[Record] = [self._header(), *scopes.records(), *self._probes]
+        self._emitter.emit_all(records)
+
+
+_ATTACH_HINT: Final = "does the tracer run privileged, and is the kernel's lockdown mode off?"

@@ -1,0 +1,128 @@
+"""What goes out when: totals each second, histograms and tables every five, everything every thirty and at the end."""
+
+from __future__ import annotations
+
+import json
+import resource
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from kubectl_podtrace.wire.codec import split_rows
+from kubectl_podtrace.wire.records import (
+    Errors,
+    Exits,
+    FailedOpens,
+    Files,
+    Heartbeat,
+    Processes,
+    Record,
+    Targets,
+    Totals,
+    TotalsRow,
+)
+from podtrace_tracer.emit import Emitter, suppressed_rows
+from podtrace_tracer.rowbook import RowBook
+from podtrace_tracer.tables import Tables
+
+FINAL_BYTES_PER_TABLE: Final = 512 * 1024
+
+
+class Snapshots:
+    """Turns the tables into the records that are due. `topic` is where losses that touch everything are shown."""
+
+    def __init__(self, tables: Tables, emitter: Emitter, *, topic: str) -> None:
+        self._tables = tables
+        self._emitter = emitter
+        self._topic = topic
+        self._totals: dict[tuple[int, str], TotalsRow] = {}
+        self._histograms_of: dict[tuple[int, str], int] = {}
+        self._errors: frozenset[Any] = frozenset()
+        self._exits: frozenset[Any] = frozenset()
+        self._books = {
+            Files: RowBook(lambda row: row.operations, lambda row: row.bytes, lambda row: row.total_ns, lambda row: row.opened),
+            FailedOpens: RowBook(lambda row: row.failed),
+            Targets: RowBook(lambda row: row.attempts, lambda row: row.failed, lambda row: row.handshake_ns),
+            Processes: RowBook(lambda row: row.events),
+        }
+
+    def second(self, scopes: list[int]) -> None:
+        """Totals and errors that changed, and the heartbeat."""
+        totals = self._tables.totals(scopes)
+        changed = [row for key, row in totals.items() if self._totals.get(key) != row]
+        self._totals = totals
+        self._emitter.emit_all(split_rows(Totals, changed))
+        self._emit_changed_sets()
+        self._emitter.emit(self.heartbeat())
+        self._emitter.next_second()
+
+    def refresh(self) -> None:
+        """Histograms that grew, and the top rows that changed."""
+        grown = [row for key, row in self._totals.items() if row.timed != self._histograms_of.get(key)]
+        self._histograms_of |= {(row.scope, row.operation): row.timed for row in grown}
+        self._emitter.emit_all(self._tables.histograms(grown))
+        for kind, rows in self._keyed():
+            self._emitter.emit_all(split_rows(kind, self._books[kind].changed(rows)))
+
+    def repeat_all(self) -> None:
+        """Everything goes out again at the next turn."""
+        self._totals, self._histograms_of = {}, {}
+        self._errors, self._exits = frozenset(), frozenset()
+        for book in self._books.values():
+            book.forget()
+
+    def final(self, scopes: list[int]) -> tuple[TotalsRow, ...]:
+        """The final snapshot; returns the totals for the trailer."""
+        self.repeat_all()
+        totals = self._tables.totals(scopes)
+        self._emitter.emit_all(split_rows(Totals, list(totals.values())))
+        self._emit_changed_sets()
+        self._emitter.emit_all(self._tables.histograms(totals.values()))
+        for kind, rows in self._keyed():
+            self._emitter.emit_all(split_rows(kind, _within(self._books[kind].ordered(rows.values()))))
+        return tuple(totals.values())
+
+    def heartbeat(self) -> Heartbeat:
+        """Losses, suppressed events and the tracer's own cost, as of now."""
+        suppressed = self._tables.suppressed()
+        suppressed.update(self._emitter.suppressed())
+        return Heartbeat(
+            lost=self._tables.lost(self._topic),
+            dropped=self._emitter.dropped(self._topic),
+            suppressed=suppressed_rows(suppressed),
+            tables=self._tables.table_rows(),
+            stream_bytes=self._emitter.bytes,
+            cpu_ns=time.process_time_ns(),
+            rss_bytes=_resident_bytes(),
+        )
+
+    def _keyed(self) -> Iterator[tuple[type[Any], dict[Any, Any]]]:
+        yield Files, self._tables.files()
+        yield FailedOpens, self._tables.failed_opens()
+        yield Targets, self._tables.targets()
+        yield Processes, self._tables.processes()
+
+    def _emit_changed_sets(self) -> None:
+        errors, exits = frozenset(self._tables.errors()), frozenset(self._tables.exits())
+        records: list[Record] = [*split_rows(Errors, sorted(errors - self._errors, key=repr))]
+        records += split_rows(Exits, sorted(exits - self._exits, key=repr))
+        self._errors, self._exits = errors, exits
+        self._emitter.emit_all(records)
+
+
+def _within(rows: list[Any]) -> list[Any]:
+    """The first rows that fit into a table's part of the final snapshot."""
+    room = FINAL_BYTES_PER_TABLE
+    for count, row in enumerate(rows):
+        room -= len(json.dumps(list(vars(row).values())))
+        if room < 0:
+            return rows[:count]
+    return rows
+
+
+def _resident_bytes() -> int:
+    try:
+        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()
+    except OSError:
+        return 0

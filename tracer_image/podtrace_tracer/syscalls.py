@@ -1,0 +1,76 @@
+"""System calls: their numbers on each architecture, and the class that says how the BPF programs read them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+CLASSES: Final = (
+    "READ", "WRITE", "RECVFROM", "RECVMSG", "RECVMMSG", "SENDMMSG", "SENDFILE", "COPY", "FSYNC",
+    "CONNECT",
+    "ACCEPT", "CLOSE", "EXEC", "EXECAT", "OPEN", "OPENAT", "UNLINK", "UNLINKAT", "RENAME", "RENAMEAT",
+)  # fmt: skip
+"""In the order of their numbers, which start at 1: transfers, then the others whose first argument is a descriptor."""
+LAST_TRANSFER: Final = "FSYNC"
+FIRST_WITHOUT_DESCRIPTOR: Final = "ACCEPT"
+
+NUMBERS: Final = 512
+"""One more than the highest number that the kernel's table can hold; both architectures stay below."""
+
+# name: (class, number on x86-64, number on arm64); from asm/unistd_64.h and asm-generic/unistd.h. None: no such call there.
+_TABLE: Final[dict[str, tuple[str, int | None, int | None]]] = {
+    "read": ("READ", 0, 63),
+    "pread64": ("READ", 17, 67),
+    "readv": ("READ", 19, 65),
+    "preadv": ("READ", 295, 69),
+    "preadv2": ("READ", 327, 286),
+    "write": ("WRITE", 1, 64),
+    "pwrite64": ("WRITE", 18, 68),
+    "writev": ("WRITE", 20, 66),
+    "pwritev": ("WRITE", 296, 70),
+    "pwritev2": ("WRITE", 328, 287),
+    "sendto": ("WRITE", 44, 206),
+    "sendmsg": ("WRITE", 46, 211),
+    "sendmmsg": ("SENDMMSG", 307, 269),
+    "recvfrom": ("RECVFROM", 45, 207),
+    "recvmsg": ("RECVMSG", 47, 212),
+    "recvmmsg": ("RECVMMSG", 299, 243),
+    "sendfile": ("SENDFILE", 40, 71),
+    "copy_file_range": ("COPY", 326, 285),
+    "splice": ("COPY", 275, 76),
+    "fsync": ("FSYNC", 74, 82),
+    "fdatasync": ("FSYNC", 75, 83),
+    "sync_file_range": ("FSYNC", 277, 84),
+    "connect": ("CONNECT", 42, 203),
+    "accept": ("ACCEPT", 43, 202),
+    "accept4": ("ACCEPT", 288, 242),
+    "close": ("CLOSE", 3, 57),
+    "execve": ("EXEC", 59, 221),
+    "execveat": ("EXECAT", 322, 281),
+    "open": ("OPEN", 2, None),
+    "creat": ("OPEN", 85, None),
+    "openat": ("OPENAT", 257, 56),
+    "openat2": ("OPENAT", 437, 437),
+    "unlink": ("UNLINK", 87, None),
+    "unlinkat": ("UNLINKAT", 263, 35),
+    "rename": ("RENAME", 82, None),
+    "renameat": ("RENAMEAT", 264, 38),
+    "renameat2": ("RENAMEAT", 316, 276),
+}
+MACHINES: Final = {"x86_64": 1, "aarch64": 2}
+
+READS_AND_WRITES: Final = (
+    "read", "pread64", "readv", "preadv", "preadv2", "write", "pwrite64", "writev", "pwritev", "pwritev2", "sendfile",
+    "splice",
+)  # fmt: skip
+
+
+def class_number(name: str) -> int:
+    """The number that the BPF programs know a class by."""
+    return CLASSES.index(name) + 1
+
+
+def class_of_numbers(names: frozenset[str], machine: str) -> dict[int, int]:
+    """System call number -> class number, for these calls on this machine."""
+    column = MACHINES[machine]
+    wanted = {_TABLE[name][column]: class_number(_TABLE[name][0]) for name in names}
+    return {number: value for number, value in wanted.items() if isinstance(number, int)}

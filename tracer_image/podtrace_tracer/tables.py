@@ -1,0 +1,238 @@
+"""The programs' maps as rows of records."""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from ipaddress import ip_address
+from typing import Final
+
+from kubectl_podtrace.wire.codec import clean_text
+from kubectl_podtrace.wire.records import (
+    ErrorRow,
+    ExitRow,
+    FailedOpenRow,
+    FileRow,
+    Histogram,
+    LostRow,
+    ProcessRow,
+    TableRow,
+    TargetRow,
+    TotalsRow,
+)
+from kubectl_podtrace.wire.topics import OPERATIONS
+from podtrace_tracer.bpf import Programs
+from podtrace_tracer.paths import Paths
+from podtrace_tracer.program import LOST, ORDERED_OPERATIONS, TIMED
+
+FAMILY_INET: Final = 2
+_HISTOGRAM_PART: Final = 250
+_TABLES: Final = {
+    "processes": "PROCESSES", "files": "FILES", "failed_opens": "FAILED_OPENS", "targets": "TARGETS", "exits": "EXITS",
+}  # fmt: skip
+_TOPIC_OF_LOST: Final = {
+    "EVENTS": "", "PATHS": "files", "ERRORS": "", "SOCKETS": "connections", "MEMBERS": "processes",
+    "PROCESSES": "processes", "FILES": "files", "FAILED_OPENS": "files", "TARGETS": "connections", "EXITS": "processes",
+    "32BIT": "",
+}  # fmt: skip
+_DETAIL: Final = frozenset({*_TABLES.values(), "PATHS"})
+"""Losses that cost the detail of a table only: the totals are exact, what is missing is in `(other)`."""
+
+
+def address_text(family: int, raw: bytes) -> str:
+    """An address as people write it."""
+    return str(ip_address(raw[:4] if family == FAMILY_INET else raw))
+
+
+class Tables:
+    """Reads the maps of attached (or just detached) programs. All numbers are cumulative."""
+
+    def __init__(self, programs: Programs, *, cpus: int, paths: Paths) -> None:
+        self._programs = programs
+        self._cpus = cpus
+        self._paths = paths
+        self._total = programs.value_layout("totals")
+        self._process = programs.value_layout("processes")
+        self._histogram = struct.Struct(f"={programs.value_layout('histograms').size // 8}Q")
+        self._ended: dict[bytes, ProcessRow] = {}
+        self._misses: dict[str, int] = {}
+
+    def totals(self, scopes: Iterable[int]) -> dict[tuple[int, str], TotalsRow]:
+        """Operations that have happened, by scope and name."""
+        found = {}
+        for scope in scopes:
+            for index, operation in enumerate(ORDERED_OPERATIONS):
+                place = scope * len(OPERATIONS) + index
+                values = self._programs.values("totals", place, size=self._total.size, cpus=self._cpus)
+                if values and any(any(value) for value in values):
+                    found[scope, operation.full_name] = self._totals_row(scope, operation.full_name, values)
+        return found
+
+    def _totals_row(self, scope: int, operation: str, values: list[bytes]) -> TotalsRow:
+        per_cpu = [self._total.fields(value) for value in values]
+        merged = {
+            name: max(cpu[name] for cpu in per_cpu) if name.startswith("max_") else sum(cpu[name] for cpu in per_cpu)
+            for name in per_cpu[0]
+        }
+        return TotalsRow(scope=scope, operation=operation, **merged)
+
+    def histograms(self, rows: Iterable[TotalsRow]) -> Iterator[Histogram]:
+        """The histograms of these operations, in parts that fit on a line."""
+        names = [operation.full_name for operation in ORDERED_OPERATIONS]
+        for row in rows:
+            index = names.index(row.operation)
+            if not row.timed or index >= TIMED:
+                continue
+            values = self._programs.values("histograms", row.scope * TIMED + index, size=self._histogram.size)
+            counts = self._histogram.unpack(values[0]) if values else ()
+            pairs = [(bucket, count) for bucket, count in enumerate(counts) if count]
+            for start in range(0, len(pairs), _HISTOGRAM_PART):
+                part = pairs[start : start + _HISTOGRAM_PART]
+                flat = tuple(number for pair in part for number in pair)
+                yield Histogram(scope=row.scope, operation=row.operation, buckets=flat)
+
+    def errors(self) -> list[ErrorRow]:
+        """Errors by number."""
+        layout = self._programs.key_layout("errors")
+        rows = []
+        for key, values in self._programs.items("errors"):
+            fields = layout.fields(key)
+            operation = ORDERED_OPERATIONS[fields["operation"]].full_name
+            rows.append(
+                ErrorRow(
+                    scope=fields["scope"],
+                    operation=operation,
+                    errno=fields["number"],
+                    count=int.from_bytes(values[0], "little"),
+                )
+            )
+        return rows
+
+    def files(self) -> dict[int, FileRow]:
+        """Files by their number."""
+        if not self._programs.has("files"):
+            return {}
+        layout = self._programs.value_layout("files")
+        found = {}
+        for key, values in self._programs.items("files"):
+            counters = layout.fields(values[0])
+            counters.pop("named")
+            number = self._paths.number(key)
+            scope = int.from_bytes(key[-8:], "little")
+            found[number] = FileRow(scope=scope, key=number, path=self._paths.path(key), **counters)
+        return found
+
+    def failed_opens(self) -> dict[int, FailedOpenRow]:
+        """Paths that could not be opened, by their number."""
+        if not self._programs.has("failed_opens"):
+            return {}
+        found = {}
+        for key, values in self._programs.items("failed_opens"):
+            number = self._paths.number(key)
+            path = clean_text(key[4:].split(b"\0")[0])
+            count = int.from_bytes(values[0], "little")
+            found[number] = FailedOpenRow(scope=int.from_bytes(key[:4], "little"), key=number, path=path, failed=count)
+        return found
+
+    def targets(self) -> dict[bytes, TargetRow]:
+        """Connection targets by key."""
+        if not self._programs.has("targets"):
+            return {}
+        layout = self._programs.value_layout("targets")
+        found = {}
+        for key, values in self._programs.items("targets", cpus=self._cpus):
+            scope, family, port = struct.unpack_from("=IHH", key)
+            per_cpu = [layout.fields(value) for value in values]
+            sums = {name: sum(cpu[name] for cpu in per_cpu) for name in per_cpu[0] if name != "max_ns"}
+            address = address_text(family, key[8:24])
+            longest = max(cpu["max_ns"] for cpu in per_cpu)
+            found[key] = TargetRow(scope=scope, address=address, port=port, max_ns=longest, **sums)
+        return found
+
+    def processes(self) -> dict[bytes, ProcessRow]:
+        """Processes of the target, ended ones too. Entries of ended ones are taken out of the kernel."""
+        for key, values in list(self._programs.items("ended")):
+            self._ended[key] = self._process_row(values[0], alive=False)
+            self._programs.delete("ended", key)
+        rows = dict(self._ended)
+        for _, values in self._programs.items("processes"):
+            fields = self._process.fields(values[0])
+            rows[struct.pack("=QQ", fields["start_ns"], fields["tgid"])] = self._process_row(values[0], alive=True)
+        return rows
+
+    def _process_row(self, value: bytes, *, alive: bool) -> ProcessRow:
+        fields = self._process.fields(value)
+        return ProcessRow(
+            scope=fields["scope"],
+            pid=fields["pid"],
+            node_pid=fields["node_pid"],
+            start_ns=fields["start_ns"],
+            comm=clean_text(fields["comm"].split(b"\0")[0]),
+            events=fields["events"],
+            alive=alive,
+        )
+
+    def exits(self) -> list[ExitRow]:
+        """Ended processes by name and status."""
+        if not self._programs.has("exits"):
+            return []
+        layout = self._programs.key_layout("exits")
+        rows = []
+        for key, values in self._programs.items("exits"):
+            fields = layout.fields(key)
+            rows.append(
+                ExitRow(
+                    scope=fields["scope"],
+                    comm=clean_text(fields["comm"].split(b"\0")[0]),
+                    code=fields["status"] >> 8 & 0xFF,
+                    signal=fields["status"] & 0x7F,
+                    count=int.from_bytes(values[0], "little"),
+                )
+            )
+        return rows
+
+    def lost(self, first_topic: str) -> tuple[LostRow, ...]:
+        """What the kernel's side could not keep, tables' details apart (see `table_rows`)."""
+        rows = [
+            LostRow(source=text, topic=_TOPIC_OF_LOST[name] or first_topic, count=count)
+            for (name, text), count in zip(LOST, self._lost_counts(), strict=True)
+            if count and name not in _DETAIL
+        ]
+        for tracepoint, misses in self._recursion_misses().items():
+            rows.append(LostRow(source=f"{tracepoint}: interrupted by itself", topic=first_topic, count=misses))
+        return tuple(rows)
+
+    def table_rows(self) -> tuple[TableRow, ...]:
+        """How full the keyed tables are."""
+        unlisted = dict(zip((name for name, _ in LOST), self._lost_counts(), strict=True))
+        sizes = Counter({table: self._count(table) for table in _TABLES if self._programs.has(table)})
+        return tuple(
+            TableRow(table=table, keys=keys, capacity=self._programs.capacity(table), unlisted=unlisted[_TABLES[table]])
+            for table, keys in sizes.items()
+        )
+
+    def suppressed(self) -> Counter[str]:
+        """Events that the programs' rate limit kept back, by operation."""
+        counts: Counter[str] = Counter()
+        layout = self._programs.value_layout("event_budgets")
+        for index in range(len(ORDERED_OPERATIONS) * 2):
+            values = self._programs.values("event_budgets", index, size=layout.size, cpus=self._cpus) or []
+            counts[ORDERED_OPERATIONS[index // 2].full_name] += sum(layout.fields(value)["suppressed"] for value in values)
+        return counts
+
+    def _lost_counts(self) -> list[int]:
+        counts = []
+        for index in range(len(LOST)):
+            values = self._programs.values("lost", index, size=8, cpus=self._cpus) or []
+            counts.append(sum(int.from_bytes(value, "little") for value in values))
+        return counts
+
+    def _recursion_misses(self) -> dict[str, int]:
+        """Kept, because a program that is detached can no longer be asked."""
+        self._misses |= self._programs.recursion_misses()
+        return {name: count for name, count in self._misses.items() if count}
+
+    def _count(self, table: str) -> int:
+        cpus = self._cpus if table == "targets" else 1
+        return sum(1 for _ in self._programs.items(table, cpus=cpus))
