@@ -13,7 +13,7 @@ from podtrace_tracer.refusal import RefusedError
 from podtrace_tracer.runner import Runner
 from podtrace_tracer.stop import Stop
 
-LINGER_S = 10.0
+LINGER_S = 1.0
 
 
 def main() -> int:
@@ -32,6 +32,7 @@ def main() -> int:
         return 3
     except ReaderGoneError:
         return 1
+    stop.linger(LINGER_S)
     return 0
 
 

@@ -19,6 +19,7 @@ from podtrace_tracer.collectors.registry import collectors_of
 from podtrace_tracer.emit import Emitter
 from podtrace_tracer.events import Events
 from podtrace_tracer.host import Host
+from podtrace_tracer.memory import release_compiler
 from podtrace_tracer.paths import Paths
 from podtrace_tracer.refusal import RefusedError
 from podtrace_tracer.scopes import Scopes
@@ -54,6 +55,7 @@ class Runner:
             scopes = Scopes(programs, target)
             self._emitter.emit_all(scopes.records())
             self._attach(programs)
+            release_compiler()
             self._meet_existing(programs, scopes, target)
             self._trace(programs, scopes)
         finally:
@@ -170,7 +172,7 @@ class Runner:
         reason = self._loop(events, snapshots, scopes)
         programs.set_number("gate", 0, 0)
         ended_ns = time.monotonic_ns()
-        heartbeat = snapshots.heartbeat()
+        tables.note_misses()
         programs.detach()
         events.drain()
         self._emitter.emit_all(scopes.look())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import time
 from types import FrameType
 
 from kubectl_podtrace.wire.request import STOP_LINE
@@ -26,6 +27,11 @@ class Stop:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+
+    def linger(self, seconds: float) -> None:
+        """A pod that is being deleted takes its log with it: the reader gets this long for the last lines."""
+        if self.reason == signal.SIGTERM.name:
+            time.sleep(seconds)
 
     def wait(self, seconds: float) -> None:
         """Returns after this time or when an order came."""

@@ -194,12 +194,15 @@ class Tables:
 
     def lost(self, first_topic: str) -> tuple[LostRow, ...]:
         """What the kernel's side could not keep, tables' details apart (see `table_rows`)."""
+        self.note_misses()
         rows = [
             LostRow(source=text, topic=_TOPIC_OF_LOST[name] or first_topic, count=count)
             for (name, text), count in zip(LOST, self._lost_counts(), strict=True)
             if count and name not in _DETAIL
         ]
-        for tracepoint, misses in self._recursion_misses().items():
+        for tracepoint, misses in self._misses.items():
+            if not misses:
+                continue
             rows.append(LostRow(source=f"{tracepoint}: interrupted by itself", topic=first_topic, count=misses))
         return tuple(rows)
 
@@ -228,10 +231,9 @@ class Tables:
             counts.append(sum(int.from_bytes(value, "little") for value in values))
         return counts
 
-    def _recursion_misses(self) -> dict[str, int]:
-        """Kept, because a program that is detached can no longer be asked."""
+    def note_misses(self) -> None:
+        """Asks the programs for events that they missed; once they are detached they are no longer asked."""
         self._misses |= self._programs.recursion_misses()
-        return {name: count for name, count in self._misses.items() if count}
 
     def _count(self, table: str) -> int:
         cpus = self._cpus if table == "targets" else 1
