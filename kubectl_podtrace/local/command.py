@@ -67,12 +67,16 @@ class HeldCommand:
         ours, its = socket.socketpair()
         with its:
             its.set_inheritable(True)
-            # Descriptors that we were handed for it (`3>log`) pass through; our own all close on exec.
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_HOLDER), str(its.fileno()), line.path, *line.words],
-                close_fds=False,
-                env=given_environment(),
-            )
+            try:
+                # Descriptors that we were handed for it (`3>log`) pass through; our own all close on exec.
+                self._process = subprocess.Popen(
+                    [sys.executable, "-I", "-S", str(_HOLDER), str(its.fileno()), line.path, *line.words],
+                    close_fds=False,
+                    env=given_environment(),
+                )
+            except OSError as error:
+                ours.close()
+                raise LocalModeError(f"the command cannot be started: {error}") from error
         self._channel = ours
         self._released = False
         self._pidfd = os.pidfd_open(self._process.pid)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -50,9 +52,9 @@ def test_no_python_and_one_that_does_not_work_are_refused(tmp_path: Path) -> Non
 
 
 def test_this_python_is_asked_in_earnest() -> None:
-    with pytest.raises(LocalModeError) as refusal:
+    missing = [name for name in ("bcc", "pyroute2") if importlib.util.find_spec(name) is None]
+    with pytest.raises(LocalModeError, match=f"cannot import {missing[0]}") if missing else nullcontext():
         check_python(Path(sys.executable))
-    assert "cannot import" in refusal.value.message
 
 
 def test_a_wheel_s_tracer_is_found_within_the_package_and_a_checkout_s_beside_it(tmp_path: Path) -> None:
