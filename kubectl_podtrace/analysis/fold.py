@@ -21,6 +21,7 @@ from kubectl_podtrace.analysis.tables import (
     OperationKey,
     State,
     Table,
+    summed,
     valid_buckets,
 )
 from kubectl_podtrace.errors import IncompatibleTracerError
@@ -219,7 +220,7 @@ class Fold:
             case Heartbeat():
                 self._take_heartbeat(record, late=late)
             case Trailer():
-                self._take_trailer(record, at_ns, late=late)
+                self._take_trailer(record)
             case Event():
                 self.recent_events.append(record)
             case Errors() | Files() | FailedOpens() | Targets() | Processes() | Exits():
@@ -280,9 +281,9 @@ class Fold:
         self.heartbeat = record
         self._states.append(self.state())
 
-    def _take_trailer(self, record: Trailer, at_ns: int, *, late: bool) -> None:
+    def _take_trailer(self, record: Trailer) -> None:
+        """Counters only grow, so sums over scopes agree exactly when every scope's counter does."""
         self.trailer = record
         self.heartbeat = record.heartbeat
-        rows = self._totals.rows
-        self.trailer_mismatches = sum(rows.get((row.scope, row.operation)) != row for row in record.totals)
-        self._take_totals(record.totals, at_ns, late=late)
+        ours, theirs = summed(self._totals.rows.values()), summed(record.totals)
+        self.trailer_mismatches = sum(ours.get(name) != theirs.get(name) for name in ours.keys() | theirs.keys())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Generic, TypeVar
 
@@ -107,6 +107,18 @@ def difference(later: State, earlier: State) -> State:
         processes=_row_difference(later.processes, earlier.processes, PROCESS_COUNTERS),
         exits=_row_difference(later.exits, earlier.exits, EXIT_COUNTERS),
     )
+
+
+def summed(rows: Iterable[TotalsRow]) -> dict[str, tuple[int, ...]]:
+    """Operation → its counters over all scopes: sums, and the largest of each maximum. Not those all zero."""
+    sums: dict[str, list[int]] = {}
+    for row in rows:
+        counters = sums.setdefault(row.operation, [0] * len(TOTALS_COUNTERS + TOTALS_MAXIMA))
+        for position, name in enumerate(TOTALS_COUNTERS):
+            counters[position] += getattr(row, name)
+        for position, name in enumerate(TOTALS_MAXIMA, start=len(TOTALS_COUNTERS)):
+            counters[position] = max(counters[position], getattr(row, name))
+    return {operation: tuple(counters) for operation, counters in sums.items() if any(counters)}
 
 
 def valid_buckets(flat: tuple[int, ...]) -> Buckets | None:

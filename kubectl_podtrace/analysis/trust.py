@@ -131,8 +131,8 @@ def _notes(fold: Fold) -> tuple[str, ...]:
         when = units.wall_clock(wall_clock(fold.newest_ns + fold.header.realtime_offset_ns))
         notes.append(f"the stream ended without its trailer: numbers are as of {when}")
     elif fold.trailer_mismatches:
-        rows = units.counted(fold.trailer_mismatches, "counter")
-        notes.append(f"{rows} did not arrive before the trailer: latencies and lists may lack what it counts")
+        operations = units.counted(fold.trailer_mismatches, "operation")
+        notes.append(f"the trailer counts {operations} differently: their last lines did not arrive")
     if fold.broken_rows:
         notes.append(f"{units.counted(fold.broken_rows, 'row')} contradicted earlier ones and went uncounted")
     if fold.left_out_rows:

@@ -69,6 +69,14 @@ def test_a_gap_after_the_detach_keeps_lists_from_being_complete() -> None:
     assert "1 line of the final snapshot did not arrive" in notes(found)
 
 
+def test_totals_that_are_behind_the_trailer_are_told() -> None:
+    stream = shop_stream()
+    behind = [data for data in stream.lines if b'"kind":"totals"' not in data]
+    found = trust(folded([*behind]))
+    assert not found.complete
+    assert "the trailer counts 17 operations differently: their last lines did not arrive" in notes(found)
+
+
 def test_losses_are_added_up_and_told_by_source() -> None:
     stream = Stream()
     stream.beat(
