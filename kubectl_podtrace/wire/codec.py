@@ -1,7 +1,7 @@
 """Records to lines and lines to records.
 
-A line is a JSON object `{"kind": ..., "seq": ..., "at_ns": ..., FIELDS}` in ASCII, at most `MAX_LINE` bytes. What is decoded
-has been checked field by field: a container can put anything into a name, and a broken log anything on a line.
+A line is a JSON object `{"kind": ..., "seq": ..., "at_ns": ..., FIELDS}` in ASCII, at most `MAX_LINE` bytes. What is
+decoded has been checked field by field: a container can put anything into a name, and a broken log anything on a line.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def encode(line: Line) -> bytes:
 
 
 def clean_text(raw: bytes) -> str:
-    """A name out of the kernel as text: invalid UTF-8 as `\\xNN`, cut at `MAX_TEXT` bytes with the cut marked."""
+    r"""A name out of the kernel as text: invalid UTF-8 as `\xNN`, cut at `MAX_TEXT` bytes with the cut marked."""
     if len(raw) <= MAX_TEXT:
         text = raw.decode("utf-8", "backslashreplace")
         if len(text) <= MAX_TEXT:
@@ -115,7 +115,7 @@ Decoder = Callable[[Any], Any]
 
 @cache
 def _by_name(record_type: type[Any]) -> Decoder:
-    """Decodes an object with exactly... at least the fields of `record_type`; further ones are ignored (newer tracers)."""
+    """Decodes an object with at least the fields of `record_type`; further ones are ignored (newer tracers)."""
     decoders = _field_decoders(record_type)
 
     def decode_object(value: Any) -> Any:
@@ -188,16 +188,14 @@ def _text(limit: Limit) -> Decoder:
             raise _InvalidError("text out of bounds")
         if limit.words is not None and value not in limit.words:
             raise _InvalidError("an unknown word")
-        if not value.isascii():
-            # A lone surrogate is valid JSON and would fail wherever the text is written.
-            value = value.encode("utf-8", "backslashreplace").decode("utf-8")
-        return value
+        # A lone surrogate is valid JSON and would fail wherever the text is written.
+        return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode("utf-8")
 
     return decode_text
 
 
 def split_rows(record_type: Callable[..., Record], rows: typing.Sequence[Any]) -> Iterator[Record]:
-    """Records of `record_type(rows=...)` that hold all rows and each fit on a line with room for its place in the stream."""
+    """Records of `record_type(rows=...)` that hold all rows, each one fit for a line with its place in the stream."""
     room = MAX_LINE - 200
     batch: list[Any] = []
     used = 0

@@ -1,8 +1,9 @@
 """The log-linear latency histogram that the kernel fills and the plugin reads.
 
-Bucket 0..15 are linear, 8 ns wide, below 128 ns. From there each power of two is divided into 16 buckets of equal width, so
-that a bucket is at most 1/16 of its lower bound wide and its midpoint is at most 3.2 % away from any value in it. The last
-bucket is open: it takes everything from 2^41 * 31/16 ns (71 minutes) up. The BPF programs get these constants with `-D`.
+Bucket 0..15 are linear, 8 ns wide, below 128 ns. From there each power of two is divided into 16 buckets of equal
+width, so that a bucket is at most 1/16 of its lower bound wide and its midpoint is at most 3.2 % away from any value in
+it. The last bucket is open: it takes everything from 2^41 * 31/16 ns (71 minutes) up. The BPF programs get these
+constants with `-D`.
 """
 
 from __future__ import annotations

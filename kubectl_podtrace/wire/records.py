@@ -1,8 +1,8 @@
 """Every record that can stand on a line of the stream, each defined once.
 
-All counters are cumulative since the probes were attached; times are CLOCK_MONOTONIC of the node in nanoseconds; `scope` is
-the index that a `Scope` record explains. A `*Row` travels as a JSON array in the order of its fields, everything else by
-name. An empty string or 0 stands for "does not apply".
+All counters are cumulative since the probes were attached; times are CLOCK_MONOTONIC of the node in nanoseconds;
+`scope` is the index that a `Scope` record explains. A `*Row` travels as a JSON array in the order of its fields,
+everything else by name. An empty string or 0 stands for "does not apply".
 """
 
 from __future__ import annotations
@@ -88,9 +88,9 @@ class Probe:
 class TotalsRow:
     """The counters of one operation in one scope.
 
-    `count` holds successes and errors; `would_block` and `interrupted` calls are not in it. `bytes` sums positive results.
-    `timed` operations have a duration: `sum_ns` and `max_ns` are theirs, and the histogram adds up to it. `slow` ones took
-    longer than the topic's threshold. `messages` is that of sendmmsg and recvmmsg.
+    `count` holds successes and errors; `would_block` and `interrupted` calls are not in it. `bytes` sums positive
+    results. `timed` operations have a duration: `sum_ns` and `max_ns` are theirs, and the histogram adds up to it.
+    `slow` ones took longer than the topic's threshold. `messages` is that of sendmmsg and recvmmsg.
     """
 
     scope: Index
@@ -134,7 +134,7 @@ class Errors:
 
 @dataclass(frozen=True, kw_only=True)
 class Histogram:
-    """The latency histogram of one operation in one scope: bucket, count, bucket, count ... for buckets that are not empty.
+    """The latency histogram of one operation in one scope: bucket, count, bucket, count ... without the empty buckets.
 
     One that is too long for a line is split; each part holds other buckets, and a bucket's newest count holds.
     """
@@ -146,7 +146,7 @@ class Histogram:
 
 @dataclass(frozen=True, kw_only=True)
 class FileRow:
-    """One file: `key` is the tracer's number of it, `operations` its reads, writes and fsyncs, `total_ns` their time."""
+    """One file: `key` is its number here; `operations` are reads, writes, fsyncs; `total_ns` is their time."""
 
     scope: Index
     key: Count
@@ -184,7 +184,7 @@ class FailedOpens:
 
 @dataclass(frozen=True, kw_only=True)
 class TargetRow:
-    """A remote address that the scope connected to; `handshake_ns` sums, `max_ns` is the longest of the `established`."""
+    """A remote address that the scope connected to; `handshake_ns` and `max_ns`: sum and longest of the established."""
 
     scope: Index
     address: Text
@@ -263,7 +263,8 @@ class Existing:
 class Event:
     """One operation as it occurred: structural (connect, exec ...), failed, or slow. Rate-limited; see `Heartbeat`.
 
-    `name` is text such as a path or command; `result` a byte count, exit code or descriptor; `errno` is set for failures.
+    `name` is text such as a path or command; `result` a byte count, exit code or descriptor; `errno` is set for
+    failures.
     """
 
     scope: Index
@@ -311,7 +312,7 @@ class SuppressedRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Heartbeat:
-    """Each second: the stream is alive, what was lost in the kernel (`lost`) and by the tracer (`dropped`), and the cost."""
+    """Each second: we are alive; what the kernel's side `lost`, what the tracer `dropped`; what tracing costs."""
 
     lost: tuple[LostRow, ...]
     dropped: tuple[LostRow, ...]

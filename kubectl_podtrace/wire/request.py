@@ -70,7 +70,7 @@ class TraceRequest:
             raise RequestError(f"the request cannot be read: {error}") from error
 
 
-_TARGETS: Final[dict[str, type[PodTarget] | type[CgroupTarget] | type[ProcessTarget]]] = {
+_TARGETS: Final[dict[str, type[PodTarget | CgroupTarget | ProcessTarget]]] = {
     "pod": PodTarget,
     "cgroup": CgroupTarget,
     "process": ProcessTarget,

@@ -1,7 +1,7 @@
 """The vocabulary of what is measured: topics, their operations, and the filters that users type.
 
-A topic has this one name in every layer. An operation's place in `OPERATIONS` is its index in the kernel's tables; on the
-wire it travels by name, so the order may change and names may be added.
+A topic has this one name in every layer. An operation's place in `OPERATIONS` is its index in the kernel's tables; on
+the wire it travels by name, so the order may change and names may be added.
 """
 
 from __future__ import annotations
@@ -74,6 +74,7 @@ ABORTED: Final = 0
 
 EVENT_OPERATIONS: Final = frozenset({
     "tcp.send", "tcp.receive", "connections.attempt", "connections.accept", "files.read", "files.write", "files.fsync",
-    "files.open", "descriptors.close", "processes.exec", "processes.fork_process", "processes.fork_thread", "processes.exit",
+    "files.open", "descriptors.close", "processes.exec", "processes.fork_process", "processes.fork_thread",
+    "processes.exit",
 })  # fmt: skip
 """The operations that `summary.events` adds up."""

@@ -165,7 +165,9 @@ class Programs:
                     [values[at : at + value_size] for at in range(start, start + value_size * cpus, value_size)],
                 )
 
-    def _batches(self, descriptor: int, key_size: int, value_size: int, entries: int) -> Iterator[tuple[bytes, bytes, int]]:
+    def _batches(
+        self, descriptor: int, key_size: int, value_size: int, entries: int
+    ) -> Iterator[tuple[bytes, bytes, int]]:
         size = min(_BATCH, entries)
         position, following = ctypes.c_uint64(), ctypes.c_uint64()
         first = True
@@ -253,11 +255,16 @@ def possible_cpus() -> int:
 
 
 def _library() -> Any:
-    """libbcc's thin wrappers of the bpf system call, with errno: the Python bindings' own batch reads lose per-CPU values."""
+    """The bpf system call by libbcc's thin wrappers, with errno: the bindings' own batch reads lose per-CPU values."""
     from bcc.libbcc import lib
 
     library = ctypes.CDLL(lib._name, use_errno=True)
-    for function in (library.bpf_lookup_batch, library.bpf_lookup_elem, library.bpf_delete_elem, library.bpf_obj_get_info):
+    for function in (
+        library.bpf_lookup_batch,
+        library.bpf_lookup_elem,
+        library.bpf_delete_elem,
+        library.bpf_obj_get_info,
+    ):
         function.restype = ctypes.c_int
     pointers = ctypes.c_void_p
     library.bpf_function_start.restype = pointers
@@ -273,5 +280,5 @@ def _library() -> Any:
 def _telling(error: str, said: str) -> str:
     """The lines of compiler or verifier output that tell something, and the error."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    telling = [line for line in lines if "error" in line or "invalid" in line or "not allow" in line or "unknown" in line]
+    telling = [line for line in lines if any(word in line for word in ("error", "invalid", "not allow", "unknown"))]
     return " | ".join([error, *(telling or lines[-3:])[:4]])

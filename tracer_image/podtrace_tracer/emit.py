@@ -77,4 +77,4 @@ class Emitter:
 
 def suppressed_rows(counts: Counter[str]) -> tuple[SuppressedRow, ...]:
     """Counts by operation as rows."""
-    return tuple(SuppressedRow(operation=operation, count=count) for operation, count in sorted(counts.items()) if count)
+    return tuple(SuppressedRow(operation=name, count=count) for name, count in sorted(counts.items()) if count)

@@ -39,7 +39,7 @@ class Events:
             self._emitter.emit_event(event, event.operation)
 
     def _learn(self, record: RingRecord) -> None:
-        assert self._path is not None  # noqa: S101  a path record exists only with its map
+        assert self._path is not None  # a path record exists only with its map
         fields = self._path.fields(record.data.ljust(self._path.size, b"\0"))
         self._paths.learn(fields["file"], fields["names"][: fields["length"]], fields["flags"])
 

@@ -55,9 +55,9 @@ def record(connections: list[Connection]) -> Existing:
 
 def _socket_inodes(directory: Path) -> list[int]:
     found = []
-    for name in os.listdir(directory):
+    for descriptor in directory.iterdir():
         try:
-            link = os.readlink(directory / name)
+            link = str(descriptor.readlink())
         except OSError:
             continue
         if link.startswith("socket:["):

@@ -23,7 +23,7 @@ class Host:
 
     @classmethod
     def here(cls) -> Host:
-        """This machine."""
+        """The machine that this runs on."""
         kernel = os.uname()
         return cls(root=Path("/"), release=kernel.release, machine=kernel.machine, is_root=os.geteuid() == 0)
 
@@ -54,7 +54,9 @@ class Host:
         """Raises RefusedError when no tracing is possible here."""
         version = tuple(int(part) for part in self.release.split("-")[0].split(".")[:2] if part.isdigit())
         if self.machine not in MACHINES:
-            raise RefusedError("machine", f"the node's processor is {self.machine}", "x86-64 and arm64 nodes can be traced")
+            raise RefusedError(
+                "machine", f"the node's processor is {self.machine}", "x86-64 and arm64 nodes can be traced"
+            )
         if version < OLDEST_KERNEL:
             raise RefusedError(
                 "old-kernel",

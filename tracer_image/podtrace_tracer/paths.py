@@ -12,9 +12,9 @@ UNKNOWN: Final = "(path not known)"
 
 
 def assemble(names: bytes, flags: int) -> str:
-    """A path from NUL-ended names, leaf first.
+    r"""A path from NUL-ended names, leaf first.
 
-    >>> assemble(b"passwd\\0etc\\0", 0)
+    >>> assemble(b"passwd\0etc\0", 0)
     '/etc/passwd'
     """
     parts = [part for part in names.split(b"\0") if part]

@@ -73,7 +73,7 @@ MODES: Final = {"helper": 1, "walk": 2, "processes": 3}
 def probes_of(topics: tuple[str, ...]) -> dict[str, tuple[ProbeSpec, str]]:
     """Tracepoint -> (probe, topic that it touches), in the order of attaching: system calls come last."""
     collectors = collectors_of(topics)
-    found = {probe.tracepoint: (probe, collector.topic) for collector in reversed(collectors) for probe in collector.probes}
+    found = {probe.tracepoint: (probe, each.topic) for each in reversed(collectors) for probe in each.probes}
     return {**found, **{probe.tracepoint: (probe, topics[0]) for probe in base.PROBES}}
 
 
@@ -129,7 +129,9 @@ def defines(request: TraceRequest, scope: ScopeMatch, btf: Btf) -> dict[str, int
     values["CLASS_LAST_TRANSFER"] = syscalls.class_number(syscalls.LAST_TRANSFER)
     values["CLASS_NAMES_FROM"] = syscalls.class_number(syscalls.FIRST_WITHOUT_DESCRIPTOR)
     values |= {f"TOPIC_{topic.upper()}": 1 for topic in request.topics}
-    values |= {probe.define: 1 for probe, _ in probes_of(request.topics).values() if btf.raw_tracepoint(probe.tracepoint)}
+    values |= {
+        probe.define: 1 for probe, _ in probes_of(request.topics).values() if btf.raw_tracepoint(probe.tracepoint)
+    }
     if len(retransmit) > len(("sk", "skb")):
         values["RETRANSMIT_HAS_RESULT"] = 1
     return values | _scope_defines(scope)

@@ -1,4 +1,4 @@
-"""Which rows of a keyed table travel now: those that changed, the top ones only while the trace runs, all at its end."""
+"""Which rows of a keyed table travel now: while the trace runs the top ones that changed, at its end all."""
 
 from __future__ import annotations
 

@@ -109,13 +109,20 @@ class Runner:
             if btf.raw_tracepoint(tracepoint) is not None:
                 continue
             if probe.required:
-                raise RefusedError("no-probe", f"this kernel has no {probe.name}: {probe.costs}", "use --filter without it")
+                raise RefusedError(
+                    "no-probe", f"this kernel has no {probe.name}: {probe.costs}", "use --filter without it"
+                )
             self._add_probe(tracepoint, topic, reason="this kernel does not have it")
 
     def _add_probe(self, tracepoint: str, topic: str, *, reason: str = "") -> None:
         spec, _ = program.probes_of(self._request.topics)[tracepoint]
         probe = Probe(
-            name=spec.name, topic=topic, attached=not reason, required=spec.required, costs=spec.costs, reason=reason[:1000]
+            name=spec.name,
+            topic=topic,
+            attached=not reason,
+            required=spec.required,
+            costs=spec.costs,
+            reason=reason[:1000],
         )
         self._probes.append(probe)
         self._emitter.emit(probe)
@@ -153,10 +160,12 @@ class Runner:
         try:
             found = existing.connections_of(target.members(), self._host.proc)
             for connection in found:
-                programs.set_number("known_sockets", connection.cookie, scopes.index_of(connection.pid, self._host.proc))
+                programs.set_number("known_sockets", connection.cookie, scopes.index_of(connection.pid))
         except (OSError, ImportError) as error:
             self._emitter.emit(
-                Notice(slug="existing-connections", text=f"connections from before the trace are not known: {error}"[:1000])
+                Notice(
+                    slug="existing-connections", text=f"connections from before the trace are not known: {error}"[:1000]
+                )
             )
             return
         self._emitter.emit(existing.record(found))

@@ -1,4 +1,4 @@
-"""Finding the target on the node: its cgroup, its containers, its processes, and the connections that it has already."""
+"""Finding the target on the node: its cgroup, its containers, its processes."""
 
 from __future__ import annotations
 
@@ -112,7 +112,9 @@ def _cgroup_directory(host: Host, path: str) -> Path:
     wanted += [hierarchy / path.lstrip("/") for hierarchy in _hierarchies(host)]
     found = next((directory for directory in wanted if directory.is_dir()), None)
     if found is None:
-        raise RefusedError("no-cgroup", f"there is no cgroup {path}", f"the cgroups of this machine are below {host.cgroups}")
+        raise RefusedError(
+            "no-cgroup", f"there is no cgroup {path}", f"the cgroups of this machine are below {host.cgroups}"
+        )
     return found
 
 
@@ -152,7 +154,9 @@ def _pids(directory: Path) -> list[int]:
 def _descendants(host: Host, pid: int) -> list[int]:
     try:
         threads = list((host.proc / str(pid) / "task").iterdir())
-        children = [int(child) for thread in threads for child in (thread / "children").read_text(encoding="ascii").split()]
+        children = [
+            int(child) for thread in threads for child in (thread / "children").read_text(encoding="ascii").split()
+        ]
     except OSError:
         return []
     return children + [deeper for child in children for deeper in _descendants(host, child)]

@@ -45,7 +45,7 @@ class Scopes:
             self._known[_OVERFLOW] = Scope(index=_OVERFLOW, cgroup_id=0, cgroup="(further containers)", container_id="")
         return [scope for index, scope in self._known.items() if index not in before]
 
-    def index_of(self, pid: int, proc: Path) -> int:
+    def index_of(self, pid: int) -> int:
         """The scope of a process by the directory that it is in; 0 where there is only one."""
         if not self._target.match.per_child:
             return 0

@@ -41,7 +41,9 @@ class Snapshots:
         self._errors: frozenset[Any] = frozenset()
         self._exits: frozenset[Any] = frozenset()
         self._books = {
-            Files: RowBook(lambda row: row.operations, lambda row: row.bytes, lambda row: row.total_ns, lambda row: row.opened),
+            Files: RowBook(
+                lambda row: row.operations, lambda row: row.bytes, lambda row: row.total_ns, lambda row: row.opened
+            ),
             FailedOpens: RowBook(lambda row: row.failed),
             Targets: RowBook(lambda row: row.attempts, lambda row: row.failed, lambda row: row.handshake_ns),
             Processes: RowBook(lambda row: row.events),

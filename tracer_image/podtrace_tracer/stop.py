@@ -46,7 +46,7 @@ class Stop:
         self.reason = self.reason or signal.Signals(number).name
 
     def _read(self) -> None:
-        assert self._stdin is not None  # noqa: S101  only watched descriptors are ready
+        assert self._stdin is not None  # only watched descriptors are ready
         try:
             data = os.read(self._stdin, 4096)
         except OSError:

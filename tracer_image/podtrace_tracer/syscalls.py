@@ -16,7 +16,7 @@ FIRST_WITHOUT_DESCRIPTOR: Final = "ACCEPT"
 NUMBERS: Final = 512
 """One more than the highest number that the kernel's table can hold; both architectures stay below."""
 
-# name: (class, number on x86-64, number on arm64); from asm/unistd_64.h and asm-generic/unistd.h. None: no such call there.
+# name: (class, number on x86-64, number on arm64); from asm/unistd_64.h and asm-generic/unistd.h. None: no such call.
 _TABLE: Final[dict[str, tuple[str, int | None, int | None]]] = {
     "read": ("READ", 0, 63),
     "pread64": ("READ", 17, 67),

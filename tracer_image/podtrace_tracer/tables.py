@@ -221,7 +221,9 @@ class Tables:
         layout = self._programs.value_layout("event_budgets")
         for index in range(len(ORDERED_OPERATIONS) * 2):
             values = self._programs.values("event_budgets", index, size=layout.size, cpus=self._cpus) or []
-            counts[ORDERED_OPERATIONS[index // 2].full_name] += sum(layout.fields(value)["suppressed"] for value in values)
+            counts[ORDERED_OPERATIONS[index // 2].full_name] += sum(
+                layout.fields(value)["suppressed"] for value in values
+            )
         return counts
 
     def _lost_counts(self) -> list[int]:

@@ -1,1 +1,1 @@
-"""One module per topic: which probes and system calls it needs, which kernel structs its C reads, which file that is."""
+"""One module per topic: which probes and system calls it needs, which C files, which kernel structs they read."""

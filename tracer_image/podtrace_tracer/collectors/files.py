@@ -14,7 +14,8 @@ COLLECTOR: Final = Collector(
     sources=("include/path.bpf.h", "collectors/files.bpf.c"),
     syscalls=frozenset(READS_AND_WRITES)
     | OPENS
-    | {"copy_file_range", "fsync", "fdatasync", "sync_file_range", "unlink", "unlinkat", "rename", "renameat", "renameat2"},
+    | {"copy_file_range", "fsync", "fdatasync", "sync_file_range"}
+    | {"unlink", "unlinkat", "rename", "renameat", "renameat2"},
     structs={
         "mount": ("mnt_parent", "mnt_mountpoint", "mnt", "mnt_ns"),
         "vfsmount": ("mnt_root",),

@@ -11,7 +11,8 @@ SOCKET_STATES: Final = ProbeSpec(
     tracepoint="inet_sock_set_state", required=True, costs="connection attempts, their latency and errors are not seen"
 )
 SOCKET_ENDS: Final = ProbeSpec(
-    tracepoint="tcp_destroy_sock", costs="the reset that a socket sends when it is closed with unread data is not counted"
+    tracepoint="tcp_destroy_sock",
+    costs="the reset that a socket sends when it is closed with unread data is not counted",
 )
 
 COLLECTOR: Final = Collector(
