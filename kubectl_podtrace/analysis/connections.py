@@ -37,7 +37,7 @@ class ExistingConnections:
 
 @dataclass(frozen=True, kw_only=True)
 class Connections:
-    """The section `connections`. `pattern` is null when nothing was attempted."""
+    """The section `connections`. `pattern` is null without attempts, or in a trace shorter than two windows."""
 
     total: int
     per_s: float
@@ -81,9 +81,11 @@ def connections(selection: Selection) -> Connections:
 
 def pattern(selection: Selection, attempts: int) -> Pattern | None:
     """How attempts spread over windows of a tenth of the time: by population standard deviation against the mean."""
-    windows = max(min(WINDOWS, int(selection.duration_s / SHORTEST_WINDOW_S)), 1)
+    windows = min(WINDOWS, int(selection.duration_s / SHORTEST_WINDOW_S))
+    if not attempts or windows < 2:
+        return None
     found = selection.amounts(("connections.attempt",), in_bytes=False, windows=windows)
-    if not attempts or found is None:
+    if found is None:
         return None
     mean = sum(found) / windows
     deviation = sqrt(sum((amount - mean) ** 2 for amount in found) / windows)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Final
 
 from kubectl_podtrace.analysis.errno_names import errno_name
-from kubectl_podtrace.analysis.series import SECOND_NS, Series, amounts
+from kubectl_podtrace.analysis.series import SECOND_NS, Series, amounts, until
 from kubectl_podtrace.analysis.tables import State
 from kubectl_podtrace.wire.histogram import percentile
 from kubectl_podtrace.wire.records import (
@@ -173,7 +174,9 @@ class Selection:
             latency=self.latency(name),
         )
 
-    def amounts(self, operations: Iterable[str], *, in_bytes: bool, windows: int) -> list[float] | None:
+    def amounts(
+        self, operations: Iterable[str], *, in_bytes: bool, windows: int, end_ns: int | None = None
+    ) -> list[float] | None:
         """How often (or how many bytes) some operations together occurred in each of so many equal windows."""
         segments = (
             segment
@@ -182,19 +185,20 @@ class Selection:
             for segment in (series.byte_segments() if in_bytes else series.count_segments())
         )
         return amounts(
-            segments,
+            segments if self.is_window else until(self.end_ns, segments),
             start_ns=self.start_ns,
-            end_ns=self.end_ns,
+            end_ns=end_ns or self.end_ns,
             windows=windows,
-            until_the_end=not self.is_window,
         )
 
     def peak_per_s(self, operations: Iterable[str], *, in_bytes: bool, total: int) -> float:
-        """The most that fell into one window of 1 s (of all the time, when that is shorter), per second."""
+        """The most that fell into one window of 1 s, the last of which may be shorter; a shorter trace's average."""
         average = self.per_s(total)
-        windows = max(int(self.duration_s), 1)
-        found = self.amounts(operations, in_bytes=in_bytes, windows=windows)
-        return max(max(found) * windows / self.duration_s, average) if found else average
+        if self.duration_s < 1:
+            return average
+        windows = ceil(self.duration_s)
+        found = self.amounts(operations, in_bytes=in_bytes, windows=windows, end_ns=self.start_ns + windows * SECOND_NS)
+        return max(*found, average) if found else average
 
 
 def select(

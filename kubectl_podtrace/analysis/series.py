@@ -55,22 +55,23 @@ class Series:
 
 
 def amounts(
-    segments: Iterable[tuple[int, int, int]], *, start_ns: int, end_ns: int, windows: int, until_the_end: bool
+    segments: Iterable[tuple[int, int, int]], *, start_ns: int, end_ns: int, windows: int
 ) -> list[float] | None:
-    """How much falls into each of so many equal windows; a segment's growth is spread evenly. None beyond reason.
-
-    `until_the_end`: the lines that follow the end tell of the time before it, as those of a final snapshot do.
-    """
+    """How much falls into each of so many equal windows; a segment's growth is spread evenly. None beyond reason."""
     if not 1 <= windows <= MAX_WINDOWS or end_ns <= start_ns:
         return None
     width = (end_ns - start_ns) / windows
     filled = [0.0] * windows
     for begin, finish, growth in segments:
-        if until_the_end:
-            finish = min(finish, end_ns)  # noqa: PLW2901
-            begin = min(begin, finish - 1)  # noqa: PLW2901
         _spread(filled, (begin - start_ns) / width, (finish - start_ns) / width, growth)
     return filled
+
+
+def until(end_ns: int, segments: Iterable[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
+    """Segments of a trace that ended: the lines of the final snapshot follow the end and tell of the time before it."""
+    for begin, finish, growth in segments:
+        last = min(finish, end_ns)
+        yield min(begin, last - 1), last, growth
 
 
 def _spread(filled: list[float], begin: float, finish: float, growth: int) -> None:

@@ -41,14 +41,14 @@ def connections(section: Connections, settings: Settings) -> Section:
 
 def connection_patterns(section: Connections) -> Section:
     """Steady, bursty or sporadic; average and peak rate; how many targets."""
-    if section.pattern is None:
+    if not section.total:
         return Section(title="Connection patterns", blocks=(), empty="no connection was attempted")
     return Section(
         title="Connection patterns",
         blocks=(
             Facts(
                 pairs=(
-                    ("pattern", section.pattern),
+                    ("pattern", section.pattern or "the trace is too short to tell"),
                     ("average", units.rate(section.per_s)),
                     ("peak (1 s)", units.rate(section.peak_per_s)),
                     ("unique targets", units.count(section.unique_targets)),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from kubectl_podtrace.analysis.series import MAX_POINTS, Series, amounts
+from kubectl_podtrace.analysis.series import MAX_POINTS, Series, amounts, until
 
 SECOND = 1_000_000_000
 
 
 def windows(series: Series, count: int, *, end_s: int) -> list[float]:
-    found = amounts(series.count_segments(), start_ns=0, end_ns=end_s * SECOND, windows=count, until_the_end=True)
+    found = amounts(series.count_segments(), start_ns=0, end_ns=end_s * SECOND, windows=count)
     assert found is not None
     return [round(amount, 6) for amount in found]
 
@@ -57,14 +57,14 @@ def test_a_time_that_runs_backwards_changes_nothing() -> None:
 
 @pytest.mark.parametrize(("end_ns", "count"), [(0, 1), (SECOND, 0), (2**63, 10**9)])
 def test_windows_beyond_reason_are_refused(end_ns: int, count: int) -> None:
-    assert amounts([], start_ns=0, end_ns=end_ns, windows=count, until_the_end=True) is None
+    assert amounts([], start_ns=0, end_ns=end_ns, windows=count) is None
 
 
 def test_what_a_final_snapshot_tells_after_the_end_belongs_to_the_last_window() -> None:
     segments = [(-5, -1, 3), (9, 30, 4), (12, 13, 5)]
-    assert amounts(segments, start_ns=0, end_ns=10, windows=2, until_the_end=True) == pytest.approx([0, 9])
+    assert amounts(until(10, segments), start_ns=0, end_ns=10, windows=2) == pytest.approx([0, 9])
 
 
 def test_a_window_of_a_trace_that_goes_on_takes_only_its_own_part() -> None:
     segments = [(-5, 5, 10), (9, 13, 4), (12, 13, 5)]
-    assert amounts(segments, start_ns=0, end_ns=10, windows=2, until_the_end=False) == pytest.approx([5, 1])
+    assert amounts(segments, start_ns=0, end_ns=10, windows=2) == pytest.approx([5, 1])

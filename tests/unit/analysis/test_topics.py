@@ -146,6 +146,8 @@ def test_targets_add_up_to_the_attempts_with_an_exact_other() -> None:
         ([0] * 10, None, 0),
         ([5, 5, 5], "steady", 5),
         ([0, 9, 0], "bursty", 9),
+        ([9, 3], "sporadic", 9),
+        ([9], None, 9),
     ],
 )
 def test_a_pattern_follows_from_the_spread_over_ten_windows(
@@ -334,3 +336,10 @@ def test_a_hostile_end_makes_no_endless_work() -> None:
     far = select(fold.state(), None, start_ns=STARTED, end_ns=2**64 - 1, series={})
     assert connections(far).peak_per_s == far.per_s(5)
     assert far.duration_s > 10**9 - SECOND / SECOND
+
+
+def test_a_peak_is_that_of_one_second_also_in_a_trace_of_two_and_a_half() -> None:
+    stream = Stream()
+    stream.add(Totals(rows=(totals_row("connections.attempt", count=36),)), at_s=1)
+    stream.end(2.5)
+    assert connections(selection_of(stream.fold())).peak_per_s == pytest.approx(36)

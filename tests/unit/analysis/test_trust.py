@@ -74,7 +74,7 @@ def test_totals_that_are_behind_the_trailer_are_told() -> None:
     behind = [data for data in stream.lines if b'"kind":"totals"' not in data]
     found = trust(folded([*behind]))
     assert not found.complete
-    assert "the trailer counts 17 operations differently: their last lines did not arrive" in notes(found)
+    assert "the trailer counts 20 operations differently: their last lines did not arrive" in notes(found)
 
 
 def test_losses_are_added_up_and_told_by_source() -> None:
