@@ -7,7 +7,6 @@ from kubectl_podtrace.analysis.errno_names import signal_name
 from kubectl_podtrace.analysis.findings import Finding
 from kubectl_podtrace.report.document import Block, Facts, Name, Section, Table, left, right
 from kubectl_podtrace.report.model import Cost, Report, Target
-from kubectl_podtrace.report.sections.cells import tally
 from kubectl_podtrace.wire.topics import FILTERS, TOPICS
 
 
@@ -64,8 +63,6 @@ def trust(report: Report) -> Section:
         pairs.append(
             ("noise", units.counted(section.noise_lines, "line that is no record", "lines that are no records"))
         )
-    if section.suppressed:
-        pairs.append(("not shown singly", tally(section.suppressed)))
     pairs.extend(
         (
             "full table",
