@@ -5,12 +5,9 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Final
-
 from kubectl_podtrace.wire.codec import Line, LineTooLongError, encode
-from kubectl_podtrace.wire.records import LostRow, Record, SuppressedRow
-
-EVENT_BYTES_PER_S: Final = 16 * 1024
+from kubectl_podtrace.wire.records import Event, LostRow, Record, SuppressedRow
+from podtrace_tracer.event_room import EventRoom
 
 
 class ReaderGoneError(Exception):
@@ -26,7 +23,7 @@ class Emitter:
         self._sequence = 0
         self._too_long: Counter[str] = Counter()
         self._suppressed: Counter[str] = Counter()
-        self._event_room = EVENT_BYTES_PER_S
+        self._event_room = EventRoom()
         self.bytes = 0
 
     def emit(self, record: Record) -> int:
@@ -44,16 +41,16 @@ class Emitter:
         """Writes several records; returns their length in bytes."""
         return sum(self.emit(record) for record in records)
 
-    def emit_event(self, record: Record, operation: str) -> None:
-        """Writes a single event while this second's room for events lasts; counts it as suppressed beyond."""
-        if self._event_room <= 0:
-            self._suppressed[operation] += 1
-            return
-        self._event_room -= self.emit(record)
+    def emit_event(self, event: Event) -> None:
+        """Writes a single event while this second's room for its kind lasts; counts it as suppressed beyond."""
+        if self._event_room.has_place(event):
+            self._event_room.take(event, self.emit(event))
+        else:
+            self._suppressed[event.operation] += 1
 
     def next_second(self) -> None:
         """Gives events room again."""
-        self._event_room = EVENT_BYTES_PER_S
+        self._event_room.clear()
 
     def suppressed(self) -> Counter[str]:
         """Events kept back here, by operation."""

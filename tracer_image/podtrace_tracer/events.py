@@ -17,10 +17,11 @@ _NO_FILE: Final = bytes(32)
 
 
 class Events:
-    """Empties the ring: learns paths, emits events."""
+    """Empties the ring: learns paths, emits events; all of them unless they are `limited`."""
 
-    def __init__(self, programs: Programs, emitter: Emitter, paths: Paths) -> None:
+    def __init__(self, programs: Programs, emitter: Emitter, paths: Paths, *, limited: bool) -> None:
         self._programs = programs
+        self._limited = limited
         self._emitter = emitter
         self._paths = paths
         self._event = programs.value_layout("event_scratch")
@@ -36,7 +37,10 @@ class Events:
                 self._learn(record)
         for fields in waiting:
             event = self._of_fields(fields)
-            self._emitter.emit_event(event, event.operation)
+            if self._limited:
+                self._emitter.emit_event(event)
+            else:
+                self._emitter.emit(event)
 
     def _learn(self, record: RingRecord) -> None:
         assert self._path is not None  # a path record exists only with its map

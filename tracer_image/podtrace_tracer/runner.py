@@ -173,7 +173,7 @@ class Runner:
     def _trace(self, programs: Programs, scopes: Scopes) -> None:
         paths = Paths()
         tables = Tables(programs, cpus=possible_cpus(), paths=paths)
-        events = Events(programs, self._emitter, paths)
+        events = Events(programs, self._emitter, paths, limited=self._request.events_per_s > 0)
         snapshots = Snapshots(tables, self._emitter, topic=self._request.topics[0])
         programs.set_number("gate", 0, 1)
         self._started_ns = time.monotonic_ns()
