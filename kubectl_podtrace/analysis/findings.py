@@ -41,27 +41,18 @@ class Finding:
     next_step: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Thresholds:
-    """What the user set: the share of errors and the durations above which a report raises its voice."""
-
-    error_ratio: float = 0.10
-    rtt_ns: int = 100_000_000
-    fs_ns: int = 10_000_000
-
-
 def find(
-    *, tcp: Tcp | None, connections: Connections | None, files: Files | None, thresholds: Thresholds
+    *, tcp: Tcp | None, connections: Connections | None, files: Files | None, error_ratio: float
 ) -> tuple[Finding, ...]:
-    """The findings, most severe first; sections that were not measured are None."""
+    """The findings, most severe first; sections that were not measured are None. `error_ratio` is the threshold."""
     found: list[Finding] = []
     if connections:
-        found.extend(_failed_connections(connections, thresholds))
+        found.extend(_failed_connections(connections, error_ratio))
     if tcp:
-        found.extend(_failing_operations({"TCP sends": tcp.send, "TCP receives": tcp.receive}, thresholds))
+        found.extend(_failing_operations({"TCP sends": tcp.send, "TCP receives": tcp.receive}, error_ratio))
         found.extend(_rtt_spikes(tcp.rtt))
     if files:
-        found.extend(_failing_operations(_file_operations(files), thresholds))
+        found.extend(_failing_operations(_file_operations(files), error_ratio))
         for name, operation in (("reads", files.read), ("writes", files.write), ("fsyncs", files.fsync)):
             found.extend(_slow_files(name, operation, files))
     return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
@@ -81,13 +72,13 @@ def _list(errors: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {units.count(number)}" for name, number in list(errors.items())[:3])
 
 
-def _failed_connections(section: Connections, thresholds: Thresholds) -> Iterator[Finding]:
-    if section.failed_ratio <= thresholds.error_ratio:
+def _failed_connections(section: Connections, error_ratio: float) -> Iterator[Finding]:
+    if section.failed_ratio <= error_ratio:
         return
     worst = max(section.top_targets, key=lambda target: target.failed, default=None)
     peer = _address(worst) if worst and worst.failed and worst.address != OTHER else ""
     most = f", most to {peer}" if peer else ""
-    limit = units.ratio_threshold(thresholds.error_ratio)
+    limit = units.ratio_threshold(error_ratio)
     yield Finding(
         rule="connections-failed",
         severity=_severity(section.failed, section.total),
@@ -128,14 +119,14 @@ def _file_operations(section: Files) -> dict[str, Op]:
     }
 
 
-def _failing_operations(operations: Mapping[str, Op], thresholds: Thresholds) -> Iterator[Finding]:
+def _failing_operations(operations: Mapping[str, Op], error_ratio: float) -> Iterator[Finding]:
     for name, operation in operations.items():
         searching = operation.errors.keys() & SEARCHING if name in ("file opens", "unlinks") else set()
         errors = {error: number for error, number in operation.errors.items() if error not in searching}
         failed = sum(errors.values())
-        if not failed or failed <= thresholds.error_ratio * operation.count:
+        if not failed or failed <= error_ratio * operation.count:
             continue
-        limit = units.ratio_threshold(thresholds.error_ratio)
+        limit = units.ratio_threshold(error_ratio)
         yield Finding(
             rule="error-rate",
             severity=_severity(failed, operation.count),

@@ -10,7 +10,7 @@ from kubectl_podtrace import units
 from kubectl_podtrace.analysis.connections import connections
 from kubectl_podtrace.analysis.descriptors import descriptors
 from kubectl_podtrace.analysis.files import files
-from kubectl_podtrace.analysis.findings import Thresholds, find
+from kubectl_podtrace.analysis.findings import find
 from kubectl_podtrace.analysis.fold import SERIES_OPERATIONS, Fold
 from kubectl_podtrace.analysis.processes import processes
 from kubectl_podtrace.analysis.selection import Selection, select
@@ -135,43 +135,31 @@ def _build(
     is_window: bool = False,
 ) -> Report:
     scopes = selected_scopes(fold, target)
-    began = fold.started_ns > 0
     selection = select(
         state,
         scopes,
         start_ns=start_ns,
-        end_ns=end_ns if began else start_ns,
+        end_ns=end_ns if fold.started_ns else start_ns,
         existing=fold.existing,
         series={name: tuple(fold.series(name, scopes)) for name in SERIES_OPERATIONS},
         is_window=is_window,
     )
-    measured = _measured_topics(fold, options) if began else frozenset()
-    rtt_ns = fold.header.rtt_threshold_ns if fold.header else options.rtt_threshold_ns
-    fs_ns = fold.header.fs_threshold_ns if fold.header else options.fs_threshold_ns
-    tcp_section = tcp(selection, rtt_threshold_ns=rtt_ns) if "tcp" in measured else None
+    measured, settings = _measured_topics(fold, options), _settings(fold, options)
+    tcp_section = tcp(selection, rtt_threshold_ns=settings.rtt_threshold_ns) if "tcp" in measured else None
     connection_section = connections(selection) if "connections" in measured else None
-    file_section = files(selection, slow_threshold_ns=fs_ns) if "files" in measured else None
+    file_section = files(selection, slow_threshold_ns=settings.fs_threshold_ns) if "files" in measured else None
     findings = find(
         tcp=tcp_section,
         connections=connection_section,
         files=file_section,
-        thresholds=Thresholds(error_ratio=options.error_threshold_ratio, rtt_ns=rtt_ns, fs_ns=fs_ns),
+        error_ratio=options.error_threshold_ratio,
     )
     summary_section = _summary(fold, selection, client)
     trust_section = trust(fold)
     return Report(
-        tool=Tool(
-            name=PROGRAM,
-            version=client.version,
-            tracer_version=fold.header.tracer_version if fold.header else None,
-        ),
+        tool=_tool(fold, client),
         target=_target(fold, state, target, scopes),
-        settings=Settings(
-            topics=fold.header.topics if fold.header else options.topics,
-            error_threshold_ratio=options.error_threshold_ratio,
-            rtt_threshold_ns=rtt_ns,
-            fs_threshold_ns=fs_ns,
-        ),
+        settings=settings,
         headline=headline(
             fold,
             summary=summary_section,
@@ -189,17 +177,36 @@ def _build(
         processes=processes(selection) if "processes" in measured else None,
         descriptors=descriptors(selection) if "descriptors" in measured else None,
         findings=findings,
-        notices=(
-            *client.notices,
-            *(Remark(slug=notice.slug, text=notice.text) for notice in fold.notices.values()),
-            *_unknown_containers(fold, state, target),
-        ),
+        notices=(*client.notices, *_notices(fold), *_unknown_containers(fold, state, target)),
         trust=trust_section,
         cost=_cost(fold),
     )
 
 
+def _tool(fold: Fold, client: ClientFacts) -> Tool:
+    tracer_version = fold.header.tracer_version if fold.header else None
+    return Tool(name=PROGRAM, version=client.version, tracer_version=tracer_version)
+
+
+def _settings(fold: Fold, options: ReportOptions) -> Settings:
+    """What the tracer says it was asked for, else what the user asked."""
+    asked = fold.header or options
+    return Settings(
+        topics=asked.topics,
+        error_threshold_ratio=options.error_threshold_ratio,
+        rtt_threshold_ns=asked.rtt_threshold_ns,
+        fs_threshold_ns=asked.fs_threshold_ns,
+    )
+
+
+def _notices(fold: Fold) -> tuple[Remark, ...]:
+    return tuple(Remark(slug=notice.slug, text=notice.text) for notice in fold.notices.values())
+
+
 def _measured_topics(fold: Fold, options: ReportOptions) -> frozenset[str]:
+    """The topics that were asked for and have all their required probes; none before these are attached."""
+    if not fold.started_ns:
+        return frozenset()
     asked = fold.header.topics if fold.header else options.topics
     impossible = {probe.topic for probe in fold.probes.values() if probe.required and not probe.attached}
     return frozenset(asked) - impossible

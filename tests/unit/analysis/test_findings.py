@@ -8,7 +8,7 @@ import pytest
 
 from kubectl_podtrace.analysis.connections import Connections, connections
 from kubectl_podtrace.analysis.files import Files, files
-from kubectl_podtrace.analysis.findings import Finding, Thresholds, find
+from kubectl_podtrace.analysis.findings import Finding, find
 from kubectl_podtrace.analysis.selection import Op, Selection, SlowOp, select
 from kubectl_podtrace.analysis.tcp import Tcp, tcp
 from tests.unit.streams import Stream, shop_stream
@@ -38,7 +38,7 @@ def findings(
         tcp=tcp_section,
         connections=connection_section,
         files=file_section,
-        thresholds=Thresholds(error_ratio=error_ratio),
+        error_ratio=error_ratio,
     )
 
 
