@@ -342,7 +342,10 @@ class Refusal:
 
 @dataclass(frozen=True, kw_only=True)
 class Trailer:
-    """The end: when the probes were detached and why, and the totals again. A stream without it is truncated."""
+    """The end: when the probes were detached and why, and the totals again. A stream without it is truncated.
+
+    `totals` has one row for each operation, its scopes added up (the largest of `max_*`) under scope 0.
+    """
 
     ended_ns: Count
     reason: Text

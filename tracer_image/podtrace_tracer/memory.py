@@ -6,7 +6,8 @@ import ctypes
 from pathlib import Path
 from typing import Final
 
-_PAGEOUT: Final = 21  # MADV_PAGEOUT of asm-generic/mman-common.h, since Linux 5.4
+_DONTNEED: Final = 4  # MADV_ constants of asm-generic/mman-common.h; PAGEOUT since Linux 5.4
+_PAGEOUT: Final = 21
 _COMPILER: Final = ("/libLLVM", "/libclang", "/libz3", "/libbcc.")
 
 
@@ -20,5 +21,9 @@ def release_compiler() -> None:
     for line in Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines():
         if not any(name in line for name in _COMPILER):
             continue
-        start, end = (int(text, 16) for text in line.split(" ", 1)[0].split("-"))
+        addresses, permissions = line.split(" ")[:2]
+        start, end = (int(text, 16) for text in addresses.split("-"))
         library.madvise(start, end - start, _PAGEOUT)
+        if permissions == "r-xp":
+            # Pages that another process maps stay in memory, but need not stay mapped here. Code has no changes to lose.
+            library.madvise(start, end - start, _DONTNEED)

@@ -43,7 +43,7 @@ LOST: Final[tuple[tuple[str, str], ...]] = (
     ("FAILED_OPENS", "failed opens that found no place in the table"),
     ("TARGETS", "connections to targets that found no place in the table"),
     ("EXITS", "exits that found no place in the table"),
-    ("32BIT", "system calls of 32-bit programs, whose numbers mean something else"),
+    ("32BIT", "system calls of 32-bit programs: their numbers mean other calls"),
 )
 """What `lose()` counts: name in C, and what it is in words."""
 

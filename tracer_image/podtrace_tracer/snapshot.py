@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -83,7 +84,7 @@ class Snapshots:
         self._emitter.emit_all(self._tables.histograms(totals.values()))
         for kind, rows in self._keyed():
             self._emitter.emit_all(split_rows(kind, _within(self._books[kind].ordered(rows.values()))))
-        return tuple(totals.values())
+        return over_scopes(totals.values())
 
     def heartbeat(self) -> Heartbeat:
         """Losses, suppressed events and the tracer's own cost, as of now."""
@@ -111,6 +112,21 @@ class Snapshots:
         records += split_rows(Exits, sorted(exits - self._exits, key=repr))
         self._errors, self._exits = errors, exits
         self._emitter.emit_all(records)
+
+
+def over_scopes(rows: Iterable[TotalsRow]) -> tuple[TotalsRow, ...]:
+    """One row for each operation, under scope 0: rows of each scope would not fit on the trailer's line."""
+    merged: dict[str, TotalsRow] = {}
+    for row in rows:
+        before = merged.get(row.operation)
+        merged[row.operation] = replace(row, scope=0) if before is None else _sum(before, row)
+    return tuple(merged.values())
+
+
+def _sum(one: TotalsRow, other: TotalsRow) -> TotalsRow:
+    numbers = [field.name for field in fields(TotalsRow) if field.name not in ("scope", "operation")]
+    pairs = {name: (getattr(one, name), getattr(other, name)) for name in numbers}
+    return replace(one, **{name: max(pair) if name.startswith("max_") else sum(pair) for name, pair in pairs.items()})
 
 
 def _within(rows: list[Any]) -> list[Any]:

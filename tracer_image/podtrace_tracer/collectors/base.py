@@ -38,7 +38,7 @@ STRUCTS: Final = {
         "tgid", "comm", "group_leader", "files", "cgroups", "signal", "start_time", "thread_pid", "thread_info",
         "exit_code",
     ),
-    "thread_info": ("flags",),
+    "thread_info": ("status",),
     "signal_struct": ("live", "flags", "group_exit_code"),
     "atomic_t": ("counter",),
     "pid": ("level", "numbers"),
@@ -65,5 +65,5 @@ STRUCTS: Final = {
 
 REGISTERS: Final = {
     "x86_64": ("di", "si", "dx", "r10", "orig_ax"),
-    "aarch64": ("regs", "orig_x0", "syscallno"),
+    "aarch64": ("regs", "orig_x0", "syscallno", "pstate"),
 }

@@ -93,7 +93,6 @@ PROBE(sched_process_exec)
 	if (!process)
 		return 0;
 	bpf_get_current_comm(process->comm, sizeof(process->comm));
-	process->is_32bit = task_is_32bit(CURRENT_TASK);
 #ifdef TOPIC_PROCESSES
 	struct linux_binprm *program = (struct linux_binprm *)ctx->args[2];
 	if (!tracing())

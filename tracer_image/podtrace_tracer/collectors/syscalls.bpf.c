@@ -9,13 +9,13 @@ PROBE(sys_enter)
 		return 0;
 	u32 tid = bpf_get_current_pid_tgid();
 	struct call *call = call_slot(tid);
-	if (!call)
+	struct pt_regs *regs = (struct pt_regs *)ctx->args[0];
+	if (!call || IS_32BIT_CALL(regs))
 		return 0;
 	u32 flags = CALL_ACTIVE;
 	struct file *file = 0;
 	if (*class < CLASS_NAMES_FROM) {
 		/* Now, because another thread may close the descriptor before the call returns. */
-		struct pt_regs *regs = (struct pt_regs *)ctx->args[0];
 		file = file_of(SYSCALL_ARG0(regs));
 		if (*class == CLASS_CONNECT && file && type_of(file) == TYPE_SOCKET) {
 			struct socket *socket = READ(file, private_data);
@@ -199,7 +199,14 @@ static __always_inline u32 class_of_exit(struct call *call, struct pt_regs *regs
 		return 0;
 	u32 number = SYSCALL_NUMBER(regs);
 	u32 *found = number < SYSCALL_NUMBERS ? syscall_classes.lookup(&number) : 0;
-	return found ? *found : 0;
+	if (!found || !*found)
+		return 0;
+	if (IS_32BIT_CALL(regs)) {
+		/* Numbers of 32-bit programs mean other calls. */
+		lose(LOST_32BIT);
+		return 0;
+	}
+	return *found;
 }
 
 PROBE(register)
@@ -227,10 +234,6 @@ PROBE(sys_exit)
 	finished.process = processes.lookup(&tgid);
 	if (!finished.process && work->unregistered != tgid)
 		tails.call(ctx, TAIL_REGISTER);
-	if (finished.process && finished.process->is_32bit) {
-		lose(LOST_32BIT);
-		goto out;
-	}
 	struct done done = {.result = ctx->args[1], .now = now, .start = call ? call->start : 0};
 	finished.scope = finished.process ? finished.process->scope : work->scope;
 	work->paths = 0;

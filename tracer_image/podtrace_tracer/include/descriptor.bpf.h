@@ -8,12 +8,12 @@
 static __always_inline struct file *file_of(u32 descriptor)
 {
 	struct files_struct *files = READ(CURRENT_TASK, files);
-	struct fdtable *table = READ(files, fdt);
+	struct fdtable table;
 	struct file *file = 0;
-	if (descriptor >= READ(table, max_fds))
+	bpf_probe_read_kernel(&table, sizeof(table), READ(files, fdt));
+	if (descriptor >= table.max_fds)
 		return 0;
-	struct file **array = READ(table, fd);
-	bpf_probe_read_kernel(&file, sizeof(file), &array[descriptor]);
+	bpf_probe_read_kernel(&file, sizeof(file), &table.fd[descriptor]);
 	return file;
 }
 

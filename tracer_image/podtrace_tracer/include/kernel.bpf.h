@@ -34,14 +34,16 @@
 #define SYSCALL_ARG1(regs) READ(regs, regs[1])
 #define SYSCALL_ARG2(regs) READ(regs, regs[2])
 #define SYSCALL_ARG3(regs) READ(regs, regs[3])
-#define THREAD_FLAG_32BIT 22
+/* PSR_MODE32_BIT of asm/ptrace.h */
+#define IS_32BIT_CALL(regs) (READ(regs, pstate) & 0x10)
 #else
 #define SYSCALL_NUMBER(regs) ((u32)READ(regs, orig_ax))
 #define SYSCALL_ARG0(regs) READ(regs, di)
 #define SYSCALL_ARG1(regs) READ(regs, si)
 #define SYSCALL_ARG2(regs) READ(regs, dx)
 #define SYSCALL_ARG3(regs) READ(regs, r10)
-#define THREAD_FLAG_32BIT 29
+/* TS_COMPAT of asm/thread_info.h, set for as long as the call lasts */
+#define IS_32BIT_CALL(regs) (READ(CURRENT_TASK, thread_info.status) & 2)
 #endif
 
 /* Makes the verifier forget what it knows of a local variable. Behind a loop it would otherwise check all that follows once

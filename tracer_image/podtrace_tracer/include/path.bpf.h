@@ -27,6 +27,15 @@ struct path_walk {
 	u32 flags;
 };
 
+/* Nothing is above: the path is whole. Mounts of the kernel's own (memfd, SysV shared memory) are in no mount namespace. */
+static __always_inline void path_ends(struct path_walk *walk)
+{
+	u64 space = (u64)READ(walk->mount, mnt_ns);
+	if (!space || space >= (u64)-4095)
+		walk->flags |= PATH_INTERNAL;
+	walk->flags &= ~PATH_CUT;
+}
+
 /* One step towards the root; 0 when there is none left. */
 static __always_inline int path_step(struct path_walk *walk, struct path_record *path)
 {
@@ -34,11 +43,7 @@ static __always_inline int path_step(struct path_walk *walk, struct path_record 
 	if (walk->entry == root) {
 		struct mount *above = READ(walk->mount, mnt_parent);
 		if (above == walk->mount) {
-			/* Mounts of the kernel's own (memfd, SysV shared memory) are in no mount namespace. */
-			u64 space = (u64)READ(walk->mount, mnt_ns);
-			if (!space || space >= (u64)-4095)
-				walk->flags |= PATH_INTERNAL;
-			walk->flags &= ~PATH_CUT;
+			path_ends(walk);
 			return 0;
 		}
 		walk->entry = READ(walk->mount, mnt_mountpoint);
@@ -47,13 +52,18 @@ static __always_inline int path_step(struct path_walk *walk, struct path_record 
 	}
 	struct dentry *parent = READ(walk->entry, d_parent);
 	u64 offset = walk->length;
-	if (parent == walk->entry || offset >= PATH_BYTES)
+	if (offset >= PATH_BYTES)
 		return 0;
 	const unsigned char *name = READ(walk->entry, d_name.name);
 	long size = bpf_probe_read_kernel_str(&path->names[offset & (PATH_BYTES - 1)], PATH_NAME, name);
 	if (size <= 0)
 		return 0;
 	walk->length = offset + size;
+	if (parent == walk->entry) {
+		/* A memfd has a name and is in no directory. */
+		path_ends(walk);
+		return 0;
+	}
 	walk->entry = parent;
 	return 1;
 }

@@ -12,8 +12,6 @@ struct process {
 	u32 tgid;
 	u32 pid;
 	u32 node_pid;
-	u32 is_32bit;
-	u32 unused;
 	char comm[16];
 };
 BPF_HASH(processes, u32, struct process, MAX_PROCESSES);
@@ -156,18 +154,12 @@ static __always_inline void fill_pids(struct process *process, struct task_struc
 	}
 }
 
-static __always_inline u32 task_is_32bit(struct task_struct *task)
-{
-	return (READ(task, thread_info.flags) >> THREAD_FLAG_32BIT) & 1;
-}
-
 static __always_inline void fill_process(struct process *process, struct task_struct *task)
 {
 	struct task_struct *leader = READ(task, group_leader);
 	process->start_ns = READ(leader, start_time);
 	process->tgid = READ(task, tgid);
 	process->scope = task_scope(task);
-	process->is_32bit = task_is_32bit(task);
 	fill_pids(process, leader);
 	bpf_probe_read_kernel(process->comm, sizeof(process->comm), &leader->comm);
 }
