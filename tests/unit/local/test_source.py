@@ -103,8 +103,9 @@ def test_a_command_that_outlives_the_trace_is_ended() -> None:
         assert command.status.shell_code == 143
 
 
+@pytest.mark.usefixtures("deaf_to_sigterm")
 def test_a_command_that_ignores_the_end_of_the_trace_is_killed() -> None:
-    with held("sh", "-c", "trap '' TERM; while :; do :; done") as command:
+    with held("sleep", "60") as command:
         text = "print('up', flush=True); time.sleep(0.2)"
         with source(text, command) as made:
             for _ in made.lines():
