@@ -6,8 +6,8 @@ It shares nothing with the plugin's own fold, so that an error there cannot hide
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TypeVar
 
@@ -58,6 +58,14 @@ class Attempts:
     established: int
 
 
+def _by_operation(rows: Iterable[records.TotalsRow]) -> dict[str, Counts]:
+    found: dict[str, Counts] = {}
+    for row in rows:
+        own = Counts(**{field.name: getattr(row, field.name) for field in fields(Counts)})
+        found[row.operation] = found.get(row.operation, Counts()) + own
+    return found
+
+
 class Stream:
     """All lines of one trace, from header to trailer."""
 
@@ -81,29 +89,25 @@ class Stream:
         """When the last probe was attached."""
         return next(header.started_ns for header in self.of(records.Header) if header.started_ns > 0)
 
+    @cached_property
+    def totals(self) -> dict[tuple[int, str], records.TotalsRow]:
+        """The last counters of each operation in each scope."""
+        return {(row.scope, row.operation): row for record in self.of(records.Totals) for row in record.rows}
+
     def assert_whole(self) -> None:
         """No line is missing, none is foreign, nothing was lost, and the trailer repeats the last totals."""
         assert not self.strange, self.strange
         assert [line.seq for line in self.lines] == list(range(self.lines[0].seq, self.lines[0].seq + len(self.lines)))
         assert [row for row in self.trailer.heartbeat.lost + self.trailer.heartbeat.dropped if row.count] == []
-        latest = {(row.scope, row.operation): row for totals in self.of(records.Totals) for row in totals.rows}
-        assert {(row.scope, row.operation): row for row in self.trailer.totals} == latest
+        assert _by_operation(self.trailer.totals) == _by_operation(self.totals.values())
 
     def counts(self, scopes: Sequence[int] | None = None) -> dict[str, Counts]:
         """Counters by operation; of some scopes, or of all together."""
-        found: dict[str, Counts] = {}
-        for row in self.trailer.totals:
-            if scopes is None or row.scope in scopes:
-                own = Counts(
-                    count=row.count, errors=row.errors, would_block=row.would_block, interrupted=row.interrupted,
-                    bytes=row.bytes, messages=row.messages, max_bytes=row.max_bytes,
-                )  # fmt: skip
-                found[row.operation] = found.get(row.operation, Counts()) + own
-        return found
+        return _by_operation(row for row in self.totals.values() if scopes is None or row.scope in scopes)
 
     def total(self, operation: str) -> records.TotalsRow:
         """The row of an operation that was seen in one scope only."""
-        (row,) = [row for row in self.trailer.totals if row.operation == operation]
+        (row,) = [row for row in self.totals.values() if row.operation == operation]
         return row
 
     @cached_property

@@ -57,4 +57,7 @@ def test_each_end_is_an_event_with_its_status(cgroup: Path, start_load: StartLoa
         key = (event.result, event.signal)
         found[key] = found.get(key, 0) + 1
     assert found == stream.exits
-    assert len(stream.events("processes.exec")) == claims.counts["processes.exec"].count
+    executions = stream.events("processes.exec")
+    assert sum(event.errno == 0 for event in executions) == claims.counts["processes.exec"].count
+    failures = {("processes.exec", event.errno) for event in executions if event.errno}
+    assert failures == set(claims.errors)

@@ -5,6 +5,8 @@
  */
 #include "load.h"
 
+#include <sys/resource.h>
+
 int main(int argc, char **argv)
 {
     must(argc == 4 ? 0 : -1, "usage: rate DIRECTORY PROCESSES PAIRS");
@@ -31,7 +33,12 @@ int main(int argc, char **argv)
     unsigned long total = (unsigned long)pairs * (unsigned long)processes;
     load->tallies[FILES_READ] = load->tallies[FILES_WRITE] = (struct tally){.count = total, .bytes = total, .max_bytes = 1};
     load->tallies[PROCESSES_FORK_PROCESS].count = load->tallies[PROCESSES_EXIT].count = (unsigned long)processes;
-    detail(",\"per_s\":%.0f", 2e9 * (double)total / (double)(now_ns() - began));
+    long wall_ns = now_ns() - began;
+    struct rusage usage;
+    getrusage(RUSAGE_CHILDREN, &usage);
+    double cpu_ns = (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e9 +
+                    (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e3;
+    detail(",\"per_s\":%.0f,\"processors\":%.2f", 2e9 * (double)total / (double)wall_ns, cpu_ns / (double)wall_ns);
     load_print();
     return 0;
 }

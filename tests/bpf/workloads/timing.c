@@ -142,11 +142,11 @@ static void *receive_across(void *tid)
 static void acks(long count)
 {
     int no = 0;
-    setsockopt(far, IPPROTO_TCP, TCP_QUICKACK, &no, sizeof(no));
     detail(",\"rtt_us\":[");
     for (long turn = 0; turn < count; turn++) {
         struct tcp_info info = {0};
         socklen_t size = sizeof(info);
+        setsockopt(far, IPPROTO_TCP, TCP_QUICKACK, &no, sizeof(no)); /* holds for one acknowledgement */
         must(getsockopt(near, IPPROTO_TCP, TCP_INFO, &info, &size), "TCP_INFO");
         send_one(near);
         detail("%s%u", turn ? "," : "", info.tcpi_rtt);

@@ -155,8 +155,8 @@ static __always_inline void open_failed(u32 scope, const struct process *process
 }
 
 /* A call that names a path (unlink, rename, open) and failed. */
-static __always_inline void name_event(u32 operation, u32 scope, const struct process *process,
-				       const struct done *done, const char *name)
+static __always_inline void name_event(u32 operation, u32 scope, const struct process *process, const struct done *done,
+				       const char *name)
 {
 	if (!event_allowed(operation, 1, done->now))
 		return;
