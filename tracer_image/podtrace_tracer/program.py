@@ -126,6 +126,8 @@ def defines(request: TraceRequest, scope: ScopeMatch, btf: Btf) -> dict[str, int
     values |= {f"LOST_{name}": number for number, (name, _) in enumerate(LOST)}
     values |= {f"OP_{op.topic.upper()}_{op.name.upper()}": index for index, op in enumerate(ORDERED_OPERATIONS)}
     values |= {f"CLASS_{name}": syscalls.class_number(name) for name in syscalls.CLASSES}
+    values["CLASS_FIRST_ON_SOCKETS"] = syscalls.class_number(syscalls.FIRST_ON_SOCKETS)
+    values["CLASS_LAST_ON_SOCKETS"] = syscalls.class_number(syscalls.LAST_ON_SOCKETS)
     values["CLASS_LAST_TRANSFER"] = syscalls.class_number(syscalls.LAST_TRANSFER)
     values["CLASS_NAMES_FROM"] = syscalls.class_number(syscalls.FIRST_WITHOUT_DESCRIPTOR)
     values |= {f"TOPIC_{topic.upper()}": 1 for topic in request.topics}

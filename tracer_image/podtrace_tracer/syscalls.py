@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 CLASSES: Final = (
-    "READ", "WRITE", "RECVFROM", "RECVMSG", "RECVMMSG", "SENDMMSG", "SENDFILE", "COPY", "FSYNC",
+    "READ", "WRITE", "SEND", "SENDMMSG", "RECVFROM", "RECVMSG", "RECVMMSG", "SENDFILE", "COPY", "FSYNC",
     "CONNECT",
     "ACCEPT", "CLOSE", "EXEC", "EXECAT", "OPEN", "OPENAT", "UNLINK", "UNLINKAT", "RENAME", "RENAMEAT",
 )  # fmt: skip
 """In the order of their numbers, which start at 1: transfers, then the others whose first argument is a descriptor."""
+FIRST_ON_SOCKETS, LAST_ON_SOCKETS = "SEND", "RECVMMSG"
 LAST_TRANSFER: Final = "FSYNC"
 FIRST_WITHOUT_DESCRIPTOR: Final = "ACCEPT"
 
@@ -28,8 +29,8 @@ _TABLE: Final[dict[str, tuple[str, int | None, int | None]]] = {
     "writev": ("WRITE", 20, 66),
     "pwritev": ("WRITE", 296, 70),
     "pwritev2": ("WRITE", 328, 287),
-    "sendto": ("WRITE", 44, 206),
-    "sendmsg": ("WRITE", 46, 211),
+    "sendto": ("SEND", 44, 206),
+    "sendmsg": ("SEND", 46, 211),
     "sendmmsg": ("SENDMMSG", 307, 269),
     "recvfrom": ("RECVFROM", 45, 207),
     "recvmsg": ("RECVMSG", 47, 212),

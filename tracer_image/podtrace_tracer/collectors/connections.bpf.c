@@ -18,7 +18,6 @@ BPF_PERCPU_HASH(targets, struct target_key, struct target_counters, MAX_TARGETS)
 #define ERROR_IN_PROGRESS 115
 #define ERROR_ALREADY 114
 #define ERROR_IS_CONNECTED 106
-#define ERROR_NOT_SOCKET 88
 #define FAMILY_NONE 0
 
 static __always_inline struct target_counters *target_of(u32 scope, const struct address *remote)

@@ -45,17 +45,23 @@ struct finished {
 static __always_inline void transfer_done(const struct finished *finished, struct file *file, u32 writes,
 					  struct done *done)
 {
-	u16 type = file ? type_of(file) : 0;
+	u32 class = finished->class;
+	u16 type = 0;
+	/* Calls that exist for sockets only need not ask. */
+	if (class >= CLASS_FIRST_ON_SOCKETS && class <= CLASS_LAST_ON_SOCKETS)
+		type = file && done->result != -ERROR_NOT_SOCKET ? TYPE_SOCKET : 0;
+	else if (file)
+		type = type_of(file);
 #ifdef TOPIC_FILES
 	if (type == TYPE_REGULAR) {
 		u32 operation = writes ? OP_FILES_WRITE : OP_FILES_READ;
 		done->threshold = FS_THRESHOLD_NS;
-		file_done(finished->class == CLASS_FSYNC ? OP_FILES_FSYNC : operation, finished->scope,
+		file_done(class == CLASS_FSYNC ? OP_FILES_FSYNC : operation, finished->scope,
 			  finished->process, file, done);
 	}
 #endif
 #ifdef TOPIC_TCP
-	if (type == TYPE_SOCKET && finished->class != CLASS_FSYNC) {
+	if (type == TYPE_SOCKET && class != CLASS_FSYNC) {
 		struct sock *sk = tcp_socket_of(file);
 		done->threshold = NO_THRESHOLD;
 		if (sk)
@@ -146,7 +152,7 @@ static __always_inline void transfers_done(struct finished *finished, struct don
 		return;
 	if (class == CLASS_SENDMMSG || class == CLASS_RECVMMSG)
 		fill_messages(regs, done);
-	u32 writes = class == CLASS_WRITE || class == CLASS_SENDMMSG || class == CLASS_SENDFILE;
+	u32 writes = class == CLASS_WRITE || class == CLASS_SEND || class == CLASS_SENDMMSG || class == CLASS_SENDFILE;
 	if (class == CLASS_SENDFILE || class == CLASS_COPY)
 		ends = 2;
 	for (u32 end = 0; end < ends && end < 2; end++) {

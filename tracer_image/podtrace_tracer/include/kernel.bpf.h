@@ -26,6 +26,7 @@
 #define PROTOCOL_TCP 6
 #define ERROR_AGAIN 11
 #define ERROR_BADF 9
+#define ERROR_NOT_SOCKET 88
 
 /* Both architectures keep a call's arguments in the saved registers until it has returned; arm64 moves the first. */
 #ifdef __aarch64__
