@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable
+
 from kubectl_podtrace.wire.codec import Line, LineTooLongError, encode
 from kubectl_podtrace.wire.records import Event, LostRow, Record, SuppressedRow
 from podtrace_tracer.event_room import EventRoom

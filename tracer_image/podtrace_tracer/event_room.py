@@ -47,7 +47,7 @@ class EventRoom:
         )
 
     def take(self, event: Event, size: int) -> None:
-        """This event went out with so many bytes."""
+        """An event went out, with so many bytes."""
         rank = rank_of(event)
         self._of_kind[event.operation, rank] += size
         self._of_rank[rank] += size

@@ -108,8 +108,10 @@ def _hierarchy_of(host: Host, directory: Path) -> Path:
 
 
 def _cgroup_directory(host: Host, path: str) -> Path:
-    wanted = [Path(path)] if path.startswith(str(host.cgroups)) else []
-    wanted += [hierarchy / path.lstrip("/") for hierarchy in _hierarchies(host)]
+    # Without `..`, because the depth in the hierarchy is read off the path. Links stay: v1 has `cpu` for `cpu,cpuacct`.
+    candidates = [Path(path), *(hierarchy / path.lstrip("/") for hierarchy in _hierarchies(host))]
+    wanted = [Path(os.path.normpath(candidate)) for candidate in candidates]
+    wanted = [candidate for candidate in wanted if candidate.is_relative_to(host.cgroups)]
     found = next((directory for directory in wanted if directory.is_dir()), None)
     if found is None:
         raise RefusedError(

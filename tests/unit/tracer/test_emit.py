@@ -136,9 +136,7 @@ def test_by_itself_it_writes_to_stdout() -> None:
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, env={"PYTHONPATH": path}, capture_output=True, check=True, timeout=60)
     assert json.loads(done.stdout) == {"kind": "notice", "seq": 0, "at_ns": 5, "slug": "s", "text": "t"}
-    assert (
-        signal.getsignal(signal.SIGPIPE) == signal.SIG_IGN
-    )  # as Python leaves it: a gone reader is an error, no death
+    assert signal.getsignal(signal.SIGPIPE) == signal.SIG_IGN  # as Python leaves it: no death
 
 
 def test_suppressed_rows_are_in_a_fixed_order_and_leave_zeros_out() -> None:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections import Counter
-
 import pytest
 
 from podtrace_tracer.event_room import EVENT_BYTES_PER_S, OPERATION_BYTES_PER_S, EventRoom, Rank, rank_of
@@ -65,20 +63,9 @@ def test_floods_of_everything_that_went_well_leave_a_quarter_to_failed_connectio
 
 def test_all_floods_together_stay_within_the_second_s_room() -> None:
     room = EventRoom()
-    kinds = Counter(
-        {
-            (operation, errno): flood(room, operation, errno=errno)
-            for operation in (
-                "connections.failure",
-                "processes.exec",
-                "processes.exit",
-                "connections.attempt",
-                "files.open",
-            )
-            for errno in (2, 0)
-        }
-    )
-    assert kinds.total() == EVENT_BYTES_PER_S
+    operations = ("connections.failure", "processes.exec", "processes.exit", "connections.attempt", "files.open")
+    sent = [flood(room, operation, errno=errno) for operation in operations for errno in (2, 0)]
+    assert sum(sent) == EVENT_BYTES_PER_S
 
 
 def test_the_next_second_has_all_its_room_again() -> None:
