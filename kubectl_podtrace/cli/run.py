@@ -50,7 +50,7 @@ class Run:
         self._progress = Progress(out=sys.stderr, clock=clock)
         self._remarks: list[Remark] = []
         self._session: Session | None = None
-        self._next_window_ns: int | None = None
+        self._windows_shown = 0
         self._started_at = datetime.now(UTC)
         self.target = TargetInfo()
         """What is known of the target so far."""
@@ -134,13 +134,12 @@ class Run:
             self._progress.finish()
         if tracing and not self._beside_command and not self._options.duration_ns:
             self._progress.notice("Ctrl+C ends the trace, and the report follows")
-        self._next_window_ns = self._clock() + WINDOW_S * _SECOND_NS if phase is Phase.TRACING else None
 
     def _update(self) -> None:
         self._progress.tick()
-        if not self._shows_windows or self._next_window_ns is None or self._clock() < self._next_window_ns:
+        if not self._shows_windows or self._windows_passed() <= self._windows_shown:
             return
-        self._next_window_ns += WINDOW_S * _SECOND_NS
+        self._windows_shown = self._windows_passed()
         from kubectl_podtrace.report.render.live import LiveRenderer
         from kubectl_podtrace.report.writer import page_of
 
@@ -150,6 +149,13 @@ class Run:
         page = page_of(sys.stdout)
         LiveRenderer(width=page.width, color=page.color).render(window, sys.stdout)
         sys.stdout.flush()
+
+    def _windows_passed(self) -> int:
+        """By the tracer's clock, so that a window's numbers have all arrived when it is shown."""
+        states = self._fold.states
+        if not states or not self._fold.started_ns:
+            return 0
+        return (states[-1].at_ns - self._fold.started_ns) // (WINDOW_S * _SECOND_NS)
 
     def _report_options(self) -> ReportOptions:
         return ReportOptions(

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
-from kubectl_podtrace.cluster.pods import DEFAULT_CONTAINER_ANNOTATION, Container, Pod, Running
+from kubectl_podtrace.cluster.pods import (
+    DEFAULT_CONTAINER_ANNOTATION,
+    Container,
+    Pod,
+    Running,
+    Terminated,
+    Waiting,
+)
 from kubectl_podtrace.errors import TargetNotFoundError, TargetNotTraceableError, UsageError
 from kubectl_podtrace.names import is_dns_label, is_dns_subdomain
 
@@ -112,7 +119,7 @@ def resolve(spec: TargetSpec, namespace: str, reader: PodReader) -> Target:
         node=pod.node,
         containers=pod.containers,
         selected=selected,
-        notices=tuple(text for text in (*notices, notice) if text),
+        notices=tuple(text for text in (*notices, notice, _not_running(pod, selected)) if text),
     )
 
 
@@ -174,3 +181,20 @@ def _select(spec: TargetSpec, pod: Pod) -> tuple[tuple[str, ...], str]:
     if not others:
         return (chosen,), ""
     return (chosen,), f"showing container {chosen}; also there: {', '.join(others)} (--container or --all-containers)"
+
+
+def _not_running(pod: Pod, selected: tuple[str, ...]) -> str:
+    """What to expect when no chosen container runs; a crash loop's pauses grow to five minutes."""
+    states = {container.name: _why_idle(container) for container in pod.containers if container.name in selected}
+    if not all(states.values()):
+        return ""
+    names = ", ".join(f"{name} ({why})" for name, why in states.items())
+    return f"not running now: {names}; the next start is traced if it comes in time"
+
+
+def _why_idle(container: Container) -> str:
+    match container.state:
+        case Waiting(reason=reason) | Terminated(reason=reason):
+            return reason
+        case Running():
+            return ""

@@ -166,7 +166,7 @@ def _build(
             findings=findings,
             trust=trust_section,
             selection=selection,
-            containers=_container_names(fold, target),
+            containers=_container_names(fold, state, target),
             seen=bool(fold.scopes if scopes is None else scopes),
         ),
         summary=summary_section,
@@ -218,13 +218,23 @@ def _summary(fold: Fold, selection: Selection, client: ClientFacts) -> Summary:
     return replace(summary(selection, realtime_offset_ns=None), start=client.started_at, end=client.ended_at)
 
 
-def _container_names(fold: Fold, target: TargetInfo) -> tuple[str, ...]:
+def _container_names(fold: Fold, state: State, target: TargetInfo) -> tuple[str, ...]:
     """The containers that the report is about, in the pod's order, then those known by id alone."""
     if target.selected is not None:
         listed = [name for name in target.containers if name in target.selected]
         return (*listed, *sorted(target.selected.difference(listed)))
-    seen = [_scope_name(fold, target, index) for index in sorted(fold.scopes)]
+    seen = [_scope_name(fold, target, index) for index in _met_scopes(fold, state, target)]
     return tuple(dict.fromkeys((*target.containers, *(name for name in seen if name))))
+
+
+def _met_scopes(fold: Fold, state: State, target: TargetInfo) -> list[int]:
+    """The scopes that have a name or events; a pod's sandbox has neither."""
+    busy = {index for (index, operation), row in state.totals.items() if operation in EVENT_OPERATIONS and row.count}
+    return sorted(
+        index
+        for index, scope in fold.scopes.items()
+        if index in busy or target.container_of(scope.container_id) is not None
+    )
 
 
 def _scope_name(fold: Fold, target: TargetInfo, index: int) -> str:
@@ -256,7 +266,7 @@ def _unknown_containers(fold: Fold, state: State, target: TargetInfo) -> tuple[R
 def _target(fold: Fold, state: State, target: TargetInfo, scopes: frozenset[int] | None) -> Target:
     events: dict[str, int] = {}
     runs: dict[str, int] = {}
-    for index in sorted(fold.scopes):
+    for index in _met_scopes(fold, state, target):
         if scopes is None or index in scopes:
             name = _scope_name(fold, target, index)
             runs[name] = runs.get(name, 0) + 1
@@ -268,7 +278,7 @@ def _target(fold: Fold, state: State, target: TargetInfo, scopes: frozenset[int]
     return Target(
         namespace=target.namespace,
         pods=target.pods,
-        containers=_container_names(fold, target),
+        containers=_container_names(fold, state, target),
         nodes=target.nodes or ((fold.header.node,) if fold.header and fold.header.node else ()),
         kernel=fold.header.kernel if fold.header else None,
         pid=target.pid,

@@ -104,10 +104,12 @@ def _count_row(name: str, now: int, per_s: float, ever: int) -> tuple[str, ...]:
     return (name, units.count(now), units.rate(per_s), NONE, NONE, NONE, NONE, units.count(ever))
 
 
-def _percentiles(dist: Dist) -> tuple[str, str, str]:
+def _percentiles(dist: Dist) -> tuple[str, ...]:
     if not dist.count:
         return (NONE, NONE, NONE)
-    return (units.duration(dist.p50_ns), units.duration(dist.p99_ns), units.duration(dist.max_ns))
+    # Histograms travel less often than counts: no percentile is known yet where they are behind.
+    known = [units.duration(value) if value else NONE for value in (dist.p50_ns, dist.p99_ns)]
+    return (*known, units.duration(dist.max_ns))
 
 
 def _processes(busiest: list[TopProcess]) -> Table:

@@ -55,7 +55,7 @@ def system_calls(report: Report) -> Section:
             (
                 "open and close",
                 (
-                    f"{units.count(descriptors.opened)} opened, {units.count(descriptors.closed)} closed, "
+                    f"{units.counted(descriptors.opened, 'file')} opened, {units.count(descriptors.closed)} descriptors closed, "
                     f"{units.counted(descriptors.failed_opens, 'open')} failed"
                 ),
             )

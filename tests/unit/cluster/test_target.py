@@ -180,3 +180,22 @@ def test_a_running_container_is_read_as_running() -> None:
 def test_a_pod_of_which_nothing_runs_any_more_or_yet_says_so(found: Pod, words: str) -> None:
     with pytest.raises(TargetNotTraceableError, match=words):
         find(found)
+
+
+@pytest.mark.parametrize(
+    ("state", "notice"),
+    [
+        ({"running": {}}, ()),
+        (
+            {"waiting": {"reason": "CrashLoopBackOff"}},
+            ("not running now: a (CrashLoopBackOff); the next start is traced if it comes in time",),
+        ),
+        (
+            {"terminated": {"reason": "Error", "exitCode": 7}},
+            ("not running now: a (Error); the next start is traced if it comes in time",),
+        ),
+    ],
+)
+def test_a_container_between_two_starts_is_traced_from_the_next(state: dict[str, Any], notice: tuple[str, ...]) -> None:
+    status = {"containerStatuses": [{"name": "a", "state": state}]}
+    assert find(pod(spec={"containers": [{"name": "a"}]}, status=status)).notices == notice
