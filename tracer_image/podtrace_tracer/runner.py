@@ -212,9 +212,7 @@ class Runner:
         if second % REPEAT_S == 0:
             snapshots.repeat_all()
             self._repeat(scopes)
-        snapshots.second(scopes.indices())
-        if second % REFRESH_S == 0:
-            snapshots.refresh()
+        snapshots.second(scopes.indices(), refresh=second % REFRESH_S == 0)
 
     def _repeat(self, scopes: Scopes) -> None:
         records: list[Record] = [self._header(), *scopes.records(), *self._probes]

@@ -50,17 +50,19 @@ class Snapshots:
             Processes: RowBook(lambda row: row.events),
         }
 
-    def second(self, scopes: list[int]) -> None:
-        """Totals and errors that changed, and the heartbeat."""
+    def second(self, scopes: list[int], *, refresh: bool) -> None:
+        """Totals and errors that changed, with `refresh` the other tables too, and the heartbeat that closes the second."""
         totals = self._tables.totals(scopes)
         changed = [row for key, row in totals.items() if self._totals.get(key) != row]
         self._totals = totals
         self._emitter.emit_all(split_rows(Totals, changed))
         self._emit_changed_sets()
+        if refresh:
+            self._refresh()
         self._emitter.emit(self.heartbeat())
         self._emitter.next_second()
 
-    def refresh(self) -> None:
+    def _refresh(self) -> None:
         """Histograms that grew, and the top rows that changed."""
         grown = [row for key, row in self._totals.items() if row.timed != self._histograms_of.get(key)]
         self._histograms_of |= {(row.scope, row.operation): row.timed for row in grown}
