@@ -6,9 +6,9 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-import podtrace_tracer
 import pytest
 
+import podtrace_tracer
 from kubectl_podtrace.wire import histogram
 from kubectl_podtrace.wire.request import PodTarget, TraceRequest
 from kubectl_podtrace.wire.topics import FILTERS, OPERATIONS, TOPICS

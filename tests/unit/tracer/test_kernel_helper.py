@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from pathlib import Path
+
+import pytest
+
+from podtrace_tracer.kernel_helper import is_allowed
+from podtrace_tracer.syscalls import MACHINES
+
+MACHINE = platform.machine()
+GET_CURRENT_PID_TGID, TAIL_CALL, NO_SUCH = 14, 12, 100_000
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0 or MACHINE not in MACHINES,
+    reason="only root on Linux may load a program to ask",
+)
+
+
+def open_descriptors() -> set[str]:
+    return {path.name for path in Path("/proc/self/fd").iterdir()}
+
+
+def test_a_helper_that_every_kernel_has_is_allowed() -> None:
+    if not is_allowed(GET_CURRENT_PID_TGID, MACHINE):
+        pytest.skip("this kernel lets nobody load programs")
+    assert is_allowed(GET_CURRENT_PID_TGID, MACHINE)
+
+
+def test_a_helper_that_no_kernel_has_and_one_called_the_wrong_way_are_not_and_leave_nothing_open() -> None:
+    before = open_descriptors()
+    assert not is_allowed(NO_SUCH, MACHINE)
+    assert not is_allowed(TAIL_CALL, MACHINE)
+    is_allowed(GET_CURRENT_PID_TGID, MACHINE)
+    assert open_descriptors() == before
