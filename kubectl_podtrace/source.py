@@ -36,17 +36,16 @@ class Stoppable(Protocol):
 def stopping_on_signals(source: Stoppable) -> Iterator[None]:
     """Within the block the first SIGINT, SIGTERM or SIGHUP stops the source, the second one raises KeyboardInterrupt.
 
-    Further ones change nothing, so that what has to be cleaned up is. An ignored SIGHUP (nohup) stays so. Only in the
-    main thread. The handlers that were there before are put back.
+    Further ones ask the source to stop again, and do not disturb the clean-up. An ignored SIGHUP (nohup) stays so.
+    Only in the main thread. The handlers that were there before are put back.
     """
     received: list[int] = []
 
     def handle(signal_number: int, _frame: FrameType | None) -> None:
         received.append(signal_number)
-        if len(received) == 1:
-            source.stop()
         if len(received) == 2:
             raise KeyboardInterrupt
+        source.stop()
 
     handled = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:

@@ -50,6 +50,7 @@ class Run:
         self._progress = Progress(out=sys.stderr, clock=clock)
         self._remarks: list[Remark] = []
         self._session: Session | None = None
+        self._is_following = False
         self._windows_shown = 0
         self._started_at = datetime.now(UTC)
         self.target = TargetInfo()
@@ -76,9 +77,12 @@ class Run:
 
     def stop(self) -> None:
         """See `Stoppable`."""
-        if self._session is None:
+        if self._session is None or (self._is_following and self._session.was_stopped):
+            # Asked again while lines are still read: an earlier interrupt was raised where the interpreter drops it,
+            # such as a destructor.
             raise KeyboardInterrupt
-        self._session.stop()
+        if self._is_following:
+            self._session.stop()
 
     def step(self, text: str) -> None:
         """Say how far it is."""
@@ -111,9 +115,11 @@ class Run:
             self._update()
 
         self._session = Session(source=source, fold=self._fold, on_phase=on_phase, on_update=on_update)
+        self._is_following = True
         try:
             self._session.run()
         finally:
+            self._is_following = False
             self._progress.finish()
 
     def report(self) -> None:
