@@ -17,20 +17,35 @@ from tests.cluster.conftest import SHELL_IMAGE, Kubectl
 
 OPERATIONS: Final = 7919
 BLOCK_BYTES: Final = 1021
+SIDE_OPERATIONS: Final = 1009
+SIDE_BYTES: Final = 509
 REFUSALS: Final = 13
 CLOSED_PORT: Final = 9
 DURATION_S: Final = 5
 HEADER_WITHIN_S: Final = 2.5
 PROBES_WITHIN_S: Final = 4.5
 
+# Each load waits at a pipe: nothing else happens in its container, not even a sleep, until the test says so. What the
+# test itself does goes through a container of its own, because an exec is traced like everything else.
 LOAD: Final = f"""
 dd if=/dev/zero of=/work/in bs={BLOCK_BYTES} count={OPERATIONS} 2>/dev/null
-while [ ! -e /work/go ]; do sleep 0.1; done
+mkfifo /work/go.load; touch /work/ready.load; read -r _ </work/go.load
 dd if=/work/in of=/work/out bs={BLOCK_BYTES} count={OPERATIONS} conv=fsync 2>/dev/null
 i=0; while [ $i -lt {REFUSALS} ]; do nc 127.0.0.1 {CLOSED_PORT} </dev/null; i=$((i+1)); done
-touch /work/done
-while true; do sleep 1; done
+mkfifo /work/never; touch /work/done.load; read -r _ </work/never
 """
+SIDE: Final = f"""
+dd if=/dev/zero of=/work/side.in bs={SIDE_BYTES} count={SIDE_OPERATIONS} 2>/dev/null
+mkfifo /work/go.side; touch /work/ready.side; read -r _ </work/go.side
+dd if=/work/side.in of=/work/side.out bs={SIDE_BYTES} count={SIDE_OPERATIONS} 2>/dev/null
+mkfifo /work/never.side; touch /work/done.side; read -r _ </work/never.side
+"""
+GO: Final = """
+for each in load side; do echo >/work/go.$each; done
+while [ ! -e /work/done.load ] || [ ! -e /work/done.side ]; do sleep 0.1; done
+"""
+CRASHING: Final = "cat /etc/passwd >/dev/null; sleep 1; exit 7"
+"""Starts again and again; the kubelet's pauses are 10, 20, 40 ... seconds."""
 
 pytestmark = [
     pytest.mark.skipif(not os.environ.get("PODTRACE_IMAGE"), reason="PODTRACE_IMAGE does not name the tracer's image"),
@@ -75,49 +90,72 @@ def podtrace(kubectl: Kubectl, *arguments: str) -> Iterator[Command]:
             process.terminate()
 
 
-@pytest.fixture
-def loaded_pod(kubectl: Kubectl) -> Iterator[str]:
-    """The name of a pod that does its load once `/work/go` is there."""
-    name = "loaded"
-    container = {
-        "name": "load",
+def shell(name: str, script: str) -> dict[str, Any]:
+    return {
+        "name": name,
         "image": SHELL_IMAGE,
         "imagePullPolicy": "IfNotPresent",
-        "command": ["sh", "-c", LOAD],
+        "command": ["sh", "-c", script],
         "volumeMounts": [{"name": "work", "mountPath": "/work"}],
     }
+
+
+@contextmanager
+def running_pod(kubectl: Kubectl, name: str, *containers: dict[str, Any]) -> Iterator[str]:
     spec = {
-        "containers": [container],
+        "containers": list(containers),
         "terminationGracePeriodSeconds": 1,
         "volumes": [{"name": "work", "emptyDir": {}}],
     }
     kubectl.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec})
-    kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=60s")
-    kubectl.until(lambda: "in" in kubectl("exec", name, "--", "ls", "/work"), "the load's input")
-    yield name
-    kubectl("delete", "pod", name, "--wait=true")
+    try:
+        yield name
+    finally:
+        kubectl("delete", "pod", name, "--wait=false")
 
 
-def start_load(kubectl: Kubectl, pod: str) -> None:
-    kubectl("exec", pod, "--", "touch", "/work/go")
+@pytest.fixture
+def loaded_pod(kubectl: Kubectl, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The name of a pod whose containers `load` and `side` do what they are to do when `start_load` says so."""
+    name = f"loaded-{abs(hash(request.node.name)) % 10**6}"
+    containers = shell("load", LOAD), shell("side", SIDE), shell("hand", "mkfifo /work/hand; read -r _ </work/hand")
+    with running_pod(kubectl, name, *containers):
+        kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=60s")
+        kubectl.until(lambda: "ready.load" in (there := listed(kubectl, name)) and "ready.side" in there, "the input")
+        yield name
+
+
+def listed(kubectl: Kubectl, pod: str) -> list[str]:
+    return kubectl("exec", pod, "-c", "hand", "--", "ls", "/work").split()
+
+
+def do_load(kubectl: Kubectl, pod: str) -> None:
+    """Returns when both containers have done what they had to."""
+    kubectl("exec", pod, "-c", "hand", "--", "sh", "-c", GO)
 
 
 def assert_exact(report: dict[str, Any]) -> None:
+    """The numbers of the container `load`."""
     files, connections = report["files"], report["connections"]
     assert (files["read"]["count"], files["read"]["bytes"]) == (OPERATIONS, OPERATIONS * BLOCK_BYTES)
     assert (files["write"]["count"], files["write"]["bytes"]) == (OPERATIONS, OPERATIONS * BLOCK_BYTES)
     assert files["fsync"]["count"] == 1
     by_path = {each["path"]: each["bytes"] for each in files["top_files"]}
-    assert by_path["/work/in"] == by_path["/work/out"] == OPERATIONS * BLOCK_BYTES
+    assert by_path == {"/work/in": OPERATIONS * BLOCK_BYTES, "/work/out": OPERATIONS * BLOCK_BYTES}
     assert (connections["total"], connections["failed"]) == (REFUSALS, REFUSALS)
     assert connections["errors"] == {"ECONNREFUSED": REFUSALS}
-    assert (report["trust"]["complete"], report["trust"]["lost"], report["trust"]["gaps"]) == (True, 0, [])
+    assert_whole(report)
 
 
-def test_a_pods_known_load_is_reported_exactly_and_in_time(kubectl: Kubectl, loaded_pod: str) -> None:
+def assert_whole(report: dict[str, Any]) -> None:
+    trust = report["trust"]
+    assert (trust["complete"], trust["lost"], trust["dropped"], trust["gaps"]) == (True, 0, 0, [])
+
+
+def test_a_containers_known_load_is_reported_exactly_and_in_time(kubectl: Kubectl, loaded_pod: str) -> None:
     with podtrace(kubectl, loaded_pod, "--diagnose", f"{DURATION_S}s") as command:
         command.wait_for("tracing")
-        start_load(kubectl, loaded_pod)
+        do_load(kubectl, loaded_pod)
         report = command.report()
     assert_exact(report)
     assert report["target"]["containers"] == ["load"]
@@ -128,8 +166,69 @@ def test_a_pods_known_load_is_reported_exactly_and_in_time(kubectl: Kubectl, loa
 def test_ctrl_c_gives_the_exact_report_too(kubectl: Kubectl, loaded_pod: str) -> None:
     with podtrace(kubectl, loaded_pod, "--diagnose", "10m") as command:
         command.wait_for("tracing")
-        start_load(kubectl, loaded_pod)
-        kubectl.until(lambda: "done" in kubectl("exec", loaded_pod, "--", "ls", "/work"), "the load's end")
+        do_load(kubectl, loaded_pod)
         command.process.send_signal(signal.SIGINT)
         report = command.report()
     assert_exact(report)
+
+
+def test_another_container_has_its_own_exact_numbers(kubectl: Kubectl, loaded_pod: str) -> None:
+    with podtrace(kubectl, loaded_pod, "-c", "side") as command:
+        command.wait_for("tracing")
+        do_load(kubectl, loaded_pod)
+        command.process.send_signal(signal.SIGINT)
+        report = command.report()
+    files = report["files"]
+    assert (files["read"]["count"], files["read"]["bytes"]) == (SIDE_OPERATIONS, SIDE_OPERATIONS * SIDE_BYTES)
+    assert (files["write"]["count"], files["write"]["bytes"]) == (SIDE_OPERATIONS, SIDE_OPERATIONS * SIDE_BYTES)
+    assert {each["path"] for each in files["top_files"]} == {"/work/side.in", "/work/side.out"}
+    assert report["connections"]["total"] == 0
+    assert_whole(report)
+
+
+def test_all_containers_of_a_pod_add_up(kubectl: Kubectl, loaded_pod: str) -> None:
+    with podtrace(kubectl, loaded_pod, "--all-containers") as command:
+        command.wait_for("tracing")
+        do_load(kubectl, loaded_pod)
+        command.process.send_signal(signal.SIGINT)
+        report = command.report()
+    assert report["target"]["containers"] == ["load", "side", "hand"]
+    assert report["files"]["write"]["count"] == OPERATIONS + SIDE_OPERATIONS
+    assert report["files"]["write"]["bytes"] == OPERATIONS * BLOCK_BYTES + SIDE_OPERATIONS * SIDE_BYTES
+    assert report["connections"]["errors"] == {"ECONNREFUSED": REFUSALS}
+    by_path = {each["path"]: each["bytes"] for each in report["files"]["top_files"]}
+    assert by_path["/work/in"] == by_path["/work/out"] == OPERATIONS * BLOCK_BYTES
+    assert by_path["/work/side.in"] == by_path["/work/side.out"] == SIDE_OPERATIONS * SIDE_BYTES
+    assert_whole(report)
+
+
+def test_a_crash_looping_container_is_traced_across_its_restarts(kubectl: Kubectl) -> None:
+    with running_pod(kubectl, "crashing", shell("main", CRASHING)) as pod:
+        kubectl.until(lambda: restarts(kubectl, pod) >= 0, "the first start")
+        with podtrace(kubectl, pod) as command:
+            command.wait_for("tracing")
+            before = restarts(kubectl, pod)
+            kubectl.until(lambda: restarts(kubectl, pod) > before, "a restart")
+            kubectl.until(lambda: is_idle(kubectl, pod), "the end of the restarted container")
+            command.process.send_signal(signal.SIGINT)
+            report = command.report()
+    assert report["target"]["containers"] == ["main"]
+    assert ("sh", 7) in {(each["comm"], each["code"]) for each in report["processes"]["exits"]}
+    assert "/etc/passwd" in {each["path"] for each in report["files"]["top_files"]}
+    assert_whole(report)
+
+
+def container_status(kubectl: Kubectl, pod: str) -> dict[str, Any]:
+    status = json.loads(kubectl("get", "pod", pod, "-o", "json"))["status"]
+    found: dict[str, Any] = next(iter(status.get("containerStatuses", [])), {})
+    return found
+
+
+def restarts(kubectl: Kubectl, pod: str) -> int:
+    """How often its container was started again; -1 before its first start."""
+    status = container_status(kubectl, pod)
+    return int(status["restartCount"]) if status.get("containerID") else -1
+
+
+def is_idle(kubectl: Kubectl, pod: str) -> bool:
+    return "running" not in container_status(kubectl, pod).get("state", {})

@@ -55,7 +55,8 @@ def system_calls(report: Report) -> Section:
             (
                 "open and close",
                 (
-                    f"{units.counted(descriptors.opened, 'file')} opened, {units.count(descriptors.closed)} descriptors closed, "
+                    f"{units.counted(descriptors.opened, 'file')} opened, "
+                    f"{units.counted(descriptors.closed, 'descriptor')} closed, "
                     f"{units.counted(descriptors.failed_opens, 'open')} failed"
                 ),
             )
