@@ -9,7 +9,9 @@ from podtrace_tracer.collectors.registry import COLLECTORS
 from podtrace_tracer.program import syscalls_of
 from podtrace_tracer.syscalls import (
     CLASSES,
+    FIRST_ON_SOCKETS,
     FIRST_WITHOUT_DESCRIPTOR,
+    LAST_ON_SOCKETS,
     LAST_TRANSFER,
     MACHINES,
     NUMBERS,
@@ -77,7 +79,10 @@ def test_every_call_of_every_collector_has_a_number_of_its_own_within_the_kernel
 def test_classes_are_numbered_from_one_with_transfers_first_and_calls_on_names_last() -> None:
     assert class_number("READ") == 1
     assert [class_number(name) for name in CLASSES] == list(range(1, len(CLASSES) + 1))
-    transfers = {"READ", "WRITE", "RECVFROM", "RECVMSG", "RECVMMSG", "SENDMMSG", "SENDFILE", "COPY", "FSYNC"}
+    on_sockets = {"SEND", "SENDMMSG", "RECVFROM", "RECVMSG", "RECVMMSG"}
+    first, last = class_number(FIRST_ON_SOCKETS), class_number(LAST_ON_SOCKETS)
+    assert {name for name in CLASSES if first <= class_number(name) <= last} == on_sockets
+    transfers = {"READ", "WRITE", "SENDFILE", "COPY", "FSYNC"} | on_sockets
     assert {name for name in CLASSES if class_number(name) <= class_number(LAST_TRANSFER)} == transfers
     by_name = {name for name in CLASSES if class_number(name) >= class_number(FIRST_WITHOUT_DESCRIPTOR)}
     assert by_name == set(CLASSES) - transfers - {"CONNECT"}
