@@ -49,13 +49,13 @@ def loads(directory: Path) -> dict[Load, Path]:
     found = (
         Load(
             name="read/write loop",
-            arguments=(str(directory / "data"), "400000"),
+            arguments=(str(directory / "data"), "300000"),
             filter_name="fs",
             marks={EVERYTHING: 2.5, ANOTHER: 1.8},
         ),
         Load(
             name="TCP ping-pong",
-            arguments=("30000",),
+            arguments=("40000",),
             filter_name="net",
             marks={EVERYTHING: 1.35, ONE_FILTER: 1.15, ANOTHER: 1.8},
         ),

@@ -184,9 +184,9 @@ def measure(
 
 
 def ratio(result: Result, results: Sequence[Result]) -> float:
-    """The median of a mode to that of the untraced runs."""
+    """A mode's runs to the untraced ones of the same rounds: the median over the rounds."""
     untraced = next(other for other in results if other.load == result.load and other.mode == UNTRACED)
-    return statistics.median(result.ns) / statistics.median(untraced.ns)
+    return statistics.median(own / other for own, other in zip(result.ns, untraced.ns, strict=True))
 
 
 def help_ms(rounds: int) -> float:
