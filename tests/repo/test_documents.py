@@ -24,7 +24,8 @@ def make_commands(document: Path) -> set[str]:
 
 def test_every_relative_link_leads_somewhere(files: list[Path], root: Path) -> None:
     broken = []
-    for document in (path for path in files if path.suffix == ".md"):
+    # Gold files are reports; what looks like a link in them is there to be harmless.
+    for document in (path for path in files if path.suffix == ".md" and path.parent.name != "gold"):
         for target in LINK.findall(CODE_BLOCK.sub("", document.read_text())):
             if re.match(r"[a-z]+:", target):
                 continue

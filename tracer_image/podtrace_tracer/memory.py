@@ -12,8 +12,8 @@ _COMPILER: Final = ("/libLLVM", "/libclang", "/libz3", "/libbcc.")
 
 
 def release_compiler() -> None:
-    """The programs are compiled: what was allocated for it goes back to the system, and code that is not run any more is
-    dropped from memory (it is read from its file again if it should be). Where the kernel will not, nothing is lost.
+    """The programs are compiled: what was allocated for it goes back to the system, and code that is not run any more
+    is dropped from memory (it is read from its file again if it should be). Where the kernel will not, nothing is lost.
     """
     library = ctypes.CDLL(None, use_errno=True)
     library.malloc_trim(0)
@@ -25,5 +25,5 @@ def release_compiler() -> None:
         start, end = (int(text, 16) for text in addresses.split("-"))
         library.madvise(start, end - start, _PAGEOUT)
         if permissions == "r-xp":
-            # Pages that another process maps stay in memory, but need not stay mapped here. Code has no changes to lose.
+            # Pages that another process maps stay in memory, but not necessarily here. Code has no changes to lose.
             library.madvise(start, end - start, _DONTNEED)

@@ -51,7 +51,7 @@ class Snapshots:
         }
 
     def second(self, scopes: list[int], *, refresh: bool) -> None:
-        """Totals and errors that changed, with `refresh` the other tables too, and the heartbeat that closes the second."""
+        """One second: totals and errors that changed, with `refresh` the other tables too, then its heartbeat."""
         totals = self._tables.totals(scopes)
         changed = [row for key, row in totals.items() if self._totals.get(key) != row]
         self._totals = totals

@@ -9,6 +9,7 @@ from kubectl_podtrace.analysis.selection import OTHER
 from kubectl_podtrace.report.document import Block, Facts, Name, Section, Table, left, right
 from kubectl_podtrace.report.model import Report
 from kubectl_podtrace.report.sections.cells import NONE, shown, tally
+from kubectl_podtrace.report.sections.descriptors import has_any, open_and_close
 from kubectl_podtrace.report.sections.files import opened_files
 
 SYSTEM_CALLS = "Process and system call activity"
@@ -50,18 +51,8 @@ def system_calls(report: Report) -> Section:
         if section.exits:
             blocks.append(_exit_table(section.exits))
     if report.descriptors:
-        descriptors = report.descriptors
-        pairs.append(
-            (
-                "open and close",
-                (
-                    f"{units.counted(descriptors.opened, 'file')} opened, "
-                    f"{units.counted(descriptors.closed, 'descriptor')} closed, "
-                    f"{units.counted(descriptors.failed_opens, 'open')} failed"
-                ),
-            )
-        )
-        quiet = quiet and not (descriptors.opened or descriptors.closed or descriptors.failed_opens)
+        pairs.append(open_and_close(report.descriptors))
+        quiet = quiet and not has_any(report.descriptors)
     if report.files and report.files.top_opened:
         blocks.append(opened_files(report.files.top_opened))
         quiet = False
