@@ -76,4 +76,4 @@ class Session:
                 f"the tracer ended, and none of its {self._fold.lines} lines can be read",
                 "is it a tracer of this version?",
             )
-        return TracerStartError("the tracer ended without a word")
+        return TracerStartError("the tracer said nothing", "is the image a tracer of this version?")

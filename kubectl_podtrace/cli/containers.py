@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import Final, Protocol
 
 from kubectl_podtrace.cluster.pods import Pod
-from kubectl_podtrace.cluster.target import Target
+from kubectl_podtrace.cluster.target import ENDED_PHASES, Target
 from kubectl_podtrace.errors import PodtraceError
 from kubectl_podtrace.report.build import TargetInfo
 from kubectl_podtrace.wire.records import Scope
@@ -64,3 +64,15 @@ class Containers:
         for container in () if pod is None else pod.containers:
             if container.container_id:
                 self._names[container.container_id] = container.name
+
+
+def end_of(found: Target, cluster: PodReader) -> Iterator[str]:
+    """What has become of the pod by the end of its trace, if that explains why there is not more to report."""
+    try:
+        pod = cluster.get_pod(found.namespace, found.pod)
+    except PodtraceError:
+        return
+    if pod is None or pod.deleting or pod.cgroup_uid != found.uid:
+        yield f"pod {found.pod} was deleted while it was traced"
+    elif pod.phase in ENDED_PHASES:
+        yield f"pod {found.pod} ended while it was traced ({pod.reason or pod.phase})"

@@ -26,6 +26,7 @@ from kubectl_podtrace.cluster.transport import (
 from kubectl_podtrace.errors import PermissionDeniedError
 
 _EVENT_LIMIT: Final = "50"
+_REVIEWS_PATH: Final = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
 class Cluster:
@@ -64,6 +65,22 @@ class Cluster:
         except ApiStatusError as refusal:
             raise explain_create(refusal, namespace=namespace) from refusal
         return pod_from_api(raw)
+
+    def check_may_delete(self, namespace: str) -> None:
+        """Raises `PermissionDeniedError` for a user who may not delete pods; a server that does not say is trusted."""
+        attributes = {"namespace": namespace, "verb": "delete", "resource": "pods"}
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": attributes},
+        }
+        try:
+            raw = self._transport.call("POST", _REVIEWS_PATH, body=review)
+        except ApiStatusError:
+            return
+        if (raw.get("status") or {}).get("allowed") is False:
+            why = "the tracer pod would be left behind, so it is not created"
+            raise PermissionDeniedError(verb="delete", resource="pods", namespace=namespace, why=why)
 
     def delete_pod(self, namespace: str, name: str, *, grace_s: int) -> bool:
         """Ask for a pod's end, with that many seconds between SIGTERM and SIGKILL; False when it is gone already."""

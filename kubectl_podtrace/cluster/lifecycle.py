@@ -43,6 +43,9 @@ class PodCluster(Protocol):
     def get_pod(self, namespace: str, name: str) -> Pod | None:
         """The pod, or None."""
 
+    def check_may_delete(self, namespace: str) -> None:
+        """Raises `PermissionDeniedError` for a user who may not delete pods."""
+
     def create_pod(self, namespace: str, manifest: Mapping[str, object]) -> Pod:
         """Create a pod."""
 
@@ -188,6 +191,7 @@ class ClusterSource:
         return self._cluster.node_condition(node)
 
     def _create(self) -> None:
+        self._cluster.check_may_delete(self._namespace)
         self._create_tried = True
         try:
             self._cluster.create_pod(self._namespace, self._manifest)
@@ -234,10 +238,13 @@ class ClusterSource:
         if self._runs:
             return True
         give_up = self._clock.monotonic() + _GONE_WITHIN_S
-        while self.read() is not None:
-            if self._clock.monotonic() > give_up:
-                return False
-            self._clock.pause(_GONE_PAUSE_S)
+        try:
+            while self.read() is not None:
+                if self._clock.monotonic() > give_up:
+                    return False
+                self._clock.pause(_GONE_PAUSE_S)
+        except PodtraceError:
+            return True  # its deletion was accepted; only looking after it is not possible
         return True
 
     def _by_hand(self) -> str:

@@ -19,6 +19,8 @@ SILENCE_S: Final = 5.0
 
 _GIVE_UP_AFTER_S: Final = 120.0
 """Long enough for an API server's restart."""
+_FIRST_LINE_WITHIN_S: Final = 30.0
+"""A tracer's first words come before it has done anything: what is silent for so long is none."""
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 5.0
 _TIMESTAMP: Final = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(Z|[+-]\d\d:\d\d) ")
@@ -120,7 +122,10 @@ class LogFollower:
             if self._since != since:
                 fruitless, progress_at = 0, self._clock.monotonic()
                 continue
-            if self._clock.monotonic() - progress_at > _GIVE_UP_AFTER_S:
+            waited_s = self._clock.monotonic() - progress_at
+            if self._since is None and waited_s > _FIRST_LINE_WITHIN_S - SILENCE_S:
+                return
+            if waited_s > _GIVE_UP_AFTER_S:
                 self._notice("the tracer's log has stopped; the report ends where it did")
                 return
             self._clock.pause(min(_FIRST_PAUSE_S * 2**fruitless, _LONGEST_PAUSE_S))

@@ -28,7 +28,7 @@ _KINDS: Final[dict[str, TargetKind]] = {
     "deployment.apps": "deployment",
     "deployments.apps": "deployment",
 }
-_ENDED_PHASES: Final = ("Succeeded", "Failed")
+ENDED_PHASES: Final = ("Succeeded", "Failed")
 
 
 class PodReader(Protocol):
@@ -154,7 +154,7 @@ def _check_traceable(pod: Pod) -> None:
 
 def _why_not(pod: Pod) -> str | None:
     """Why nothing of a pod could be traced; a crash-looping pod could: its cgroup outlives restarts."""
-    if pod.phase in _ENDED_PHASES:
+    if pod.phase in ENDED_PHASES:
         return f"has ended ({pod.reason or pod.phase})"
     if pod.deleting:
         return "is being deleted"

@@ -28,21 +28,21 @@ PROBES_WITHIN_S: Final = 4.5
 # Each load waits at a pipe: nothing else happens in its container, not even a sleep, until the test says so. What the
 # test itself does goes through a container of its own, because an exec is traced like everything else.
 LOAD: Final = f"""
-dd if=/dev/zero of=/work/in bs={BLOCK_BYTES} count={OPERATIONS} 2>/dev/null
-mkfifo /work/go.load; touch /work/ready.load; read -r _ </work/go.load
-dd if=/work/in of=/work/out bs={BLOCK_BYTES} count={OPERATIONS} conv=fsync 2>/dev/null
+dd if=/dev/zero of=/data/in bs={BLOCK_BYTES} count={OPERATIONS} 2>/dev/null
+mkfifo /data/go.load; touch /data/ready.load; read -r _ </data/go.load
+dd if=/data/in of=/data/out bs={BLOCK_BYTES} count={OPERATIONS} conv=fsync 2>/dev/null
 i=0; while [ $i -lt {REFUSALS} ]; do nc 127.0.0.1 {CLOSED_PORT} </dev/null; i=$((i+1)); done
-mkfifo /work/never; touch /work/done.load; read -r _ </work/never
+mkfifo /data/never; touch /data/done.load; read -r _ </data/never
 """
 SIDE: Final = f"""
-dd if=/dev/zero of=/work/side.in bs={SIDE_BYTES} count={SIDE_OPERATIONS} 2>/dev/null
-mkfifo /work/go.side; touch /work/ready.side; read -r _ </work/go.side
-dd if=/work/side.in of=/work/side.out bs={SIDE_BYTES} count={SIDE_OPERATIONS} 2>/dev/null
-mkfifo /work/never.side; touch /work/done.side; read -r _ </work/never.side
+dd if=/dev/zero of=/data/side.in bs={SIDE_BYTES} count={SIDE_OPERATIONS} 2>/dev/null
+mkfifo /data/go.side; touch /data/ready.side; read -r _ </data/go.side
+dd if=/data/side.in of=/data/side.out bs={SIDE_BYTES} count={SIDE_OPERATIONS} 2>/dev/null
+mkfifo /data/never.side; touch /data/done.side; read -r _ </data/never.side
 """
 GO: Final = """
-for each in load side; do echo >/work/go.$each; done
-while [ ! -e /work/done.load ] || [ ! -e /work/done.side ]; do sleep 0.1; done
+for each in load side; do echo >/data/go.$each; done
+while [ ! -e /data/done.load ] || [ ! -e /data/done.side ]; do sleep 0.1; done
 """
 CRASHING: Final = "cat /etc/passwd >/dev/null; sleep 1; exit 7"
 """Starts again and again; the kubelet's pauses are 10, 20, 40 ... seconds."""
@@ -96,7 +96,7 @@ def shell(name: str, script: str) -> dict[str, Any]:
         "image": SHELL_IMAGE,
         "imagePullPolicy": "IfNotPresent",
         "command": ["sh", "-c", script],
-        "volumeMounts": [{"name": "work", "mountPath": "/work"}],
+        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
     }
 
 
@@ -105,7 +105,7 @@ def running_pod(kubectl: Kubectl, name: str, *containers: dict[str, Any]) -> Ite
     spec = {
         "containers": list(containers),
         "terminationGracePeriodSeconds": 1,
-        "volumes": [{"name": "work", "emptyDir": {}}],
+        "volumes": [{"name": "data", "emptyDir": {}}],
     }
     kubectl.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec})
     try:
@@ -118,7 +118,7 @@ def running_pod(kubectl: Kubectl, name: str, *containers: dict[str, Any]) -> Ite
 def loaded_pod(kubectl: Kubectl, request: pytest.FixtureRequest) -> Iterator[str]:
     """The name of a pod whose containers `load` and `side` do what they are to do when `start_load` says so."""
     name = f"loaded-{abs(hash(request.node.name)) % 10**6}"
-    containers = shell("load", LOAD), shell("side", SIDE), shell("hand", "mkfifo /work/hand; read -r _ </work/hand")
+    containers = shell("load", LOAD), shell("side", SIDE), shell("hand", "mkfifo /data/hand; read -r _ </data/hand")
     with running_pod(kubectl, name, *containers):
         kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=60s")
         kubectl.until(lambda: "ready.load" in (there := listed(kubectl, name)) and "ready.side" in there, "the input")
@@ -126,7 +126,7 @@ def loaded_pod(kubectl: Kubectl, request: pytest.FixtureRequest) -> Iterator[str
 
 
 def listed(kubectl: Kubectl, pod: str) -> list[str]:
-    return kubectl("exec", pod, "-c", "hand", "--", "ls", "/work").split()
+    return kubectl("exec", pod, "-c", "hand", "--", "ls", "/data").split()
 
 
 def do_load(kubectl: Kubectl, pod: str) -> None:
@@ -141,7 +141,7 @@ def assert_exact(report: dict[str, Any]) -> None:
     assert (files["write"]["count"], files["write"]["bytes"]) == (OPERATIONS, OPERATIONS * BLOCK_BYTES)
     assert files["fsync"]["count"] == 1
     by_path = {each["path"]: each["bytes"] for each in files["top_files"]}
-    assert by_path == {"/work/in": OPERATIONS * BLOCK_BYTES, "/work/out": OPERATIONS * BLOCK_BYTES}
+    assert by_path == {"/data/in": OPERATIONS * BLOCK_BYTES, "/data/out": OPERATIONS * BLOCK_BYTES}
     assert (connections["total"], connections["failed"]) == (REFUSALS, REFUSALS)
     assert connections["errors"] == {"ECONNREFUSED": REFUSALS}
     assert_whole(report)
@@ -181,7 +181,7 @@ def test_another_container_has_its_own_exact_numbers(kubectl: Kubectl, loaded_po
     files = report["files"]
     assert (files["read"]["count"], files["read"]["bytes"]) == (SIDE_OPERATIONS, SIDE_OPERATIONS * SIDE_BYTES)
     assert (files["write"]["count"], files["write"]["bytes"]) == (SIDE_OPERATIONS, SIDE_OPERATIONS * SIDE_BYTES)
-    assert {each["path"] for each in files["top_files"]} == {"/work/side.in", "/work/side.out"}
+    assert {each["path"] for each in files["top_files"]} == {"/data/side.in", "/data/side.out"}
     assert report["connections"]["total"] == 0
     assert_whole(report)
 
@@ -197,8 +197,8 @@ def test_all_containers_of_a_pod_add_up(kubectl: Kubectl, loaded_pod: str) -> No
     assert report["files"]["write"]["bytes"] == OPERATIONS * BLOCK_BYTES + SIDE_OPERATIONS * SIDE_BYTES
     assert report["connections"]["errors"] == {"ECONNREFUSED": REFUSALS}
     by_path = {each["path"]: each["bytes"] for each in report["files"]["top_files"]}
-    assert by_path["/work/in"] == by_path["/work/out"] == OPERATIONS * BLOCK_BYTES
-    assert by_path["/work/side.in"] == by_path["/work/side.out"] == SIDE_OPERATIONS * SIDE_BYTES
+    assert by_path["/data/in"] == by_path["/data/out"] == OPERATIONS * BLOCK_BYTES
+    assert by_path["/data/side.in"] == by_path["/data/side.out"] == SIDE_OPERATIONS * SIDE_BYTES
     assert_whole(report)
 
 

@@ -79,6 +79,7 @@ class FakeApi:
     logs: list[list[Step]] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     created: list[dict[str, Any]] = field(default_factory=list)
+    may_delete: bool = True
     stopped: threading.Event = field(default_factory=threading.Event)
     """Set by a delete that leaves the pod its grace period: the tracer gets SIGTERM now."""
     port: int = 0
@@ -137,8 +138,8 @@ class FakeApi:
                 return self._read_pod(namespace, name)
             case "list", "pods":
                 return 200, {"items": [pod for (there, _), pod in self.pods.items() if there == namespace]}
-            case "create", "pods":
-                return self._create_pod(namespace, request.body)
+            case "create", _:
+                return self._create(resource, namespace, request.body)
             case "delete", "pods":
                 return self._delete_pod(namespace, name, request.body)
             case "get", "deployments":
@@ -164,7 +165,9 @@ class FakeApi:
                 self.starts.pop(0)
         return _found(pod, f'pods "{name}" not found')
 
-    def _create_pod(self, namespace: str, manifest: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    def _create(self, resource: str, namespace: str, manifest: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        if resource == REVIEWS:
+            return 201, {"status": {"allowed": self.may_delete}}
         pod = {**manifest, "status": {"phase": "Pending"}}
         pod["metadata"] = {**manifest["metadata"], "uid": "uid-of-tracer"}
         self.pods[namespace, manifest["metadata"]["name"]] = pod
@@ -204,6 +207,7 @@ def tracer_status(state: Mapping[str, Any], phase: str = "Pending") -> dict[str,
     return {"phase": phase, "containerStatuses": [{"name": "tracer", "restartCount": 0, "state": state}]}
 
 
+REVIEWS: Final = "selfsubjectaccessreviews"
 ACCEPTED: Final[dict[str, Any]] = {"phase": "Pending"}
 CREATING: Final = tracer_status({"waiting": {"reason": "ContainerCreating"}})
 RUNNING: Final = tracer_status({"running": {"startedAt": "2026-01-01T00:00:00Z"}}, "Running")
@@ -218,6 +222,8 @@ def stamped(*lines: bytes, second: int = 0) -> bytes:
 def _meaning(request: Request, parts: list[str]) -> tuple[str, str, str, str]:
     """A call's verb, resource, namespace and name: `/api/v1/namespaces/NS/pods/NAME/log` and its like."""
     verbs = {"POST": "create", "DELETE": "delete"}
+    if parts[-1] == REVIEWS:
+        return "create", REVIEWS, "", ""
     if parts[:3] == ["api", "v1", "nodes"]:
         return "get", "nodes", "", parts[3]
     at = parts.index("namespaces")

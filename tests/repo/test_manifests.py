@@ -67,8 +67,7 @@ def test_the_cluster_role_grants_what_a_trace_needs_and_nothing_else(root: Path)
     assert granted == {
         "pods": {"get", "list", "create", "delete"},
         "pods/log": {"get"},
-        "deployments": {"get", "list"},
-        "replicasets": {"get", "list"},
+        "deployments": {"get"},
         "events": {"list"},
         "nodes": {"get"},
     }

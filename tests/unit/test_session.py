@@ -80,7 +80,7 @@ def test_a_refusal_is_an_error_in_the_tracer_s_words() -> None:
 
 @pytest.mark.parametrize(
     ("records", "said"),
-    [((), "without a word"), ((b"cat: no such file",), "none of its 1 lines"), ((header(0),), "before its probes")],
+    [((), "said nothing"), ((b"cat: no such file",), "none of its 1 lines"), ((header(0),), "before its probes")],
 )
 def test_a_stream_with_nothing_to_report_is_an_error(records: tuple[Record | bytes, ...], said: str) -> None:
     with pytest.raises(TracerStartError, match=said):

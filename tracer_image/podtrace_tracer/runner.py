@@ -54,6 +54,8 @@ class Runner:
         try:
             scopes = Scopes(programs, target)
             self._emitter.emit_all(scopes.records())
+            if self._stop.reason:
+                return
             self._attach(programs)
             release_compiler()
             self._meet_existing(programs, scopes, target)
