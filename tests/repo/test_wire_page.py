@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kubectl_podtrace.wire.records import MAX_LINE, MAX_TEXT, type_of_kind
+from podtrace_tracer.event_room import EVENT_BYTES_PER_S
 
 
 @pytest.fixture(scope="module")
@@ -42,3 +43,4 @@ def test_the_page_s_limits_are_those_of_the_wire(root: Path) -> None:
     text = (root / "docs/wire.md").read_text()
     assert f"at most {MAX_LINE:,} bytes" in text
     assert f"at most {MAX_TEXT:,} bytes" in text
+    assert f"limited to {EVENT_BYTES_PER_S // 1024} KiB a second" in text
