@@ -47,7 +47,7 @@ LOST: Final[tuple[tuple[str, str], ...]] = (
 )
 """What `lose()` counts: name in C, and what it is in words."""
 
-TAILS: Final = ("sys_exit", "register", "paths")
+TAILS: Final = ("sys_exit", "register", "messages_exit", "multiple_exit", "other_exit", "paths")
 """Programs that are called at the end of another one, in the order of their place in the map `tails`."""
 
 # Timed operations first: the histograms' table has a row for these only.
@@ -128,6 +128,7 @@ def defines(request: TraceRequest, scope: ScopeMatch, btf: Btf) -> dict[str, int
     values |= {f"CLASS_{name}": syscalls.class_number(name) for name in syscalls.CLASSES}
     values["CLASS_FIRST_ON_SOCKETS"] = syscalls.class_number(syscalls.FIRST_ON_SOCKETS)
     values["CLASS_LAST_ON_SOCKETS"] = syscalls.class_number(syscalls.LAST_ON_SOCKETS)
+    values["CLASS_LAST_PLAIN"] = syscalls.class_number(syscalls.LAST_PLAIN)
     values["CLASS_LAST_TRANSFER"] = syscalls.class_number(syscalls.LAST_TRANSFER)
     values["CLASS_NAMES_FROM"] = syscalls.class_number(syscalls.FIRST_WITHOUT_DESCRIPTOR)
     values |= {f"TOPIC_{topic.upper()}": 1 for topic in request.topics}

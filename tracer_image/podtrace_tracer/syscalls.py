@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 CLASSES: Final = (
-    "READ", "WRITE", "SEND", "SENDMMSG", "RECVFROM", "RECVMSG", "RECVMMSG", "SENDFILE", "COPY", "FSYNC",
+    "FSYNC", "READ", "WRITE", "SEND", "RECVFROM", "RECVMSG", "SENDMMSG", "RECVMMSG", "SENDFILE", "COPY",
     "CONNECT",
     "ACCEPT", "CLOSE", "EXEC", "EXECAT", "OPEN", "OPENAT", "UNLINK", "UNLINKAT", "RENAME", "RENAMEAT",
 )  # fmt: skip
-"""In the order of their numbers, which start at 1: transfers, then the others whose first argument is a descriptor."""
+"""In the order of their numbers, which start at 1: plain transfers, other transfers, then the rest, of which those from
+`FIRST_WITHOUT_DESCRIPTOR` on do not have a descriptor as their first argument that is of interest."""
 FIRST_ON_SOCKETS, LAST_ON_SOCKETS = "SEND", "RECVMMSG"
-LAST_TRANSFER: Final = "FSYNC"
+LAST_PLAIN, LAST_TRANSFER = "RECVMSG", "COPY"
 FIRST_WITHOUT_DESCRIPTOR: Final = "ACCEPT"
 
 NUMBERS: Final = 512

@@ -64,19 +64,20 @@ static __always_inline void path_wanted(const struct file_key *key, struct file 
 	work->paths++;
 }
 
+/* One path; the other one, if there are two, by calling itself. */
 PROBE(paths)
 {
 	struct tail_work *work = current_tail_work();
-	if (!work)
+	if (!work || !work->paths)
 		return 0;
-	for (u32 i = 0; i < 2; i++) {
-		if (i >= work->paths)
-			break;
-		struct file_key key = work->keys[i];
-		struct file_counters *counters = files.lookup(&key);
-		if (counters && path_send(&key, (struct file *)work->files[i]))
-			counters->named = 1;
-	}
+	work->paths--;
+	u32 place = work->paths & 1;
+	struct file_key key = work->keys[place];
+	struct file_counters *counters = files.lookup(&key);
+	if (counters && path_send(&key, (struct file *)work->files[place]))
+		counters->named = 1;
+	if (work->paths)
+		tails.call(ctx, TAIL_PATHS);
 	return 0;
 }
 

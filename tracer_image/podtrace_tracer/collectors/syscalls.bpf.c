@@ -36,6 +36,7 @@ PROBE(sys_enter)
 struct finished {
 	struct process *process;
 	struct pt_regs *regs;
+	struct call *call;
 	struct file *file;
 	u32 scope;
 	u32 class;
@@ -56,8 +57,8 @@ static __always_inline void transfer_done(const struct finished *finished, struc
 	if (type == TYPE_REGULAR) {
 		u32 operation = writes ? OP_FILES_WRITE : OP_FILES_READ;
 		done->threshold = FS_THRESHOLD_NS;
-		file_done(class == CLASS_FSYNC ? OP_FILES_FSYNC : operation, finished->scope,
-			  finished->process, file, done);
+		file_done(class == CLASS_FSYNC ? OP_FILES_FSYNC : operation, finished->scope, finished->process, file,
+			  done);
 	}
 #endif
 #ifdef TOPIC_TCP
@@ -70,31 +71,160 @@ static __always_inline void transfer_done(const struct finished *finished, struc
 #endif
 }
 
-/* sendmmsg and recvmmsg return messages; the bytes stand in the caller's array of struct mmsghdr. */
-static __always_inline void fill_messages(struct pt_regs *regs, struct done *done)
+/* Is it a look at data that stays in the socket? */
+static __always_inline int is_peek(const struct finished *finished)
 {
-	const char *vector = (const char *)SYSCALL_ARG1(regs);
-	u64 bytes = 0, count = done->result > 0 ? done->result : 0;
-	FORGET(count);
-	for (u64 i = 0; i < MAX_MESSAGES; i++) {
-		u32 length = 0;
-		if (i >= count)
-			break;
-		bpf_probe_read_user(&length, sizeof(length), vector + i * 64 + 56);
-		bytes += length;
-	}
-	FORGET(bytes);
-	done->bytes = bytes;
-	done->messages = done->result > 0 ? done->result : 0;
+	if (finished->class == CLASS_RECVMSG)
+		return SYSCALL_ARG2(finished->regs) & MSG_PEEK_FLAG;
+	if (finished->class == CLASS_RECVFROM || finished->class == CLASS_RECVMMSG)
+		return SYSCALL_ARG3(finished->regs) & MSG_PEEK_FLAG;
+	return 0;
 }
 
-/* Is it a look at data that stays in the socket? */
-static __always_inline int is_peek(u32 class, struct pt_regs *regs)
+static __always_inline u32 class_of_exit(struct call *call, struct pt_regs *regs)
 {
-	if (class == CLASS_RECVMSG)
-		return SYSCALL_ARG2(regs) & MSG_PEEK_FLAG;
-	if (class == CLASS_RECVFROM || class == CLASS_RECVMMSG)
-		return SYSCALL_ARG3(regs) & MSG_PEEK_FLAG;
+	if (call)
+		return call->class;
+	/* Its beginning was not seen, or its slot was taken: it counts all the same, without a latency. */
+	if (!current_in_scope())
+		return 0;
+	u32 number = SYSCALL_NUMBER(regs);
+	u32 *found = number < SYSCALL_NUMBERS ? syscall_classes.lookup(&number) : 0;
+	if (!found || !*found)
+		return 0;
+	if (IS_32BIT_CALL(regs)) {
+		/* Numbers of 32-bit programs mean other calls. */
+		lose(LOST_32BIT);
+		return 0;
+	}
+	return *found;
+}
+
+/* Fills in what all ends of system calls share; 0 if the call is none of ours. */
+static __always_inline int finish(struct bpf_raw_tracepoint_args *ctx, struct tail_work *work, u64 now,
+				  struct finished *finished, struct done *done)
+{
+	finished->regs = (struct pt_regs *)ctx->args[0];
+	finished->call = current_call();
+	finished->class = class_of_exit(finished->call, finished->regs);
+	if (!finished->class || !tracing())
+		return 0;
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	finished->process = processes.lookup(&tgid);
+	finished->scope = finished->process ? finished->process->scope : work->scope;
+	if (finished->call)
+		finished->file = finished->call->file;
+	else if (finished->class < CLASS_NAMES_FROM)
+		finished->file = file_of(SYSCALL_ARG0(finished->regs));
+	done->result = ctx->args[1];
+	done->now = now;
+	done->start = finished->call ? finished->call->start : 0;
+	return 1;
+}
+
+static __always_inline void forget_call(struct call *call)
+{
+	if (call)
+		call->flags = 0;
+}
+
+PROBE(register)
+{
+	struct tail_work *work = current_tail_work();
+	if (!current_process() && work) {
+		/* The table is full: the operation counts for its scope, and for no process. */
+		work->unregistered = bpf_get_current_pid_tgid() >> 32;
+		work->scope = task_scope(CURRENT_TASK);
+	}
+	tails.call(ctx, TAIL_SYS_EXIT);
+	return 0;
+}
+
+PROBE(sys_exit)
+{
+	u64 now = bpf_ktime_get_ns();
+	struct finished finished = {};
+	struct done done = {};
+	struct tail_work *work = current_tail_work();
+	if (!work)
+		return 0;
+	if (!finish(ctx, work, now, &finished, &done)) {
+		forget_call(finished.call);
+		return 0;
+	}
+	if (!finished.process && work->unregistered != (u32)(bpf_get_current_pid_tgid() >> 32))
+		tails.call(ctx, TAIL_REGISTER);
+	work->paths = 0;
+	work->ends_done = 0;
+	work->now = now;
+	if (finished.class > CLASS_LAST_TRANSFER)
+		tails.call(ctx, TAIL_OTHER_EXIT);
+	if (finished.class == CLASS_SENDMMSG || finished.class == CLASS_RECVMMSG)
+		tails.call(ctx, TAIL_MESSAGES_EXIT);
+	if (finished.class > CLASS_LAST_PLAIN)
+		tails.call(ctx, TAIL_MULTIPLE_EXIT);
+	forget_call(finished.call);
+	if (finished.class == CLASS_FSYNC || !is_peek(&finished)) {
+		done.bytes = done.result > 0 && finished.class != CLASS_FSYNC ? done.result : 0;
+		transfer_done(&finished, finished.file, finished.class == CLASS_WRITE || finished.class == CLASS_SEND,
+			      &done);
+	}
+	if (work->paths)
+		tails.call(ctx, TAIL_PATHS);
+	return 0;
+}
+
+/* sendmmsg and recvmmsg return messages; the bytes stand in the caller's array of struct mmsghdr. */
+PROBE(messages_exit)
+{
+	struct tail_work *work = current_tail_work();
+	struct pt_regs *regs = (struct pt_regs *)ctx->args[0];
+	const char *vector = (const char *)SYSCALL_ARG1(regs);
+	u64 bytes = 0, i = 0, count = (s64)ctx->args[1] > 0 ? ctx->args[1] : 0;
+	if (!work)
+		return 0;
+	work->messages = count;
+	/* The loop tests at its end: 5.10's verifier takes a way back only from a conditional jump. */
+	if (count)
+		do {
+			u32 length = 0;
+			bpf_probe_read_user(&length, sizeof(length), vector + i * 64 + 56);
+			bytes += length;
+		} while (++i < MAX_MESSAGES && i < count);
+	work->bytes = bytes;
+	tails.call(ctx, TAIL_MULTIPLE_EXIT);
+	return 0;
+}
+
+/* Several messages, or one of two ends: sendfile, copy_file_range and splice count at each that is a file or a TCP socket.
+ * The second end is counted by calling itself, which leaves the verifier half as deep a program. */
+PROBE(multiple_exit)
+{
+	struct finished finished = {};
+	struct done done = {};
+	struct tail_work *work = current_tail_work();
+	if (!work || !finish(ctx, work, work->now, &finished, &done))
+		return 0;
+	u32 class = finished.class, has_two_ends = class == CLASS_SENDFILE || class == CLASS_COPY;
+	u32 writes = class == CLASS_SENDMMSG || class == CLASS_SENDFILE;
+	done.bytes = done.result > 0 ? done.result : 0;
+	if (!has_two_ends) {
+		done.bytes = work->bytes;
+		done.messages = work->messages;
+	}
+	if (work->ends_done) {
+		writes = !writes;
+		finished.file =
+			file_of(class == CLASS_SENDFILE ? SYSCALL_ARG1(finished.regs) : SYSCALL_ARG2(finished.regs));
+	}
+	if (!is_peek(&finished))
+		transfer_done(&finished, finished.file, writes, &done);
+	work->ends_done++;
+	if (has_two_ends && work->ends_done < 2)
+		tails.call(ctx, TAIL_MULTIPLE_EXIT);
+	forget_call(finished.call);
+	if (work->paths)
+		tails.call(ctx, TAIL_PATHS);
 	return 0;
 }
 
@@ -140,37 +270,9 @@ static __always_inline void names_done(const struct finished *finished, struct d
 }
 #endif
 
-/* sendfile, copy_file_range and splice have two ends, both of which count where they are files or TCP sockets. The loop is
- * there so that the code for one end stands once in the program. */
-static __always_inline void transfers_done(struct finished *finished, struct done *done)
-{
-	u32 class = finished->class, ends = 1;
-	struct pt_regs *regs = finished->regs;
-	struct file *file = finished->file;
-	done->bytes = done->result > 0 && class != CLASS_FSYNC ? done->result : 0;
-	if (is_peek(class, regs))
-		return;
-	if (class == CLASS_SENDMMSG || class == CLASS_RECVMMSG)
-		fill_messages(regs, done);
-	u32 writes = class == CLASS_WRITE || class == CLASS_SEND || class == CLASS_SENDMMSG || class == CLASS_SENDFILE;
-	if (class == CLASS_SENDFILE || class == CLASS_COPY)
-		ends = 2;
-	for (u32 end = 0; end < ends && end < 2; end++) {
-		transfer_done(finished, file, writes, done);
-		writes = !writes;
-		if (end == 0 && ends == 2)
-			file = file_of(class == CLASS_SENDFILE ? SYSCALL_ARG1(regs) : SYSCALL_ARG2(regs));
-	}
-}
-
-static __always_inline void call_done(struct finished *finished, struct call *call, struct done *done)
+static __always_inline void other_done(struct finished *finished, struct done *done)
 {
 	u32 class = finished->class;
-	finished->file = call ? call->file : 0;
-	if (!call && class < CLASS_NAMES_FROM)
-		finished->file = file_of(SYSCALL_ARG0(finished->regs));
-	if (class <= CLASS_LAST_TRANSFER)
-		return transfers_done(finished, done);
 #ifdef TOPIC_DESCRIPTORS
 	if (class == CLASS_CLOSE) {
 		struct done plain = {.result = done->result, .threshold = NO_THRESHOLD};
@@ -184,8 +286,11 @@ static __always_inline void call_done(struct finished *finished, struct call *ca
 		return accept_done(finished->scope, finished->process, done);
 #endif
 #ifdef TOPIC_CONNECTIONS
-	if (class == CLASS_CONNECT && call)
-		return connect_done(finished->scope, finished->process, call, finished->regs, done);
+	if (class == CLASS_CONNECT) {
+		if (finished->call)
+			connect_done(finished->scope, finished->process, finished->call, finished->regs, done);
+		return;
+	}
 #endif
 #ifdef TOPIC_PROCESSES
 	if ((class == CLASS_EXEC || class == CLASS_EXECAT) && done->result < 0)
@@ -196,61 +301,16 @@ static __always_inline void call_done(struct finished *finished, struct call *ca
 #endif
 }
 
-static __always_inline u32 class_of_exit(struct call *call, struct pt_regs *regs)
+PROBE(other_exit)
 {
-	if (call)
-		return call->class;
-	/* Its beginning was not seen, or its slot was taken: it counts all the same, without a latency. */
-	if (!current_in_scope())
-		return 0;
-	u32 number = SYSCALL_NUMBER(regs);
-	u32 *found = number < SYSCALL_NUMBERS ? syscall_classes.lookup(&number) : 0;
-	if (!found || !*found)
-		return 0;
-	if (IS_32BIT_CALL(regs)) {
-		/* Numbers of 32-bit programs mean other calls. */
-		lose(LOST_32BIT);
-		return 0;
-	}
-	return *found;
-}
-
-PROBE(register)
-{
+	struct finished finished = {};
+	struct done done = {};
 	struct tail_work *work = current_tail_work();
-	if (!current_process() && work) {
-		/* The table is full: the operation counts for its scope, and for no process. */
-		work->unregistered = bpf_get_current_pid_tgid() >> 32;
-		work->scope = task_scope(CURRENT_TASK);
-	}
-	tails.call(ctx, TAIL_SYS_EXIT);
-	return 0;
-}
-
-PROBE(sys_exit)
-{
-	u64 now = bpf_ktime_get_ns();
-	struct call *call = current_call();
-	struct finished finished = {.regs = (struct pt_regs *)ctx->args[0]};
-	struct tail_work *work = current_tail_work();
-	finished.class = class_of_exit(call, finished.regs);
-	if (!finished.class || !work || !tracing())
-		goto out;
-	u32 tgid = bpf_get_current_pid_tgid() >> 32;
-	finished.process = processes.lookup(&tgid);
-	if (!finished.process && work->unregistered != tgid)
-		tails.call(ctx, TAIL_REGISTER);
-	struct done done = {.result = ctx->args[1], .now = now, .start = call ? call->start : 0};
-	finished.scope = finished.process ? finished.process->scope : work->scope;
-	work->paths = 0;
-	call_done(&finished, call, &done);
-	if (call)
-		call->flags = 0;
+	if (!work || !finish(ctx, work, work->now, &finished, &done))
+		return 0;
+	other_done(&finished, &done);
+	forget_call(finished.call);
 	if (work->paths)
 		tails.call(ctx, TAIL_PATHS);
-	return 0;
-out:
-	if (call)
-		call->flags = 0;
 	return 0;
 }

@@ -39,14 +39,17 @@ static __always_inline struct call *current_call(void)
 }
 
 /* What the end of a system call leaves to programs of their own, so that the verifier need not check it on every way through
- * the first: bringing a process to book, and the walk up a path. */
+ * the first: bringing a process to book, the calls that are not a plain transfer, and the walk up a path. */
 BPF_PROG_ARRAY(tails, TAILS);
 
 struct tail_work {
+	u64 now;
+	u64 bytes;
+	u64 messages;
 	u32 unregistered;
 	u32 scope;
 	u32 paths;
-	u32 unused;
+	u32 ends_done;
 	struct file_key keys[2];
 	u64 files[2];
 };
