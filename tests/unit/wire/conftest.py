@@ -9,5 +9,5 @@ from __future__ import annotations
 from hypothesis import settings
 
 # A busy machine is no failure: pytest-timeout watches over the whole test.
-settings.register_profile("wire", deadline=None, max_examples=60)
+settings.register_profile("wire", deadline=None, max_examples=40)
 settings.load_profile("wire")
