@@ -190,6 +190,8 @@ PROBE(messages_exit)
 			u32 length = 0;
 			bpf_probe_read_user(&length, sizeof(length), vector + i * 64 + 56);
 			bytes += length;
+			/* clang must not turn the two tests into one that says no bound. */
+			asm volatile("" : "+r"(i));
 		} while (++i < MAX_MESSAGES && i < count);
 	work->bytes = bytes;
 	tails.call(ctx, TAIL_MULTIPLE_EXIT);
