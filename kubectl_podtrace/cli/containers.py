@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable
 from typing import Final, Protocol
 
-from kubectl_podtrace.cluster.pods import Pod
+from kubectl_podtrace.cluster.pods import Container, Pod
 from kubectl_podtrace.cluster.target import ENDED_PHASES, Target
 from kubectl_podtrace.errors import PodtraceError
 from kubectl_podtrace.report.build import TargetInfo
@@ -32,7 +32,8 @@ class Containers:
         self._cluster = cluster
         self._narrowed = narrowed
         self._clock = clock
-        self._names = {each.container_id: each.name for each in found.containers if each.container_id}
+        self._names: dict[str, str] = {}
+        self._learn(found.containers)
         self._tries: dict[str, int] = {}
         self._next_look = 0.0
 
@@ -61,18 +62,23 @@ class Containers:
             pod = self._cluster.get_pod(self._found.namespace, self._found.pod)
         except PodtraceError:
             return
-        for container in () if pod is None else pod.containers:
-            if container.container_id:
-                self._names[container.container_id] = container.name
+        if pod is not None:
+            self._learn(pod.containers)
 
+    def look_last(self) -> str:
+        """Learn what is to be known at the trace's end; says what became of the pod, if it is not as it was."""
+        pod_name = self._found.pod
+        try:
+            pod = self._cluster.get_pod(self._found.namespace, pod_name)
+        except PodtraceError:
+            return ""
+        if pod is None or pod.deleting or pod.cgroup_uid != self._found.uid:
+            return f"pod {pod_name} was deleted while it was traced"
+        self._learn(pod.containers)
+        return f"pod {pod_name} ended while it was traced ({pod.phase})" if pod.phase in ENDED_PHASES else ""
 
-def end_of(found: Target, cluster: PodReader) -> Iterator[str]:
-    """What has become of the pod by the end of its trace, if that explains why there is not more to report."""
-    try:
-        pod = cluster.get_pod(found.namespace, found.pod)
-    except PodtraceError:
-        return
-    if pod is None or pod.deleting or pod.cgroup_uid != found.uid:
-        yield f"pod {found.pod} was deleted while it was traced"
-    elif pod.phase in ENDED_PHASES:
-        yield f"pod {found.pod} ended while it was traced ({pod.reason or pod.phase})"
+    def _learn(self, containers: Iterable[Container]) -> None:
+        for container in containers:
+            for known in (container.previous_id, container.container_id):
+                if known:
+                    self._names[known] = container.name

@@ -132,7 +132,7 @@ def _print_pod(pod: TracerPodSpec) -> int:
 
 
 def _trace(cluster: Cluster, found: Target, pod: TracerPodSpec, options: TraceOptions, *, narrowed: bool) -> int:
-    from kubectl_podtrace.cli.containers import Containers, end_of
+    from kubectl_podtrace.cli.containers import Containers
     from kubectl_podtrace.cli.run import Run
     from kubectl_podtrace.cluster.lifecycle import ClusterSource
     from kubectl_podtrace.cluster.tracer_pod import build
@@ -149,8 +149,10 @@ def _trace(cluster: Cluster, found: Target, pod: TracerPodSpec, options: TraceOp
     with run.stoppable():
         with closing(ClusterSource(cluster=cluster, manifest=build(pod), observer=_Observer(run))) as source:
             run.follow(source, on_scopes=on_scopes)
-        for notice in end_of(found, cluster):
-            run.notice(notice)
+        last_words = containers.look_last()
+        run.target = containers.target_info
+        if last_words:
+            run.notice(last_words)
         run.report()
     return 0
 

@@ -41,12 +41,13 @@ ContainerState = Waiting | Running | Terminated
 
 @dataclass(frozen=True, kw_only=True)
 class Container:
-    """One container of a pod; `container_id` has no runtime prefix and is empty before the first start."""
+    """One container of a pod; ids have no runtime prefix, and are empty before the first start (or restart)."""
 
     name: str
     kind: ContainerKind = "app"
     image: str = ""
     container_id: str = ""
+    previous_id: str = ""
     state: ContainerState = Waiting()
     restart_count: int = 0
     reported: bool = False
@@ -157,11 +158,16 @@ def _container(spec: Mapping[str, Any], status: Mapping[str, Any] | None, kind: 
         name=str(spec.get("name") or ""),
         kind=kind,
         image=str(spec.get("image") or ""),
-        container_id=str(known.get("containerID") or "").rpartition("://")[2],
+        container_id=_id(known),
+        previous_id=_id(_section(_section(known, "lastState"), "terminated")),
         state=_state(_section(known, "state")),
         restart_count=int(known.get("restartCount") or 0),
         reported=status is not None,
     )
+
+
+def _id(raw: Mapping[str, Any]) -> str:
+    return str(raw.get("containerID") or "").rpartition("://")[2]
 
 
 def _state(raw: Mapping[str, Any]) -> ContainerState:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+import pytest
+
 from kubectl_podtrace.cli.containers import Containers
 from kubectl_podtrace.cluster.pods import Container, Pod, pod_from_api
 from kubectl_podtrace.cluster.target import Target
@@ -44,7 +46,9 @@ class Cluster:
 
 
 def restarted(container_id: str) -> Pod:
-    return replace(pod_from_api({}), containers=(Container(name="app", container_id=container_id),))
+    return replace(
+        pod_from_api({"metadata": {"uid": "u"}}), containers=(Container(name="app", container_id=container_id),)
+    )
 
 
 def names(containers: Containers) -> dict[str, str]:
@@ -86,3 +90,47 @@ def test_a_cluster_that_does_not_answer_costs_a_name_and_not_the_trace() -> None
     cluster.broken, cluster.pod, cluster.now = False, None, 10.0
     containers.look_up(scopes("second"))
     assert "second" not in names(containers)
+
+
+def test_at_the_end_the_names_of_the_last_two_runs_are_learnt() -> None:
+    pod = pod_from_api(
+        {
+            "metadata": {"uid": "u"},
+            "spec": {"containers": [{"name": "app"}]},
+            "status": {
+                "containerStatuses": [
+                    {
+                        "name": "app",
+                        "containerID": "containerd://third",
+                        "lastState": {"terminated": {"containerID": "containerd://second"}},
+                    }
+                ]
+            },
+        }
+    )
+    cluster = Cluster(pod=pod)
+    containers = Containers(found=FOUND, cluster=cluster, narrowed=True, clock=cluster.clock)
+    assert containers.look_last() == ""
+    assert names(containers) == {"first": "app", "second": "app", "third": "app", "other": "side"}
+
+
+@pytest.mark.parametrize(
+    ("pod", "words"),
+    [
+        (None, "pod api-0 was deleted while it was traced"),
+        (pod_from_api({"metadata": {"uid": "another"}}), "pod api-0 was deleted while it was traced"),
+        (
+            pod_from_api({"metadata": {"uid": "u", "deletionTimestamp": "2026-01-01T00:00:00Z"}}),
+            "pod api-0 was deleted while it was traced",
+        ),
+        (
+            pod_from_api({"metadata": {"uid": "u"}, "status": {"phase": "Failed"}}),
+            "pod api-0 ended while it was traced (Failed)",
+        ),
+        (pod_from_api({"metadata": {"uid": "u"}, "status": {"phase": "Running"}}), ""),
+    ],
+)
+def test_at_the_end_it_is_told_what_became_of_the_pod(pod: Pod | None, words: str) -> None:
+    cluster = Cluster(pod=pod)
+    containers = Containers(found=FOUND, cluster=cluster, narrowed=True, clock=cluster.clock)
+    assert containers.look_last() == words
