@@ -135,15 +135,7 @@ def _build(
     is_window: bool = False,
 ) -> Report:
     scopes = selected_scopes(fold, target)
-    selection = select(
-        state,
-        scopes,
-        start_ns=start_ns,
-        end_ns=end_ns if fold.started_ns else start_ns,
-        existing=fold.existing,
-        series={name: tuple(fold.series(name, scopes)) for name in SERIES_OPERATIONS},
-        is_window=is_window,
-    )
+    selection = _selection(fold, state, start_ns, end_ns, scopes, is_window=is_window)
     measured, settings = _measured_topics(fold, options), _settings(fold, options)
     tcp_section = tcp(selection, rtt_threshold_ns=settings.rtt_threshold_ns) if "tcp" in measured else None
     connection_section = connections(selection) if "connections" in measured else None
@@ -180,6 +172,20 @@ def _build(
         notices=(*client.notices, *_notices(fold), *_unknown_containers(fold, state, target)),
         trust=trust_section,
         cost=_cost(fold),
+    )
+
+
+def _selection(
+    fold: Fold, state: State, start_ns: int, end_ns: int, scopes: frozenset[int] | None, *, is_window: bool
+) -> Selection:
+    return select(
+        state,
+        scopes,
+        start_ns=start_ns,
+        end_ns=end_ns if fold.started_ns else start_ns,
+        existing=fold.existing,
+        series={name: tuple(fold.series(name, scopes)) for name in SERIES_OPERATIONS},
+        is_window=is_window,
     )
 
 

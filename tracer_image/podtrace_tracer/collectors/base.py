@@ -14,10 +14,11 @@ HEADERS: Final = (
     "include/events.bpf.h",
     "include/syscalls.bpf.h",
     "include/descriptor.bpf.h",
+    "include/finish.bpf.h",
 )
 """In the order in which they build on each other."""
 
-LAST_SOURCES: Final = ("collectors/processes.bpf.c", "collectors/syscalls.bpf.c")
+LAST_SOURCES: Final = ("collectors/processes.bpf.c", "collectors/transfers.bpf.c", "collectors/syscalls.bpf.c")
 """Behind the topics' own: the system call programs call all of them."""
 
 PROBES: Final = (

@@ -89,6 +89,7 @@ PROBE(sched_process_exec)
 {
 	if (!current_in_scope())
 		return 0;
+	forget_thread(ctx->args[1]); /* A thread that is not the leader takes the leader's id here. */
 	struct process *process = current_process();
 	if (!process)
 		return 0;
@@ -139,12 +140,8 @@ PROBE(sched_process_exit)
 	u64 ids = bpf_get_current_pid_tgid();
 	u32 tid = ids, tgid = ids >> 32;
 	int inside = current_in_scope();
-	if (inside) {
-		/* The thread may have been killed inside a call; its id must not be found with it by the next one. */
-		struct call *call = call_slot(tid);
-		if (call && call->tid == tid)
-			call->flags = 0;
-	}
+	if (inside)
+		forget_thread(tid);
 	struct signal_struct *signal = READ(CURRENT_TASK, signal);
 	if (READ(signal, live.counter))
 		return 0;

@@ -38,6 +38,14 @@ static __always_inline struct call *current_call(void)
 	return call;
 }
 
+/* A thread that is killed inside a call never returns from it: the next one with its id must not be found in it. */
+static __always_inline void forget_thread(u32 tid)
+{
+	struct call *call = call_slot(tid);
+	if (call && call->tid == tid)
+		call->flags = 0;
+}
+
 /* What the end of a system call leaves to programs of their own, so that the verifier need not check it on every way through
  * the first: bringing a process to book, the calls that are not a plain transfer, and the walk up a path. */
 BPF_PROG_ARRAY(tails, TAILS);

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Calls that move data: the same ones do it for files and for sockets. */
+
+/* One transfer through a file or a socket, in one direction; an fsync is one too. */
+static __always_inline void transfer_done(const struct finished *finished, struct file *file, u32 writes,
+					  struct done *done)
+{
+	u32 class = finished->class;
+	u16 type = 0;
+	/* Calls that exist for sockets only need not ask. */
+	if (class >= CLASS_FIRST_ON_SOCKETS && class <= CLASS_LAST_ON_SOCKETS)
+		type = file && done->result != -ERROR_NOT_SOCKET ? TYPE_SOCKET : 0;
+	else if (file)
+		type = type_of(file);
+#ifdef TOPIC_FILES
+	if (type == TYPE_REGULAR) {
+		u32 operation = writes ? OP_FILES_WRITE : OP_FILES_READ;
+		done->threshold = FS_THRESHOLD_NS;
+		file_done(class == CLASS_FSYNC ? OP_FILES_FSYNC : operation, finished->scope, finished->process, file,
+			  done);
+	}
+#endif
+#ifdef TOPIC_TCP
+	if (type == TYPE_SOCKET && class != CLASS_FSYNC) {
+		struct sock *sk = tcp_socket_of(file);
+		done->threshold = NO_THRESHOLD;
+		if (sk)
+			tcp_done(writes ? OP_TCP_SEND : OP_TCP_RECEIVE, finished->scope, finished->process, sk, done);
+	}
+#endif
+}
+
+/* Is it a look at data that stays in the socket? */
+static __always_inline int is_peek(const struct finished *finished)
+{
+	if (finished->class == CLASS_RECVMSG)
+		return SYSCALL_ARG2(finished->regs) & MSG_PEEK_FLAG;
+	if (finished->class == CLASS_RECVFROM || finished->class == CLASS_RECVMMSG)
+		return SYSCALL_ARG3(finished->regs) & MSG_PEEK_FLAG;
+	return 0;
+}
+
+/* sendmmsg and recvmmsg return messages; the bytes stand in the caller's array of struct mmsghdr. */
+PROBE(messages_exit)
+{
+	struct tail_work *work = current_tail_work();
+	struct pt_regs *regs = (struct pt_regs *)ctx->args[0];
+	const char *vector = (const char *)SYSCALL_ARG1(regs);
+	u64 bytes = 0, i = 0, count = (s64)ctx->args[1] > 0 ? ctx->args[1] : 0;
+	if (!work)
+		return 0;
+	work->messages = count;
+	/* The loop tests at its end: 5.10's verifier takes a way back only from a conditional jump. */
+	if (count)
+		do {
+			u32 length = 0;
+			bpf_probe_read_user(&length, sizeof(length), vector + i * 64 + 56);
+			bytes += length;
+			/* clang must not turn the two tests into one that says no bound. */
+			asm volatile("" : "+r"(i));
+		} while (++i < MAX_MESSAGES && i < count);
+	work->bytes = bytes;
+	tails.call(ctx, TAIL_MULTIPLE_EXIT);
+	return 0;
+}
+
+/* Several messages, or one of two ends: sendfile, copy_file_range and splice count at each that is a file or a TCP socket.
+ * The second end is counted by calling itself, which leaves the verifier half as deep a program. */
+PROBE(multiple_exit)
+{
+	struct finished finished = {};
+	struct done done = {};
+	struct tail_work *work = current_tail_work();
+	if (!work || !finish(ctx, work, work->now, &finished, &done))
+		return 0;
+	u32 class = finished.class, has_two_ends = class == CLASS_SENDFILE || class == CLASS_COPY;
+	u32 writes = class == CLASS_SENDMMSG || class == CLASS_SENDFILE;
+	done.bytes = done.result > 0 ? done.result : 0;
+	if (!has_two_ends) {
+		done.bytes = work->bytes;
+		done.messages = work->messages;
+	}
+	if (work->ends_done) {
+		writes = !writes;
+		finished.file =
+			file_of(class == CLASS_SENDFILE ? SYSCALL_ARG1(finished.regs) : SYSCALL_ARG2(finished.regs));
+	}
+	if (!is_peek(&finished))
+		transfer_done(&finished, finished.file, writes, &done);
+	work->ends_done++;
+	if (has_two_ends && work->ends_done < 2)
+		tails.call(ctx, TAIL_MULTIPLE_EXIT);
+	forget_call(finished.call);
+	if (work->paths)
+		tails.call(ctx, TAIL_PATHS);
+	return 0;
+}
