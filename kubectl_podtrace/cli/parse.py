@@ -134,7 +134,7 @@ def parse_output(export: str | None, output: str | None) -> Output:
     by_suffix = _SUFFIXES.get(path.suffix.lower())
     if by_suffix is None:
         raise UsageError(f'"{output}" does not say what to write: {_what_ends(path)}', _EXPORT_HINT)
-    return Output(format=_agreed(exported, by_suffix, output), path=_writable(path))
+    return Output(format=_agreed(exported, by_suffix, output), path=path)
 
 
 def _exported(export: str) -> Format:
@@ -152,12 +152,3 @@ def _agreed(exported: Format | None, named: Format, output: str) -> Format:
     if exported not in {None, named}:
         raise UsageError(f'--export and -o "{output}" ask for two formats', "give one of them")
     return named
-
-
-def _writable(path: Path) -> Path:
-    """Found out before a trace of minutes, not after it."""
-    if path.is_dir():
-        raise UsageError(f'"{path}" is a directory', "-o takes the name of a file")
-    if not path.parent.is_dir():
-        raise UsageError(f'the directory of "{path}" does not exist')
-    return path

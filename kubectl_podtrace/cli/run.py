@@ -16,6 +16,7 @@ from kubectl_podtrace.cli.parse import Format
 from kubectl_podtrace.cli.progress import Progress
 from kubectl_podtrace.report.build import ClientFacts, ReportOptions, TargetInfo, build_report, build_window
 from kubectl_podtrace.report.model import Remark
+from kubectl_podtrace.report.writer import Output, check_writable, page_of, write_report
 from kubectl_podtrace.session import Phase, Session
 from kubectl_podtrace.source import LineSource, stopping_on_signals
 from kubectl_podtrace.wire.records import Scope
@@ -53,6 +54,7 @@ class Run:
         self._is_following = False
         self._windows_shown = 0
         self._started_at = datetime.now(UTC)
+        check_writable(self._output())
         self.target = TargetInfo()
         """What is known of the target so far."""
 
@@ -124,14 +126,14 @@ class Run:
 
     def report(self) -> None:
         """Write what was asked for, where it was asked for."""
-        from kubectl_podtrace.report.writer import Output, page_of, write_report
-
         report = build_report(
             self._fold, target=self.target, options=self._report_options(), client=self._client_facts()
         )
+        write_report(report, self._output(), stdout=sys.stdout, page=page_of(sys.stdout))
+
+    def _output(self) -> Output:
         wanted = self._options.output
-        output = Output(format=_FORMATS[wanted.format], path=wanted.path)
-        write_report(report, output, stdout=sys.stdout, page=page_of(sys.stdout))
+        return Output(format=_FORMATS[wanted.format], path=wanted.path)
 
     def _show_phase(self, phase: Phase) -> None:
         tracing = phase is Phase.TRACING
@@ -147,7 +149,6 @@ class Run:
             return
         self._windows_shown = self._windows_passed()
         from kubectl_podtrace.report.render.live import LiveRenderer
-        from kubectl_podtrace.report.writer import page_of
 
         window = build_window(
             self._fold, WINDOW_S, target=self.target, options=self._report_options(), client=self._client_facts()

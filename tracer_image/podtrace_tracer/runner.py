@@ -141,8 +141,8 @@ class Runner:
             raise RefusedError("attach", f"the kernel refuses the tracer's programs: {error}", _ATTACH_HINT) from error
         absent = {probe.name for probe in self._probes}
         for tracepoint, (probe, topic) in program.probes_of(self._request.topics).items():
-            if probe.name in absent:
-                continue
+            if probe.name in absent or not programs.defines(tracepoint):
+                continue  # what this way of matching the target does not need is not missing
             try:
                 programs.attach(tracepoint)
             except BpfError as error:

@@ -98,16 +98,10 @@ static __always_inline struct file_counters *file_counters_of(const struct file_
 static __always_inline void file_event(u32 operation, const struct process *process, const struct done *done,
 				       const struct file_key *key, u32 slow)
 {
-	if (!event_allowed(operation, 1, done->now))
-		return;
-	struct event *event = event_begin(SCRATCH_PROCESS, operation, key->scope);
+	struct event *event = event_of_call(operation, key->scope, process, done);
 	if (!event)
 		return;
-	event_process(event, process);
-	event->start_ns = done->start ? done->start : done->now;
-	event->duration_ns = done->start ? done->now - done->start : 0;
 	event->result = done->result;
-	event->error = done->result < 0 ? -done->result : 0;
 	event->slow = slow;
 	event->file = *key;
 	event_send(event);
@@ -159,15 +153,9 @@ static __always_inline void open_failed(u32 scope, const struct process *process
 static __always_inline void name_event(u32 operation, u32 scope, const struct process *process, const struct done *done,
 				       const char *name)
 {
-	if (!event_allowed(operation, 1, done->now))
-		return;
-	struct event *event = event_begin(SCRATCH_PROCESS, operation, scope);
+	struct event *event = event_of_call(operation, scope, process, done);
 	if (!event)
 		return;
-	event_process(event, process);
-	event->start_ns = done->start ? done->start : done->now;
-	event->duration_ns = done->start ? done->now - done->start : 0;
-	event->error = -done->result;
 	bpf_probe_read_user_str(event->text, sizeof(event->text), name);
 	event_send(event);
 }

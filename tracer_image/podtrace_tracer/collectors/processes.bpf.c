@@ -38,15 +38,9 @@ static __always_inline void exec_failed(u32 scope, const struct process *process
 	if (error >= 512)
 		return;
 	count_error(scope, OP_PROCESSES_EXEC, error);
-	if (!event_allowed(OP_PROCESSES_EXEC, 1, done->now))
-		return;
-	struct event *event = event_begin(SCRATCH_PROCESS, OP_PROCESSES_EXEC, scope);
+	struct event *event = event_of_call(OP_PROCESSES_EXEC, scope, process, done);
 	if (!event)
 		return;
-	event_process(event, process);
-	event->start_ns = done->start ? done->start : done->now;
-	event->duration_ns = done->now - event->start_ns;
-	event->error = error;
 	const char *name = (const char *)(name_argument ? SYSCALL_ARG1(regs) : SYSCALL_ARG0(regs));
 	bpf_probe_read_user_str(event->text, sizeof(event->text), name);
 	event_send(event);

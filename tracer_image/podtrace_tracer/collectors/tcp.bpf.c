@@ -15,17 +15,11 @@ static __always_inline void tcp_rtt_sample(u32 scope, struct sock *sk)
 static __always_inline void tcp_event(u32 operation, const struct process *process, u32 scope, struct sock *sk,
 				      const struct done *done)
 {
-	if (!event_allowed(operation, 1, done->now))
-		return;
-	struct event *event = event_begin(SCRATCH_PROCESS, operation, scope);
+	struct event *event = event_of_call(operation, scope, process, done);
 	if (!event)
 		return;
 	struct address remote = {};
 	remote_address(sk, &remote);
-	event_process(event, process);
-	event->start_ns = done->start ? done->start : done->now;
-	event->duration_ns = done->start ? done->now - done->start : 0;
-	event->error = -done->result;
 	event->family = remote.family;
 	event->port = remote.port;
 	__builtin_memcpy(event->address, remote.bytes, sizeof(event->address));

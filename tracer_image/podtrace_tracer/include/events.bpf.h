@@ -90,6 +90,22 @@ static __always_inline void event_process(struct event *event, const struct proc
 	__builtin_memcpy(event->comm, process->comm, sizeof(event->comm));
 }
 
+/* The event of a system call that failed or was slow, if this second has room for it. */
+static __always_inline struct event *event_of_call(u32 operation, u32 scope, const struct process *process,
+						   const struct done *done)
+{
+	if (!event_allowed(operation, 1, done->now))
+		return 0;
+	struct event *event = event_begin(SCRATCH_PROCESS, operation, scope);
+	if (!event)
+		return 0;
+	event_process(event, process);
+	event->start_ns = done->start ? done->start : done->now;
+	event->duration_ns = done->now - event->start_ns;
+	event->error = done->result < 0 ? -done->result : 0;
+	return event;
+}
+
 static __always_inline void event_send(struct event *event)
 {
 	/* Nobody is woken for an event: the tracer looks ten times a second. */
