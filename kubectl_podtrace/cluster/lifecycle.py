@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol, Self
 
 from kubectl_podtrace.cluster.logs import SILENCE_S, Clock, LogFollower, Stream
 from kubectl_podtrace.cluster.pods import NodeCondition, Pod, PodEvent, Terminated
-from kubectl_podtrace.cluster.start import Stage, StartWait
+from kubectl_podtrace.cluster.start import Stage, StartWait, check_container
 from kubectl_podtrace.cluster.tracer_pod import STOP_GRACE_S
 from kubectl_podtrace.errors import ClusterUnreachableError, InterruptedRunError, PermissionDeniedError, PodtraceError
 from kubectl_podtrace.names import TRACER_CONTAINER
@@ -140,7 +140,12 @@ class ClusterSource:
             clock=self._clock,
             notice=self._observer.notice,
         )
-        yield from follower.lines(log)
+        is_silent = True
+        for line in follower.lines(log):
+            is_silent = False
+            yield line
+        if is_silent:
+            self._check_start()
         self._runs = False
 
     def stop(self) -> None:
@@ -200,6 +205,13 @@ class ClusterSource:
         except PodtraceError:
             self._create_tried = False
             raise
+
+    def _check_start(self) -> None:
+        """A kubelet serves an empty log, too, of a container that could not be started."""
+        pod = self.read()
+        tracer = None if pod is None else pod.container(TRACER_CONTAINER)
+        if tracer is not None:
+            check_container(tracer)
 
     def _see_last(self, line: bytes) -> bool:
         if not self._is_last(line):

@@ -115,7 +115,7 @@ class StartWait:
             if pod.phase == "Failed":
                 raise _never_started(pod)
             return None
-        _check_container(tracer)
+        check_container(tracer)
         if pod.phase == "Failed" and isinstance(tracer.state, Waiting):
             raise _never_started(pod)
         if self._stage is Stage.CREATED:
@@ -169,7 +169,8 @@ class StartWait:
         self._progress(stage)
 
 
-def _check_container(tracer: Container) -> None:
+def check_container(tracer: Container) -> None:
+    """Raises `ImageError` or `TracerStartError` when this container will not run, or never ran."""
     match tracer.state:
         case Waiting(reason=reason, message=message) if reason in _IMAGE_REASONS:
             raise ImageError(

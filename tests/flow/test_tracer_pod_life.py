@@ -330,3 +330,15 @@ def test_a_program_that_never_says_a_word_is_no_tracer(api: FakeApi, source: Clu
     api.logs = [[]]
     assert run(source) == []
     assert (api.pods, told.notices) == ({}, [])
+
+
+def test_a_start_that_failed_is_told_also_when_its_empty_log_came_first(api: FakeApi, source: ClusterSource) -> None:
+    failed = tracer_status(
+        {"terminated": {"exitCode": 128, "reason": "StartError", "message": "no such file"}}, "Failed"
+    )
+    api.starts = [CREATING, failed]
+    api.logs = [[], []]
+    error = failure(source)
+    assert isinstance(error, TracerStartError)
+    assert "StartError: no such file" in error.message
+    assert api.pods == {}
