@@ -58,8 +58,9 @@ def run_local(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> RunLocal:
 @pytest.fixture(autouse=True)
 def no_cgroup_is_left() -> Iterator[None]:
     yield
-    left = list(Path("/sys/fs/cgroup").rglob(f"podtrace-{os.getpid()}-*"))
-    assert left == []
+    # Other cgroups come and go meanwhile: os.walk passes over what has gone.
+    names = [name for _, directories, _ in os.walk("/sys/fs/cgroup") for name in directories]
+    assert [name for name in names if name.startswith(f"podtrace-{os.getpid()}-")] == []
 
 
 def test_a_command_is_traced_from_before_its_first_instruction_to_its_end(run_local: RunLocal) -> None:
@@ -94,6 +95,15 @@ def test_a_json_report_goes_to_its_file_and_names_command_and_status(run_local: 
     assert report["target"]["exit_status"] == 3
     assert report["files"]["read"]["count"] == fake_tracer.READS
     assert report["trust"]["truncated"] is False
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_the_command_runs(
+    run_local: RunLocal, tmp_path: Path
+) -> None:
+    outcome = run_local("-o", "{}/no/such/place/report.json", "--", "touch", "{}/marker")
+    assert outcome.code != 0
+    assert "its directory does not exist" in outcome.err
+    assert not (tmp_path / "marker").exists()
 
 
 def test_json_is_all_that_is_written_to_stdout_after_the_command(run_local: RunLocal) -> None:
