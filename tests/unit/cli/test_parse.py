@@ -138,8 +138,9 @@ def test_a_file_is_written_in_the_format_of_its_suffix(
 @pytest.mark.parametrize(
     ("export", "output"),
     [("json", "md"), ("json", "r.md"), ("md", "r.json"), ("json", "r.txt"), ("csv", None), ("", None), (None, ""),
+     (None, "r.csv"), (None, "r.html"), (None, "report"), (None, "-"), (None, "csv")],
 )  # fmt: skip
-def test_an_output_that_contradicts_itself_or_cannot_be_is_refused_before_the_trace(
+def test_an_output_that_contradicts_itself_is_refused_before_the_trace(
     export: str | None, output: str | None
 ) -> None:
     with pytest.raises(UsageError):
