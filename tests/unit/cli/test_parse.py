@@ -140,8 +140,6 @@ def test_a_file_is_written_in_the_format_of_its_suffix(
     [("json", "md"), ("json", "r.md"), ("md", "r.json"), ("json", "r.txt"), ("csv", None), ("", None), (None, ""),
      (None, "r.csv"), (None, "r.html"), (None, "report"), (None, "-"), (None, "csv")],
 )  # fmt: skip
-def test_an_output_that_contradicts_itself_is_refused_before_the_trace(
-    export: str | None, output: str | None
-) -> None:
+def test_an_output_that_contradicts_itself_is_refused_before_the_trace(export: str | None, output: str | None) -> None:
     with pytest.raises(UsageError):
         parse_output(export, output)
