@@ -239,4 +239,4 @@ class Tables:
 
     def _count(self, table: str) -> int:
         cpus = self._cpus if table == "targets" else 1
-        return sum(1 for _ in self._programs.items(table, cpus=cpus))
+        return self._programs.count(table, cpus=cpus)

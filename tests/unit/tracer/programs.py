@@ -124,6 +124,9 @@ class MemoryPrograms(Programs):
             assert len(values) == cpus, f"{table} has other values"
             yield key, values
 
+    def count(self, table: str, *, cpus: int = 1) -> int:
+        return sum(1 for _ in self.items(table, cpus=cpus))
+
     def capacity(self, table: str) -> int:
         return self._declared[table][2]
 
