@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
+from typing import Final
 
 from kubectl_podtrace.analysis.fold import Fold
 from kubectl_podtrace.errors import InterruptedRunError, TracerRefusedError, TracerStartError
 from kubectl_podtrace.source import LineSource
+
+TRACER_FAILED: Final = "tracer-failed"
+"""The slug of the notice with which a tracer says that it failed for a reason of its own."""
 
 
 class Phase(Enum):
@@ -69,6 +73,9 @@ class Session:
     def _nothing_to_report(self) -> Exception:
         if self.was_stopped:
             return InterruptedRunError()
+        failures = [notice.text for notice in self._fold.notices.values() if notice.slug == TRACER_FAILED]
+        if failures:
+            return TracerStartError(failures[-1], "please report this text with the kernel's release")
         if self._fold.header is not None:
             return TracerStartError("the tracer ended before its probes were attached")
         if self._fold.noise_lines:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import sys
 import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
 
+from kubectl_podtrace.wire.records import MAX_TEXT, Notice
 from kubectl_podtrace.wire.request import REQUEST_VARIABLE, RequestError, TraceRequest
 from podtrace_tracer.emit import Emitter, ReaderGoneError
 from podtrace_tracer.host import Host
@@ -16,24 +20,37 @@ from podtrace_tracer.stop import Stop
 LINGER_S = 1.0
 
 
-def main() -> int:
-    """Exit code 0 after a trailer, 3 after a refusal, 1 when nobody reads the stream."""
+def _trace(emitter: Emitter, stop: Stop) -> None:
+    try:
+        request = TraceRequest.from_json(os.environ.get(REQUEST_VARIABLE, ""))
+    except RequestError as error:
+        raise RefusedError("request", str(error), "do plugin and tracer image have the same version?") from error
+    Runner(request, Host.here(), emitter, stop).run()
+
+
+def main(trace: Callable[[Emitter, Stop], None] = _trace) -> int:
+    """Exit code 0 after a trailer, 3 after a refusal, 4 after a failure of our own, 1 when nobody reads the stream."""
     emitter = Emitter(time.monotonic_ns)
     stop = Stop()
     stop.listen()
     try:
-        try:
-            request = TraceRequest.from_json(os.environ.get(REQUEST_VARIABLE, ""))
-            Runner(request, Host.here(), emitter, stop).run()
-        except RequestError as error:
-            raise RefusedError("request", str(error), "do plugin and tracer image have the same version?") from error
+        trace(emitter, stop)
     except RefusedError as error:
         emitter.emit(error.record)
         return 3
     except ReaderGoneError:
         return 1
+    except Exception as error:  # noqa: BLE001  whatever it is, the reader must hear of it: stderr goes nowhere
+        emitter.emit(Notice(slug="tracer-failed", text=_where(error)))
+        return 4
     stop.linger(LINGER_S)
     return 0
+
+
+def _where(error: Exception) -> str:
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(last.filename).name}:{last.lineno}"
+    return f"the tracer failed and stopped ({place}: {type(error).__name__}: {error})"[:MAX_TEXT]
 
 
 if __name__ == "__main__":

@@ -165,6 +165,13 @@ class Programs:
                     [values[at : at + value_size] for at in range(start, start + value_size * cpus, value_size)],
                 )
 
+    def count(self, table: str, *, cpus: int = 1) -> int:
+        """How many keys a hash map holds."""
+        found = self._bpf[table.encode()]
+        value_size = ctypes.sizeof(getattr(found, "sLeaf", found.Leaf)) * cpus
+        batches = self._batches(found.map_fd, ctypes.sizeof(found.Key), value_size, found.max_entries)
+        return sum(count for _, _, count in batches)
+
     def _batches(
         self, descriptor: int, key_size: int, value_size: int, entries: int
     ) -> Iterator[tuple[bytes, bytes, int]]:

@@ -181,6 +181,8 @@ class _Writer:
                 self._macros.append(f"#define BF_SIZE_{name}__{member} {found.size_bits}")
                 continue
             declarator = self._declarator(found.type_id, _MAX_DEPTH)
+            if not declarator.align:
+                raise BtfError(f"the field {name}.{path} has no size")
             # A packed member is read byte by byte, so it is packed only where C could not place it otherwise.
             is_aligned = found.offset_bytes % declarator.align == 0 and size % declarator.align == 0
             aligns.append(declarator.align if is_aligned else 1)

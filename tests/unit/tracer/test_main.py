@@ -57,3 +57,23 @@ def test_a_tracer_that_nobody_reads_ends_without_a_word() -> None:
     )
     os.close(write)
     assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_a_failure_of_the_tracer_s_own_is_said_on_the_stream_and_names_its_place() -> None:
+    program = (
+        "import sys\n"
+        "from podtrace_tracer.__main__ import main\n"
+        "def trace(emitter, stop):\n"
+        "    raise ZeroDivisionError('by zero')\n"
+        "sys.exit(main(trace))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment(None),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    record = json.loads(done.stdout)
+    assert (done.returncode, done.stderr, record["kind"], record["slug"]) == (4, b"", "notice", "tracer-failed")
+    assert "<string>:4: ZeroDivisionError: by zero" in record["text"]
