@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import Final
 
 from kubectl_podtrace.analysis.fold import Fold
 from kubectl_podtrace.errors import InterruptedRunError, TracerRefusedError, TracerStartError
 from kubectl_podtrace.source import LineSource
-
-TRACER_FAILED: Final = "tracer-failed"
-"""The slug of the notice with which a tracer says that it failed for a reason of its own."""
+from kubectl_podtrace.wire.records import TRACER_FAILED
 
 
 class Phase(Enum):

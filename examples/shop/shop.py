@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -104,14 +105,17 @@ def open_shop(seconds: int, directory: Path) -> None:
         stock_service = subprocess.Popen(command, pass_fds=[listener.fileno()])
         lock = threading.Lock()
         turns = seconds * PRICING_TURNS_PER_S
-        pricing = [threading.Thread(target=reprice, args=(lock, turns)) for _ in range(PRICING_THREADS)]
+        pricing = [threading.Thread(target=reprice, args=(lock, turns), daemon=True) for _ in range(PRICING_THREADS)]
         for thread in pricing:
             thread.start()
-        take_orders(seconds * ORDERS_PER_S, listener.getsockname(), closed.getsockname(), directory)
-        for thread in pricing:
-            thread.join()
-        ask_stock(listener.getsockname(), b"closed")
-        stock_service.wait()
+        try:
+            take_orders(seconds * ORDERS_PER_S, listener.getsockname(), closed.getsockname(), directory)
+            for thread in pricing:
+                thread.join()
+            ask_stock(listener.getsockname(), b"closed")
+            stock_service.wait()
+        finally:
+            stock_service.terminate()  # an early end must not leave it behind; one that has ended already is passed over
 
 
 def seconds_in_range(text: str) -> int:
@@ -132,6 +136,7 @@ def main() -> None:
     if options.stock_fd is not None:
         serve_stock(socket.socket(fileno=options.stock_fd))
         return
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(128 + signal.SIGTERM))
     with tempfile.TemporaryDirectory(prefix="shop-", dir=options.directory) as directory:
         open_shop(options.seconds, Path(directory))
 

@@ -323,6 +323,10 @@ class Heartbeat:
     rss_bytes: Count
 
 
+TRACER_FAILED: Final = "tracer-failed"
+"""The slug of the notice with which a tracer says that it failed for a reason of its own; no trailer follows."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Notice:
     """A remark for the person who reads the report. `slug` names it for programs."""

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from kubectl_podtrace.wire.records import MAX_TEXT, Notice
+from kubectl_podtrace.wire.records import MAX_TEXT, TRACER_FAILED, Notice
 from kubectl_podtrace.wire.request import REQUEST_VARIABLE, RequestError, TraceRequest
 from podtrace_tracer.emit import Emitter, ReaderGoneError
 from podtrace_tracer.host import Host
@@ -41,7 +41,7 @@ def main(trace: Callable[[Emitter, Stop], None] = _trace) -> int:
     except ReaderGoneError:
         return 1
     except Exception as error:  # noqa: BLE001  whatever it is, the reader must hear of it: stderr goes nowhere
-        emitter.emit(Notice(slug="tracer-failed", text=_where(error)))
+        emitter.emit(Notice(slug=TRACER_FAILED, text=_where(error)))
         return 4
     stop.linger(LINGER_S)
     return 0
