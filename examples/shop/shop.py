@@ -115,7 +115,7 @@ def open_shop(seconds: int, directory: Path) -> None:
             ask_stock(listener.getsockname(), b"closed")
             stock_service.wait()
         finally:
-            stock_service.terminate()  # an early end must not leave it behind; one that has ended already is passed over
+            stock_service.terminate()  # an early end must not leave it behind
 
 
 def seconds_in_range(text: str) -> int:
