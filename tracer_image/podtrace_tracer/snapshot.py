@@ -94,7 +94,7 @@ class Snapshots:
         suppressed.update(self._emitter.suppressed())
         return Heartbeat(
             lost=self._tables.lost(self._topic),
-            dropped=self._emitter.dropped(self._topic),
+            dropped=(*self._emitter.dropped(self._topic), *self._tables.dropped()),
             suppressed=suppressed_rows(suppressed),
             tables=self._tables.table_rows(),
             stream_bytes=self._emitter.bytes,

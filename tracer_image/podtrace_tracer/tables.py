@@ -27,6 +27,7 @@ from podtrace_tracer.paths import Paths
 from podtrace_tracer.program import LOST, ORDERED_OPERATIONS, TIMED
 
 FAMILY_INET: Final = 2
+MAX_ENDED: Final = 20_000
 _HISTOGRAM_PART: Final = 250
 _TABLES: Final = {
     "processes": "PROCESSES", "files": "FILES", "failed_opens": "FAILED_OPENS", "targets": "TARGETS", "exits": "EXITS",
@@ -48,7 +49,7 @@ def address_text(family: int, raw: bytes) -> str:
 class Tables:
     """Reads the maps of attached (or just detached) programs. All numbers are cumulative."""
 
-    def __init__(self, programs: Programs, *, cpus: int, paths: Paths) -> None:
+    def __init__(self, programs: Programs, *, cpus: int, paths: Paths, max_ended: int = MAX_ENDED) -> None:
         self._programs = programs
         self._cpus = cpus
         self._paths = paths
@@ -56,6 +57,8 @@ class Tables:
         self._process = programs.value_layout("processes")
         self._histogram = struct.Struct(f"={programs.value_layout('histograms').size // 8}Q")
         self._ended: dict[bytes, ProcessRow] = {}
+        self._max_ended = max_ended
+        self._forgotten = 0
         self._misses: dict[str, int] = {}
 
     def totals(self, scopes: Iterable[int]) -> dict[tuple[int, str], TotalsRow]:
@@ -155,11 +158,28 @@ class Tables:
         for key, values in list(self._programs.items("ended")):
             self._ended[key] = self._process_row(values[0], alive=False)
             self._programs.delete("ended", key)
+        self._bound_ended()
         rows = dict(self._ended)
         for _, values in self._programs.items("processes"):
             fields = self._process.fields(values[0])
             rows[struct.pack("=QQ", fields["start_ns"], fields["tgid"])] = self._process_row(values[0], alive=True)
         return rows
+
+    def _bound_ended(self) -> None:
+        """A target that starts processes without end must not fill the tracer's memory: the least busy ones go."""
+        excess = len(self._ended) - self._max_ended
+        if excess > 0:
+            by_events = sorted(self._ended, key=lambda key: self._ended[key].events)
+            for key in by_events[: excess + self._max_ended // 10]:
+                del self._ended[key]
+                self._forgotten += 1
+
+    def dropped(self) -> tuple[LostRow, ...]:
+        """What was known and had to be let go."""
+        if not self._forgotten:
+            return ()
+        source = f"ended processes beyond {self._max_ended}: their operations are in the totals"
+        return (LostRow(source=source, topic="processes", count=self._forgotten),)
 
     def _process_row(self, value: bytes, *, alive: bool) -> ProcessRow:
         fields = self._process.fields(value)

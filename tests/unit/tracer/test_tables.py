@@ -156,6 +156,18 @@ def test_processes_stay_known_after_their_end_and_a_reused_pid_is_another_one(
         assert programs.tables["ended"] == {}
 
 
+def test_of_too_many_ended_processes_the_least_busy_are_let_go_and_counted(
+    programs: MemoryPrograms, paths: Paths
+) -> None:
+    tables = Tables(programs, cpus=CPUS, paths=paths, max_ended=20)
+    for pid in range(23):
+        value = programs.value("ended", start_ns=pid, events=pid, tgid=pid, comm=b"job")
+        programs.put("ended", programs.key("ended", start_ns=pid, tgid=pid), value)
+    kept = sorted(row.events for row in tables.processes().values())
+    assert kept == list(range(5, 23))
+    assert [(row.topic, row.count) for row in tables.dropped()] == [("processes", 5)]
+
+
 @pytest.mark.parametrize(("status", "code", "signal"), [(0, 0, 0), (3 << 8, 3, 0), (9, 0, 9), (0x80 | 11, 0, 11)])
 def test_exits_are_told_by_code_or_signal(
     programs: MemoryPrograms, tables: Tables, status: int, code: int, signal: int
