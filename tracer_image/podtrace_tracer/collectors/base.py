@@ -36,10 +36,9 @@ PROBES: Final = (
 
 STRUCTS: Final = {
     "task_struct": (
-        "tgid", "comm", "group_leader", "files", "cgroups", "signal", "start_time", "thread_pid", "thread_info",
+        "tgid", "comm", "group_leader", "files", "cgroups", "signal", "start_time", "thread_pid",
         "exit_code",
     ),
-    "thread_info": ("status",),
     "signal_struct": ("live", "flags", "group_exit_code"),
     "atomic_t": ("counter",),
     "pid": ("level", "numbers"),
@@ -65,6 +64,6 @@ STRUCTS: Final = {
 }  # fmt: skip
 
 REGISTERS: Final = {
-    "x86_64": ("di", "si", "dx", "r10", "orig_ax"),
+    "x86_64": ("di", "si", "dx", "r10", "orig_ax", "cs"),
     "aarch64": ("regs", "orig_x0", "syscallno", "pstate"),
 }

@@ -9,14 +9,15 @@ PROBE(sys_enter)
 		return 0;
 	u32 tid = bpf_get_current_pid_tgid();
 	struct call *call = call_slot(tid);
-	struct pt_regs *regs = (struct pt_regs *)ctx->args[0];
-	if (!call || IS_32BIT_CALL(regs))
+	struct call_start start = {};
+	read_call_start((struct pt_regs *)ctx->args[0], &start);
+	if (!call || start.is_32bit)
 		return 0;
-	u32 flags = CALL_ACTIVE;
+	u32 flags = CALL_ACTIVE | (is_peek(*class, &start) ? CALL_PEEKS : 0);
 	struct file *file = 0;
 	if (*class < CLASS_NAMES_FROM) {
 		/* Now, because another thread may close the descriptor before the call returns. */
-		file = file_of(SYSCALL_ARG0(regs));
+		file = file_of(start.first);
 		if (*class == CLASS_CONNECT && file && type_of(file) == TYPE_SOCKET) {
 			struct socket *socket = READ(file, private_data);
 			if (READ(socket, state) == 1)
@@ -68,7 +69,7 @@ PROBE(sys_exit)
 	if (finished.class > CLASS_LAST_PLAIN)
 		tails.call(ctx, TAIL_MULTIPLE_EXIT);
 	forget_call(finished.call);
-	if (finished.class == CLASS_FSYNC || !is_peek(&finished)) {
+	if (!finished.peeks) {
 		done.bytes = done.result > 0 && finished.class != CLASS_FSYNC ? done.result : 0;
 		transfer_done(&finished, finished.file, finished.class == CLASS_WRITE || finished.class == CLASS_SEND,
 			      &done);

@@ -27,7 +27,7 @@ static __always_inline void tcp_event(u32 operation, const struct process *proce
 }
 
 /* A send or receive on a TCP socket that has returned. */
-static __always_inline void tcp_done(u32 operation, u32 scope, struct process *process, struct sock *sk,
+static __always_inline void tcp_done(u32 operation, u32 scope, struct process *process, struct sock *sk, u8 state,
 				     const struct done *done)
 {
 	enum outcome outcome = count_done(scope, operation, done);
@@ -36,7 +36,7 @@ static __always_inline void tcp_done(u32 operation, u32 scope, struct process *p
 	count_for_process(process);
 	if (outcome == OUTCOME_ERROR)
 		tcp_event(operation, process, scope, sk, done);
-	else if (READ(sk, __sk_common.skc_state) == STATE_ESTABLISHED)
+	else if (state == STATE_ESTABLISHED)
 		tcp_rtt_sample(scope, sk);
 }
 

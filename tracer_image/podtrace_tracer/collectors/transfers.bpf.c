@@ -22,22 +22,14 @@ static __always_inline void transfer_done(const struct finished *finished, struc
 #endif
 #ifdef TOPIC_TCP
 	if (type == TYPE_SOCKET && class != CLASS_FSYNC) {
-		struct sock *sk = tcp_socket_of(file);
+		struct sock *sk = socket_of(file);
+		u8 state = tcp_state_of(sk);
 		done->threshold = NO_THRESHOLD;
-		if (sk)
-			tcp_done(writes ? OP_TCP_SEND : OP_TCP_RECEIVE, finished->scope, finished->process, sk, done);
+		if (state)
+			tcp_done(writes ? OP_TCP_SEND : OP_TCP_RECEIVE, finished->scope, finished->process, sk, state,
+				 done);
 	}
 #endif
-}
-
-/* Is it a look at data that stays in the socket? */
-static __always_inline int is_peek(const struct finished *finished)
-{
-	if (finished->class == CLASS_RECVMSG)
-		return SYSCALL_ARG2(finished->regs) & MSG_PEEK_FLAG;
-	if (finished->class == CLASS_RECVFROM || finished->class == CLASS_RECVMMSG)
-		return SYSCALL_ARG3(finished->regs) & MSG_PEEK_FLAG;
-	return 0;
 }
 
 /* sendmmsg and recvmmsg return messages; the bytes stand in the caller's array of struct mmsghdr. */
@@ -85,7 +77,7 @@ PROBE(multiple_exit)
 		finished.file =
 			file_of(class == CLASS_SENDFILE ? SYSCALL_ARG1(finished.regs) : SYSCALL_ARG2(finished.regs));
 	}
-	if (!is_peek(&finished))
+	if (!finished.peeks)
 		transfer_done(&finished, finished.file, writes, &done);
 	work->ends_done++;
 	if (has_two_ends && work->ends_done < 2)

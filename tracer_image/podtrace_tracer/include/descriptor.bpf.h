@@ -23,13 +23,32 @@ static __always_inline u16 type_of(struct file *file)
 	return READ(inode, i_mode) & TYPE_MASK;
 }
 
+/* The socket behind a file whose type is TYPE_SOCKET. */
+static __always_inline struct sock *socket_of(struct file *file)
+{
+	struct socket *socket = READ(file, private_data);
+	return READ(socket, sk);
+}
+
+/* The state of a TCP socket of either family, 0 for any other socket. Family and state have always stood side by side. */
+static __always_inline u8 tcp_state_of(struct sock *sk)
+{
+	struct {
+		u16 family;
+		u8 state;
+	} head;
+	_Static_assert(__builtin_offsetof(struct sock_common, skc_state) ==
+			       __builtin_offsetof(struct sock_common, skc_family) + 2,
+		       "family and state are one read");
+	bpf_probe_read_kernel(&head, sizeof(head), &sk->__sk_common.skc_family);
+	if (head.family != FAMILY_INET && head.family != FAMILY_INET6)
+		return 0;
+	return READ(sk, sk_protocol) == PROTOCOL_TCP ? head.state : 0;
+}
+
 /* The TCP socket behind a file whose type is TYPE_SOCKET, else 0. */
 static __always_inline struct sock *tcp_socket_of(struct file *file)
 {
-	struct socket *socket = READ(file, private_data);
-	struct sock *sk = READ(socket, sk);
-	u16 family = READ(sk, __sk_common.skc_family);
-	if (family != FAMILY_INET && family != FAMILY_INET6)
-		return 0;
-	return READ(sk, sk_protocol) == PROTOCOL_TCP ? sk : 0;
+	struct sock *sk = socket_of(file);
+	return tcp_state_of(sk) ? sk : 0;
 }

@@ -9,25 +9,39 @@ struct finished {
 	struct file *file;
 	u32 scope;
 	u32 class;
+	u32 peeks;
 };
 
-static __always_inline u32 class_of_exit(struct call *call, struct pt_regs *regs)
+/* Is it a look at data that stays in the socket? */
+static __always_inline int is_peek(u32 class, const struct call_start *start)
 {
-	if (call)
-		return call->class;
-	/* Its beginning was not seen, or its slot was taken: it counts all the same, without a latency. */
+	if (class == CLASS_RECVMSG)
+		return start->third & MSG_PEEK_FLAG;
+	if (class == CLASS_RECVFROM || class == CLASS_RECVMMSG)
+		return start->fourth & MSG_PEEK_FLAG;
+	return 0;
+}
+
+/* The beginning of the call was not seen, or its slot was taken: it counts all the same, without a latency. */
+static __always_inline void finish_unseen(struct finished *finished)
+{
+	struct call_start start = {};
 	if (!current_in_scope())
-		return 0;
-	u32 number = SYSCALL_NUMBER(regs);
-	u32 *found = number < SYSCALL_NUMBERS ? syscall_classes.lookup(&number) : 0;
-	if (!found || !*found)
-		return 0;
-	if (IS_32BIT_CALL(regs)) {
+		return;
+	u32 number = SYSCALL_NUMBER(finished->regs);
+	u32 *class = number < SYSCALL_NUMBERS ? syscall_classes.lookup(&number) : 0;
+	if (!class || !*class)
+		return;
+	read_call_start(finished->regs, &start);
+	if (start.is_32bit) {
 		/* Numbers of 32-bit programs mean other calls. */
 		lose(LOST_32BIT);
-		return 0;
+		return;
 	}
-	return *found;
+	finished->class = *class;
+	finished->peeks = is_peek(*class, &start);
+	if (*class < CLASS_NAMES_FROM)
+		finished->file = file_of(start.first);
 }
 
 /* Fills in what all ends of system calls share; 0 if the call is none of ours. */
@@ -36,19 +50,21 @@ static __always_inline int finish(struct bpf_raw_tracepoint_args *ctx, struct ta
 {
 	finished->regs = (struct pt_regs *)ctx->args[0];
 	finished->call = current_call();
-	finished->class = class_of_exit(finished->call, finished->regs);
+	if (finished->call) {
+		finished->class = finished->call->class;
+		finished->file = finished->call->file;
+		finished->peeks = finished->call->flags & CALL_PEEKS;
+		done->start = finished->call->start;
+	} else {
+		finish_unseen(finished);
+	}
 	if (!finished->class || !tracing())
 		return 0;
 	u32 tgid = bpf_get_current_pid_tgid() >> 32;
 	finished->process = processes.lookup(&tgid);
 	finished->scope = finished->process ? finished->process->scope : work->scope;
-	if (finished->call)
-		finished->file = finished->call->file;
-	else if (finished->class < CLASS_NAMES_FROM)
-		finished->file = file_of(SYSCALL_ARG0(finished->regs));
 	done->result = ctx->args[1];
 	done->now = now;
-	done->start = finished->call ? finished->call->start : 0;
 	return 1;
 }
 

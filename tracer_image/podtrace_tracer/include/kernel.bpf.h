@@ -34,18 +34,43 @@
 #define SYSCALL_ARG0(regs) READ(regs, orig_x0)
 #define SYSCALL_ARG1(regs) READ(regs, regs[1])
 #define SYSCALL_ARG2(regs) READ(regs, regs[2])
-#define SYSCALL_ARG3(regs) READ(regs, regs[3])
-/* PSR_MODE32_BIT of asm/ptrace.h */
-#define IS_32BIT_CALL(regs) (READ(regs, pstate) & 0x10)
 #else
 #define SYSCALL_NUMBER(regs) ((u32)READ(regs, orig_ax))
 #define SYSCALL_ARG0(regs) READ(regs, di)
 #define SYSCALL_ARG1(regs) READ(regs, si)
 #define SYSCALL_ARG2(regs) READ(regs, dx)
-#define SYSCALL_ARG3(regs) READ(regs, r10)
-/* TS_COMPAT of asm/thread_info.h, set for as long as the call lasts */
-#define IS_32BIT_CALL(regs) (READ(CURRENT_TASK, thread_info.status) & 2)
 #endif
+
+/* What the beginning of a call needs of its registers. */
+struct call_start {
+	u64 first;
+	u64 third;
+	u64 fourth;
+	u32 is_32bit;
+};
+
+static __always_inline void read_call_start(struct pt_regs *regs, struct call_start *call)
+{
+#ifdef __aarch64__
+	call->first = SYSCALL_ARG0(regs);
+	call->third = SYSCALL_ARG2(regs);
+	call->fourth = READ(regs, regs[3]);
+	call->is_32bit = (READ(regs, pstate) & 0x10) != 0; /* PSR_MODE32_BIT of asm/ptrace.h */
+#else
+	/* The order of the saved registers is part of ptrace's interface (asm/ptrace.h): one read in place of four. */
+	struct {
+		u64 r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, cs;
+	} saved;
+	_Static_assert(sizeof(saved) ==
+			       __builtin_offsetof(struct pt_regs, cs) + 8 - __builtin_offsetof(struct pt_regs, r10),
+		       "the saved registers stand as expected");
+	bpf_probe_read_kernel(&saved, sizeof(saved), &regs->r10);
+	call->first = saved.di;
+	call->third = saved.dx;
+	call->fourth = saved.r10;
+	call->is_32bit = (u16)saved.cs == 0x23; /* __USER32_CS of asm/segment.h */
+#endif
+}
 
 /* Makes the verifier forget what it knows of a local variable. Behind a loop it would otherwise check all that follows once
  * for each number of rounds, because each leaves another range of values. */

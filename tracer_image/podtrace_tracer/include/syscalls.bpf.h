@@ -8,6 +8,7 @@ BPF_ARRAY(syscall_classes, u32, SYSCALL_NUMBERS);
 #define CALL_ATTEMPT_SEEN 2
 #define CALL_ATTEMPT_FAILED 4
 #define CALL_WAS_UNCONNECTED 8
+#define CALL_PEEKS 16
 
 struct call {
 	u64 start;
