@@ -47,7 +47,7 @@ test-long: ## each exact count, 20 times over (root)
 
 .PHONY: test-kernels
 test-kernels: ## tests/bpf under other kernels, where the emulated ones are beside this tree
-	@../shared/kernels/kernels matrix $(KERNELS) -- python3 -m pytest -q tests/bpf
+	@KERNELS_EXTRA_PACKAGES="gcc libc6-dev" ../shared/kernels/kernels matrix $(KERNELS) -- python3 -m pytest -q tests/bpf
 
 .PHONY: coverage
 coverage: ## which lines the unit and flow tests do not reach
