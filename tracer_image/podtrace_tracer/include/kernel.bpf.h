@@ -30,15 +30,15 @@
 
 /* Both architectures keep a call's arguments in the saved registers until it has returned; arm64 moves the first. */
 #ifdef __aarch64__
-#define SYSCALL_NUMBER(regs) ((u32)READ(regs, syscallno))
-#define SYSCALL_ARG0(regs) READ(regs, orig_x0)
-#define SYSCALL_ARG1(regs) READ(regs, regs[1])
-#define SYSCALL_ARG2(regs) READ(regs, regs[2])
+#define SYSCALL_NUMBER(saved) ((u32)READ(saved, syscallno))
+#define SYSCALL_ARG0(saved) READ(saved, orig_x0)
+#define SYSCALL_ARG1(saved) READ(saved, regs[1])
+#define SYSCALL_ARG2(saved) READ(saved, regs[2])
 #else
-#define SYSCALL_NUMBER(regs) ((u32)READ(regs, orig_ax))
-#define SYSCALL_ARG0(regs) READ(regs, di)
-#define SYSCALL_ARG1(regs) READ(regs, si)
-#define SYSCALL_ARG2(regs) READ(regs, dx)
+#define SYSCALL_NUMBER(saved) ((u32)READ(saved, orig_ax))
+#define SYSCALL_ARG0(saved) READ(saved, di)
+#define SYSCALL_ARG1(saved) READ(saved, si)
+#define SYSCALL_ARG2(saved) READ(saved, dx)
 #endif
 
 /* What the beginning of a call needs of its registers. */
