@@ -25,6 +25,37 @@ class LineSource(Protocol):
         """Leave nothing running behind, whatever happened before; may be called twice."""
 
 
+class LineSplitter:
+    """Cuts chunks of bytes into lines at newlines, whatever the chunks' boundaries.
+
+    Of a line beyond `limit` bytes the first `limit` are kept, so that no peer can fill the memory.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._pending = bytearray()
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The lines that this chunk completes, without their newlines."""
+        *ends, rest = chunk.split(b"\n")
+        lines = []
+        for end in ends:
+            self._keep(end)
+            lines.append(bytes(self._pending))
+            self._pending.clear()
+        self._keep(rest)
+        return lines
+
+    def rest(self) -> bytes:
+        """What came after the last newline; forgotten with this call."""
+        rest = bytes(self._pending)
+        self._pending.clear()
+        return rest
+
+    def _keep(self, part: bytes) -> None:
+        self._pending += part[: self._limit - len(self._pending)]
+
+
 class Stoppable(Protocol):
     """What a signal stops."""
 

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from kubectl_podtrace.cluster.transport import StreamBrokenError
 from kubectl_podtrace.errors import PodtraceError
+from kubectl_podtrace.source import LineSplitter
 from kubectl_podtrace.wire.records import MAX_LINE
 
 SILENCE_S: Final = 5.0
@@ -49,37 +50,6 @@ class Clock(Protocol):
 
 OpenLog = Callable[[str | None, bool], Stream | None]
 """Opens the log `(since, follow)`; None when there is none."""
-
-
-class LineSplitter:
-    """Cuts chunks of bytes into lines at newlines, whatever the chunks' boundaries.
-
-    Of a line beyond `limit` bytes the first `limit` are kept, so that no peer can fill the memory.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._pending = bytearray()
-
-    def feed(self, chunk: bytes) -> list[bytes]:
-        """The lines that this chunk completes, without their newlines."""
-        *ends, rest = chunk.split(b"\n")
-        lines = []
-        for end in ends:
-            self._keep(end)
-            lines.append(bytes(self._pending))
-            self._pending.clear()
-        self._keep(rest)
-        return lines
-
-    def rest(self) -> bytes:
-        """What came after the last newline; forgotten with this call."""
-        rest = bytes(self._pending)
-        self._pending.clear()
-        return rest
-
-    def _keep(self, part: bytes) -> None:
-        self._pending += part[: self._limit - len(self._pending)]
 
 
 class LogFollower:

@@ -14,6 +14,7 @@ from typing import IO, Final
 from kubectl_podtrace.errors import PodtraceError, TracerStartError
 from kubectl_podtrace.local.command import HeldCommand
 from kubectl_podtrace.local.tracer import TracerProgram
+from kubectl_podtrace.source import LineSplitter
 from kubectl_podtrace.wire.records import MAX_LINE
 from kubectl_podtrace.wire.request import REQUEST_VARIABLE, STOP_LINE, TraceRequest
 
@@ -60,7 +61,7 @@ class LocalSource:
         self._tracer: subprocess.Popen[bytes] | None = None
         self._selector = selectors.DefaultSelector()
         self._wake_out, self._wake_in = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self._splitter = _Splitter()
+        self._splitter = LineSplitter(MAX_LINE + 1)
         self._stderr = b""
         self._stop_at: float | None = None
         self._kill_at: float | None = None
@@ -79,7 +80,8 @@ class LocalSource:
             for line in self._wait():
                 any_line = True
                 yield line
-        for rest in self._splitter.rest():
+        rest = self._splitter.rest()
+        if rest:
             any_line = True
             yield rest
         self._end_tracer(self._patience.tracer_s)
@@ -239,27 +241,6 @@ class LocalSource:
         how = f" and was ended by {signal.Signals(-code).name}" if code < 0 else f" and ended with exit code {code}"
         last = self._stderr.decode("utf-8", "replace").strip().splitlines()
         return f"{how}: {last[-1]}" if last else how
-
-
-class _Splitter:
-    """Cuts bytes into lines; of a line that is too long, as much is kept as shows that it is."""
-
-    def __init__(self) -> None:
-        self._pending = b""
-
-    def feed(self, chunk: bytes) -> list[bytes]:
-        """The lines that this chunk completes."""
-        *ends, rest = chunk.split(b"\n")
-        lines = []
-        for end in ends:
-            lines.append((self._pending + end)[: MAX_LINE + 1])
-            self._pending = b""
-        self._pending = (self._pending + rest)[: MAX_LINE + 1]
-        return lines
-
-    def rest(self) -> list[bytes]:
-        """What came after the last newline."""
-        return [self._pending] if self._pending else []
 
 
 def _close(*streams: IO[bytes] | None) -> None:

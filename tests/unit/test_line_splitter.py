@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubectl_podtrace.cluster.logs import LineSplitter
+from kubectl_podtrace.source import LineSplitter
 
 LIMIT = 12
 
