@@ -61,3 +61,16 @@ def test_each_end_is_an_event_with_its_status(cgroup: Path, start_load: StartLoa
     assert sum(event.errno == 0 for event in executions) == claims.counts["processes.exec"].count
     failures = {("processes.exec", event.errno) for event in executions if event.errno}
     assert failures == set(claims.errors)
+
+
+def test_two_threads_that_end_at_once_end_their_process_once(
+    cgroup: Path, start_load: StartLoad, start_tracer: StartTracer
+) -> None:
+    load = start_load("twins", cgroup=cgroup)
+    tracer = start_tracer(ask(CgroupTarget(path=str(cgroup)), topics=("processes",)))
+    load.release()
+    claims = load.claims().with_exits(1)
+    load.finish()
+    stream = tracer.stop()
+    assert_equal(stream, claims, topics=("processes",))
+    assert stream.exits == {(0, 0): claims.counts["processes.exit"].count}

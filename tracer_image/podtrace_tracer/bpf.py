@@ -258,7 +258,8 @@ class Ring:
 def possible_cpus() -> int:
     """How many values a per-CPU map has (from /sys/devices/system/cpu/possible, such as `0-3` or `0,2-5`)."""
     text = Path("/sys/devices/system/cpu/possible").read_text(encoding="ascii").strip()
-    return max(int(part.split("-")[-1]) for part in text.split(",")) + 1
+    ranges = [[int(end) for end in part.split("-")] for part in text.split(",")]
+    return sum(ends[-1] - ends[0] + 1 for ends in ranges)
 
 
 def _library() -> Any:

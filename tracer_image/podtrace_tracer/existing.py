@@ -32,15 +32,16 @@ class Connection:
 
 def connections_of(pids: Iterable[int], proc: Path) -> list[Connection]:
     """All TCP sockets that these processes hold open, listening ones left out."""
-    namespaces: dict[int, tuple[Path, dict[int, int]]] = {}
+    namespaces: dict[int, tuple[list[Path], dict[int, int]]] = {}
     for pid in pids:
         try:
             path = proc / str(pid) / "ns/net"
-            _, owners = namespaces.setdefault(path.stat().st_ino, (path, {}))
+            paths, owners = namespaces.setdefault(path.stat().st_ino, ([], {}))
+            paths.append(path)
             owners.update(dict.fromkeys(_socket_inodes(proc / str(pid) / "fd"), pid))
         except OSError:
             continue  # it has ended meanwhile
-    return [found for path, owners in namespaces.values() for found in _in_namespace(path, owners)]
+    return [found for paths, owners in namespaces.values() for found in _in_namespace(paths, owners)]
 
 
 def record(connections: list[Connection]) -> Existing:
@@ -65,12 +66,14 @@ def _socket_inodes(directory: Path) -> list[int]:
     return found
 
 
-def _in_namespace(path: Path, owners: dict[int, int]) -> list[Connection]:
+def _in_namespace(paths: list[Path], owners: dict[int, int]) -> list[Connection]:
+    """The sockets of one namespace, entered through a process that still lives. Raises OSError if none does."""
     from pyroute2 import DiagSocket, netns
 
     own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        netns.setns(str(path))
+        living = next((path for path in paths if path.exists()), paths[0])
+        netns.setns(str(living))
         try:
             with DiagSocket() as diag:
                 diag.bind()

@@ -50,6 +50,10 @@ class Host:
         """The inode number of a process's pid namespace."""
         return (self.proc / str(pid) / "ns/pid").stat().st_ino
 
+    def has_process(self, pid: int) -> bool:
+        """Does a process run under this pid now?"""
+        return (self.proc / str(pid)).exists()
+
     def check(self) -> None:
         """Raises RefusedError when no tracing is possible here."""
         version = tuple(int(part) for part in self.release.split("-")[0].split(".")[:2] if part.isdigit())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -112,7 +113,7 @@ def defines(request: TraceRequest, scope: ScopeMatch, btf: Btf) -> dict[str, int
         "SYSCALL_NUMBERS": syscalls.NUMBERS,
         "CALL_SLOTS": 65_536,
         "MAX_MESSAGES": 1024,
-        "RING_PAGES": RING_BYTES // 4096,
+        "RING_PAGES": RING_BYTES // mmap.PAGESIZE,
         "EVENTS_PER_S": request.events_per_s,
         "FS_THRESHOLD_NS": request.fs_threshold_ns,
         "RTT_THRESHOLD_NS": request.rtt_threshold_ns,
@@ -137,6 +138,8 @@ def defines(request: TraceRequest, scope: ScopeMatch, btf: Btf) -> dict[str, int
     }
     if len(retransmit) > len(("sk", "skb")):
         values["RETRANSMIT_HAS_RESULT"] = 1
+    if len(btf.raw_tracepoint("sched_process_exit") or ()) > len(("task",)):
+        values["EXIT_SAYS_LAST"] = 1
     return values | _scope_defines(scope)
 
 

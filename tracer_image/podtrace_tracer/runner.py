@@ -27,7 +27,7 @@ from podtrace_tracer.snapshot import Snapshots
 from podtrace_tracer.stop import Stop
 from podtrace_tracer.tables import Tables
 
-DRAIN_S: Final = 0.1
+DRAIN_NS: Final = 100_000_000
 TURNS_PER_SECOND: Final = 10
 REFRESH_S: Final = 5
 REPEAT_S: Final = 30
@@ -157,13 +157,16 @@ class Runner:
             # Twice: a child born between the first reading and its parent's entry is in the second.
             for pid in (*target.members(), *scope.find_again(target, self._host)):
                 programs.set_number("members", pid, 1)
+                if not self._host.has_process(pid):
+                    programs.delete("members", pid.to_bytes(4, "little"))
         if not programs.has("known_sockets"):
             return
         try:
             found = existing.connections_of(target.members(), self._host.proc)
+            scope_of = scopes.by_pid()
             for connection in found:
-                programs.set_number("known_sockets", connection.cookie, scopes.index_of(connection.pid))
-        except (OSError, ImportError) as error:
+                programs.set_number("known_sockets", connection.cookie, scope_of.get(connection.pid, 0))
+        except Exception as error:  # noqa: BLE001  netlink's errors have no common class but this
             self._emitter.emit(
                 Notice(
                     slug="existing-connections", text=f"connections from before the trace are not known: {error}"[:1000]
@@ -195,26 +198,28 @@ class Runner:
     def _loop(self, events: Events, snapshots: Snapshots, scopes: Scopes) -> str:
         """Serves the trace until its end; returns why it ended."""
         end_ns = self._started_ns + self._request.duration_ns if self._request.duration_ns else None
-        turn = 0
+        turn = second = 0
         while not self._stop.reason:
-            turn += 1
-            due = self._started_ns / 1e9 + turn * DRAIN_S
+            # After a stall (nobody read the stream) the turns that were missed are not made up for.
+            turn = max(turn + 1, (time.monotonic_ns() - self._started_ns) // DRAIN_NS)
+            due = (self._started_ns + turn * DRAIN_NS) / 1e9
             if end_ns is not None:
                 due = min(due, end_ns / 1e9)
             self._stop.wait(due - time.monotonic())
             events.drain()
             if end_ns is not None and time.monotonic_ns() >= end_ns:
                 return "duration"
-            if turn % TURNS_PER_SECOND == 0:
-                self._second(turn // TURNS_PER_SECOND, snapshots, scopes)
+            if turn // TURNS_PER_SECOND > second:
+                self._second(second, turn // TURNS_PER_SECOND, snapshots, scopes)
+                second = turn // TURNS_PER_SECOND
         return self._stop.reason
 
-    def _second(self, second: int, snapshots: Snapshots, scopes: Scopes) -> None:
+    def _second(self, before: int, second: int, snapshots: Snapshots, scopes: Scopes) -> None:
         self._emitter.emit_all(scopes.look())
-        if second % REPEAT_S == 0:
+        if second // REPEAT_S > before // REPEAT_S:
             snapshots.repeat_all()
             self._repeat(scopes)
-        snapshots.second(scopes.indices(), refresh=second % REFRESH_S == 0)
+        snapshots.second(scopes.indices(), refresh=second // REFRESH_S > before // REFRESH_S)
 
     def _repeat(self, scopes: Scopes) -> None:
         records: list[Record] = [self._header(), *scopes.records(), *self._probes]

@@ -31,13 +31,21 @@ class Target:
         """The processes that are in the target now, as the tracer's /proc numbers them."""
         if self.directory is None:
             return self.pids
-        return tuple(sorted({pid for below in _below(self.directory) for pid in _pids(below)}))
+        return pids_below(self.directory)
 
     def containers(self) -> tuple[Path, ...]:
         """The cgroups of its containers (a target that is no pod has none)."""
         if self.directory is None or not self.match.per_child:
             return ()
-        return tuple(sorted(path for path in self.directory.iterdir() if path.is_dir()))
+        try:
+            return tuple(sorted(path for path in self.directory.iterdir() if path.is_dir()))
+        except OSError:
+            return ()  # the pod has gone
+
+
+def pids_below(directory: Path) -> tuple[int, ...]:
+    """The processes in a cgroup and the ones below it."""
+    return tuple(sorted({pid for below in _below(directory) for pid in _pids(below)}))
 
 
 def container_id(cgroup: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from kubectl_podtrace.wire.records import Scope
 from podtrace_tracer.bpf import Programs
 from podtrace_tracer.program import MAX_SCOPES
-from podtrace_tracer.scope import Target, container_id
+from podtrace_tracer.scope import Target, container_id, pids_below
 
 _OVERFLOW = MAX_SCOPES - 1
 
@@ -45,28 +45,35 @@ class Scopes:
             self._known[_OVERFLOW] = Scope(index=_OVERFLOW, cgroup_id=0, cgroup="(further containers)", container_id="")
         return [scope for index, scope in self._known.items() if index not in before]
 
-    def index_of(self, pid: int) -> int:
-        """The scope of a process by the directory that it is in; 0 where there is only one."""
+    def by_pid(self) -> dict[int, int]:
+        """The scope of each process that is in a container now; empty where there is one scope only."""
         if not self._target.match.per_child:
-            return 0
-        for index, scope in self._known.items():
-            directory = self._directory(scope.cgroup_id)
-            if directory is not None and str(pid) in (directory / "cgroup.procs").read_text(encoding="ascii").split():
-                return index
-        return next(iter(self._known), 0)
+            return {}
+        directories = {index: self._directory(scope.cgroup_id) for index, scope in self._known.items()}
+        return {pid: index for index, path in directories.items() if path for pid in pids_below(path)}
 
     def _give_out(self) -> None:
         containers = self._target.containers()
         for index, directory in enumerate(containers[:_OVERFLOW]):
-            identifier = directory.stat().st_ino
+            identifier = _inode(directory)
+            if not identifier:
+                continue  # it has gone meanwhile
             self._programs.set_number("scope_of_cgroup", identifier, index)
             self._add(index, identifier, directory)
         for index in range(len(containers), _OVERFLOW):
             self._programs.push("free_scopes", index)
 
     def _directory(self, cgroup_id: int) -> Path | None:
-        return next((path for path in self._target.containers() if path.stat().st_ino == cgroup_id), None)
+        return next((path for path in self._target.containers() if _inode(path) == cgroup_id), None)
 
     def _add(self, index: int, cgroup_id: int, directory: Path | None) -> None:
         name = str(directory)[-1024:] if directory else ""
         self._known[index] = Scope(index=index, cgroup_id=cgroup_id, cgroup=name, container_id=container_id(name))
+
+
+def _inode(path: Path) -> int:
+    """A directory's inode number, which is its cgroup's id; 0 if it has gone meanwhile."""
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return 0

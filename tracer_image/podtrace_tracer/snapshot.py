@@ -57,6 +57,7 @@ class Snapshots:
         self._totals = totals
         self._emitter.emit_all(split_rows(Totals, changed))
         self._emit_changed_sets()
+        self._tables.drain_ended()
         if refresh:
             self._refresh()
         self._emitter.emit(self.heartbeat())

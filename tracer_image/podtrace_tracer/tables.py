@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
+import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from ipaddress import ip_address
 from typing import Final
 
@@ -28,6 +29,7 @@ from podtrace_tracer.program import LOST, ORDERED_OPERATIONS, TIMED
 
 FAMILY_INET: Final = 2
 MAX_ENDED: Final = 20_000
+SETTLED_NS: Final = 100_000_000
 _HISTOGRAM_PART: Final = 250
 _TABLES: Final = {
     "processes": "PROCESSES", "files": "FILES", "failed_opens": "FAILED_OPENS", "targets": "TARGETS", "exits": "EXITS",
@@ -49,7 +51,15 @@ def address_text(family: int, raw: bytes) -> str:
 class Tables:
     """Reads the maps of attached (or just detached) programs. All numbers are cumulative."""
 
-    def __init__(self, programs: Programs, *, cpus: int, paths: Paths, max_ended: int = MAX_ENDED) -> None:
+    def __init__(
+        self,
+        programs: Programs,
+        *,
+        cpus: int,
+        paths: Paths,
+        max_ended: int = MAX_ENDED,
+        clock: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
         self._programs = programs
         self._cpus = cpus
         self._paths = paths
@@ -58,6 +68,7 @@ class Tables:
         self._histogram = struct.Struct(f"={programs.value_layout('histograms').size // 8}Q")
         self._ended: dict[bytes, ProcessRow] = {}
         self._max_ended = max_ended
+        self._clock = clock
         self._forgotten = 0
         self._misses: dict[str, int] = {}
 
@@ -155,15 +166,24 @@ class Tables:
 
     def processes(self) -> dict[bytes, ProcessRow]:
         """Processes of the target, ended ones too. Entries of ended ones are taken out of the kernel."""
-        for key, values in list(self._programs.items("ended")):
-            self._ended[key] = self._process_row(values[0], alive=False)
-            self._programs.delete("ended", key)
-        self._bound_ended()
+        self.drain_ended()
         rows = dict(self._ended)
         for _, values in self._programs.items("processes"):
             fields = self._process.fields(values[0])
             rows[struct.pack("=QQ", fields["start_ns"], fields["tgid"])] = self._process_row(values[0], alive=True)
         return rows
+
+    def drain_ended(self) -> None:
+        """Takes the entries of ended processes out of the kernel: each second, so that there is room for the next ones.
+
+        The youngest stay a moment longer: a second last thread finds there that its process was counted.
+        """
+        settled_ns = self._clock() - SETTLED_NS
+        for key, values in list(self._programs.items("ended")):
+            self._ended[key] = self._process_row(values[0], alive=False)
+            if self._process.fields(values[0])["ended_ns"] < settled_ns:
+                self._programs.delete("ended", key)
+        self._bound_ended()
 
     def _bound_ended(self) -> None:
         """A target that starts processes without end must not fill the tracer's memory: the least busy ones go."""

@@ -79,15 +79,28 @@ def test_containers_beyond_the_table_share_its_last_index(pod: Path) -> None:
 def test_a_process_s_scope_is_that_of_the_container_it_is_in(pod: Path) -> None:
     add_container(pod, IDS[1], pids=(41, 42))
     scopes = Scopes(MemoryPrograms(), target_of(pod))
-    assert scopes.index_of(42) == 1
-    assert scopes.index_of(4) == 0
+    nested = next(path for path in pod.iterdir() if IDS[1] in path.name) / "worker"
+    nested.mkdir()
+    (nested / "cgroup.procs").write_text("43\n")
+    found = scopes.by_pid()
+    assert {pid: found.get(pid) for pid in (41, 42, 43, 4)} == {41: 1, 42: 1, 43: 1, 4: None}
+
+
+def test_a_container_that_goes_away_while_it_is_looked_for_has_no_name(pod: Path) -> None:
+    programs = MemoryPrograms()
+    scopes = Scopes(programs, target_of(pod))
+    for path in sorted(pod.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    pod.rmdir()
+    programs.put("scope_of_cgroup", 10**9, 7)
+    assert scopes.look() == [Scope(index=7, cgroup_id=10**9, cgroup="", container_id="")]
 
 
 def test_a_target_that_is_no_pod_is_one_scope(tmp_path: Path) -> None:
     programs = MemoryPrograms()
     scopes = Scopes(programs, Target(match=ScopeMatch(mode="walk", root_id=77), directory=tmp_path))
     assert scopes.records() == [Scope(index=0, cgroup_id=77, cgroup=str(tmp_path), container_id="")]
-    assert (scopes.indices(), scopes.look(), scopes.index_of(5)) == ([0], [], 0)
+    assert (scopes.indices(), scopes.look(), scopes.by_pid()) == ([0], [], {})
     assert programs.tables["scope_of_cgroup"] == {}
     processes = Scopes(programs, Target(match=ScopeMatch(mode="processes"), directory=None, pids=(5,)))
     assert processes.records() == [Scope(index=0, cgroup_id=0, cgroup="", container_id="")]

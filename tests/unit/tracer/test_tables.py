@@ -10,7 +10,7 @@ from kubectl_podtrace.wire.records import ErrorRow, ExitRow, FailedOpenRow, Lost
 from kubectl_podtrace.wire.topics import OPERATIONS
 from podtrace_tracer.paths import UNKNOWN, Paths
 from podtrace_tracer.program import LOST, TIMED, operation_index
-from podtrace_tracer.tables import Tables, address_text
+from podtrace_tracer.tables import SETTLED_NS, Tables, address_text
 from tests.unit.tracer.programs import CPUS, MemoryPrograms, constants
 
 
@@ -166,6 +166,20 @@ def test_of_too_many_ended_processes_the_least_busy_are_let_go_and_counted(
     kept = sorted(row.events for row in tables.processes().values())
     assert kept == list(range(5, 23))
     assert [(row.topic, row.count) for row in tables.dropped()] == [("processes", 5)]
+
+
+def test_an_ended_process_stays_in_the_kernel_until_no_other_thread_can_end_it_again(
+    programs: MemoryPrograms, paths: Paths
+) -> None:
+    now = [SETTLED_NS]
+    tables = Tables(programs, cpus=CPUS, paths=paths, clock=lambda: now[0])
+    value = programs.value("ended", start_ns=1, ended_ns=5, events=3, tgid=7, comm=b"job")
+    programs.put("ended", programs.key("ended", start_ns=1, tgid=7), value)
+    tables.drain_ended()
+    assert len(programs.tables["ended"]) == 1
+    now[0] += 6
+    assert [row.events for row in tables.processes().values()] == [3]
+    assert programs.tables["ended"] == {}
 
 
 @pytest.mark.parametrize(("status", "code", "signal"), [(0, 0, 0), (3 << 8, 3, 0), (9, 0, 9), (0x80 | 11, 0, 11)])

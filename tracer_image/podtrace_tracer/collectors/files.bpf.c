@@ -131,8 +131,7 @@ static __always_inline void file_done(u32 operation, u32 scope, struct process *
 		file_event(operation, process, done, &key, slow);
 }
 
-static __always_inline void open_failed(u32 scope, const struct process *process, const struct done *done,
-					const char *name)
+static __always_inline void open_failed(u32 scope, const char *name)
 {
 	u32 first = 0;
 	u64 zero = 0;
@@ -160,11 +159,10 @@ static __always_inline void name_event(u32 operation, u32 scope, const struct pr
 	event_send(event);
 }
 
-static __always_inline void open_path(u32 scope, const struct process *process, const struct done *done,
-				      const char *name)
+static __always_inline void open_path(u32 scope, const struct done *done, const char *name)
 {
 	if (done->result < 0) {
-		open_failed(scope, process, done, name);
+		open_failed(scope, name);
 		return;
 	}
 	struct file *file = file_of(done->result);

@@ -66,8 +66,11 @@ PROBE(sched_process_fork)
 	if (!by_target && !task_in_scope(child))
 		return 0;
 #endif
-	if (tgid != parent_tgid)
+	if (tgid != parent_tgid) {
+		/* What stands under a new process's pid is of another one. */
+		processes.delete(&tgid);
 		register_process(child);
+	}
 #ifdef TOPIC_PROCESSES
 	struct process *parent = by_target && tracing() ? current_process() : 0;
 	if (parent) {
@@ -106,27 +109,33 @@ static __always_inline u32 exit_status(struct signal_struct *signal)
 	return READ(signal, flags) & 4 ? READ(signal, group_exit_code) : READ(leader, exit_code);
 }
 
-static __always_inline void process_ended(struct process *process, struct signal_struct *signal)
+/* Two last threads can both see that none is left: the one that puts the process among the ended ones counts. */
+static __always_inline void process_ended(struct process *last, struct signal_struct *signal, int counts)
 {
-	struct ended_key key = {.start_ns = process->start_ns, .tgid = process->tgid};
+	struct ended_key key = {.start_ns = last->start_ns, .tgid = last->tgid};
+	last->ended_ns = bpf_ktime_get_ns();
 #ifdef TOPIC_PROCESSES
-	struct exit_key exit = {.scope = process->scope, .status = exit_status(signal) & 0xff7f};
-	u64 zero = 0;
-	if (tracing()) {
-		count_once(process->scope, OP_PROCESSES_EXIT);
-		__sync_fetch_and_add(&process->events, 1);
-		__builtin_memcpy(exit.comm, process->comm, sizeof(exit.comm));
-		u64 *count = exits.lookup_or_try_init(&exit, &zero);
-		if (count)
-			__sync_fetch_and_add(count, 1);
-		else
-			lose(LOST_EXITS);
-		process_event(OP_PROCESSES_EXIT, process, 0, exit.status);
-	}
+	last->events += counts;
 #endif
-	struct process copy = *process;
-	if (ended.insert(&key, &copy))
-		lose(LOST_PROCESSES);
+	int problem = ended.insert(&key, last);
+	if (problem == -ERROR_EXISTS)
+		return;
+	if (problem)
+		lose_many(LOST_PROCESSES, last->events);
+#ifdef TOPIC_PROCESSES
+	struct exit_key exit = {.scope = last->scope, .status = exit_status(signal) & 0xff7f};
+	u64 zero = 0;
+	if (!counts)
+		return;
+	count_once(last->scope, OP_PROCESSES_EXIT);
+	__builtin_memcpy(exit.comm, last->comm, sizeof(exit.comm));
+	u64 *count = exits.lookup_or_try_init(&exit, &zero);
+	if (count)
+		__sync_fetch_and_add(count, 1);
+	else
+		lose(LOST_EXITS);
+	process_event(OP_PROCESSES_EXIT, last, 0, exit.status);
+#endif
 }
 
 PROBE(sched_process_exit)
@@ -137,16 +146,23 @@ PROBE(sched_process_exit)
 	if (inside)
 		forget_thread(tid);
 	struct signal_struct *signal = READ(CURRENT_TASK, signal);
+#ifdef EXIT_SAYS_LAST
+	if (!(u8)ctx->args[1])
+		return 0;
+#else
 	if (READ(signal, live.counter))
 		return 0;
-	if (inside) {
-		struct process *process = current_process();
-		/* Two last threads can both see that none is left: the one that deletes the entry counts. */
-		struct process copy = {};
-		if (process)
-			copy = *process;
-		if (process && processes.delete(&tgid) == 0)
-			process_ended(&copy, signal);
+#endif
+	/* One that was moved out of the target leaves the book here too, uncounted. */
+	struct process *known = processes.lookup(&tgid);
+	if (inside || known) {
+		struct process last = {};
+		if (known)
+			last = *known;
+		else
+			fill_process(&last, CURRENT_TASK);
+		process_ended(&last, signal, inside && tracing());
+		processes.delete(&tgid);
 	}
 #if SCOPE_MODE != SCOPE_HELPER
 	members.delete(&tgid);

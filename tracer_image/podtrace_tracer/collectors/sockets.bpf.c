@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* The life of TCP sockets, for tcp and connections alike. */
 
-static __always_inline void socket_remember(struct sock *sk, struct process *process, u32 scope, u64 attempt_ns)
+static __always_inline void socket_remember(struct sock *sk, u32 scope, u64 attempt_ns)
 {
 	u64 key = (u64)sk;
 	struct owned_socket owned = {.attempt_ns = attempt_ns, .scope = scope};
@@ -17,7 +17,9 @@ static __always_inline void accept_done(u32 scope, struct process *process, cons
 	struct sock *sk = file && type_of(file) == TYPE_SOCKET ? tcp_socket_of(file) : 0;
 	if (!sk)
 		return;
-	socket_remember(sk, process, scope, 0);
+	socket_remember(sk, scope, 0);
+	if (!tracing())
+		return;
 #ifdef TOPIC_TCP
 	count_once(scope, OP_TCP_STATE_FIRST);
 #endif
@@ -41,7 +43,7 @@ static __always_inline void attempt_starts(struct sock *sk)
 	struct call *call = current_call();
 	if (call)
 		call->flags |= CALL_ATTEMPT_SEEN;
-	socket_remember(sk, process, scope, tracing() ? bpf_ktime_get_ns() : 0);
+	socket_remember(sk, scope, tracing() ? bpf_ktime_get_ns() : 0);
 #ifdef TOPIC_CONNECTIONS
 	u64 key = (u64)sk;
 	struct owned_socket *owned = sockets.lookup(&key);

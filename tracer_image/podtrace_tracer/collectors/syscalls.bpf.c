@@ -25,7 +25,6 @@ PROBE(sys_enter)
 		}
 	}
 	call->tid = tid;
-	call->number = number;
 	call->class = *class;
 	call->file = file;
 	call->flags = flags;
@@ -92,7 +91,7 @@ static __always_inline void named_done(const struct finished *finished, u32 oper
 		count_for_process(finished->process);
 #ifdef TOPIC_FILES
 	if (operation == OP_FILES_OPEN)
-		open_path(finished->scope, finished->process, done, name);
+		open_path(finished->scope, done, name);
 	if (outcome == OUTCOME_ERROR)
 		name_event(operation, finished->scope, finished->process, done, name);
 #endif

@@ -58,7 +58,8 @@ static __always_inline int finish(struct bpf_raw_tracepoint_args *ctx, struct ta
 	} else {
 		finish_unseen(finished);
 	}
-	if (!finished->class || !tracing())
+	/* A socket that is accepted before the gate opens must be known all the same: it was not there to be listed. */
+	if (!finished->class || (!tracing() && finished->class != CLASS_ACCEPT))
 		return 0;
 	u32 tgid = bpf_get_current_pid_tgid() >> 32;
 	finished->process = processes.lookup(&tgid);

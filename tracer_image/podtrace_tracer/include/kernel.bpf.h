@@ -26,6 +26,7 @@
 #define PROTOCOL_TCP 6
 #define ERROR_AGAIN 11
 #define ERROR_BADF 9
+#define ERROR_EXISTS 17
 #define ERROR_NOT_SOCKET 88
 
 /* Both architectures keep a call's arguments in the saved registers until it has returned; arm64 moves the first. */
@@ -89,9 +90,14 @@ static __always_inline int tracing(void)
 /* What was not kept, by LOST_ number. */
 BPF_PERCPU_ARRAY(lost, u64, LOST_COUNT);
 
-static __always_inline void lose(u32 what)
+static __always_inline void lose_many(u32 what, u64 count)
 {
 	u64 *counter = lost.lookup(&what);
 	if (counter)
-		__sync_fetch_and_add(counter, 1);
+		__sync_fetch_and_add(counter, count);
+}
+
+static __always_inline void lose(u32 what)
+{
+	lose_many(what, 1);
 }

@@ -7,6 +7,7 @@
 
 struct process {
 	u64 start_ns;
+	u64 ended_ns;
 	u64 events;
 	u32 scope;
 	u32 tgid;

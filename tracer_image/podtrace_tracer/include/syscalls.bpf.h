@@ -14,11 +14,12 @@ struct call {
 	u64 start;
 	struct file *file;
 	u32 tid;
-	u32 number;
 	u32 flags;
 	u32 class;
+	u32 unused;
 };
-/* By the low bits of the thread id, checked against the whole: a collision costs a latency, never a count. */
+/* By the low bits of the thread id, checked against the whole: a collision costs a latency, and no count but
+ * that of a connect that fails before its socket has done anything. */
 BPF_ARRAY(calls, struct call, CALL_SLOTS);
 
 static __always_inline struct call *call_slot(u32 tid)
