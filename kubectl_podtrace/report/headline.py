@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from kubectl_podtrace import units
-from kubectl_podtrace.analysis.findings import SEVERITIES, Finding
+from kubectl_podtrace.analysis.findings import SEARCHING, SEVERITIES, Finding
 from kubectl_podtrace.analysis.fold import Fold
 from kubectl_podtrace.analysis.selection import Selection
 from kubectl_podtrace.analysis.summary import Summary
@@ -105,11 +105,12 @@ def _healthy_facts(selection: Selection) -> tuple[str, ...]:
             f"(p99 of {units.count(latency.count)}: {units.duration(latency.p99_ns)})"
         )
     errors = sum(counters.errors for name, counters in selection.counters.items() if name in EVENT_OPERATIONS)
-    failed = errors + selection.of("connections.failure").count
-    if failed:
-        facts.append(f"errors: {units.count(failed)} operations failed ({units.ratio(failed / selection.events)})")
-    else:
-        facts.append("errors: none")
+    by_name = selection.errors_by_name("files.open")
+    searching = sum(count for name, count in by_name.items() if name in SEARCHING)
+    failed = errors + selection.of("connections.failure").count - searching
+    share = f"{units.count(failed)} operations failed ({units.ratio(failed / selection.events)})" if failed else "none"
+    absent = f", beside {units.count(searching)} opens of files that are not there" if searching else ""
+    facts.append(f"errors: {share}{absent}")
     return tuple(facts[:FACTS])
 
 

@@ -127,8 +127,8 @@ def _topics(report: Report) -> list[tuple[str, str]]:
     pairs = [("traced", ", ".join(asked))]
     left_out = [topic for topic in TOPICS if topic not in asked]
     if left_out:
-        filters = [name for name, topics in FILTERS.items() if set(topics) & set(left_out)]
-        pairs.append(("not traced", f"{', '.join(left_out)} (--filter {','.join(filters)})"))
+        filters = [name for name, topics in FILTERS.items() if set(topics) & set(asked)]
+        pairs.append(("not traced", f"{', '.join(left_out)} (left out by --filter {','.join(filters)})"))
     impossible = {probe.topic for probe in report.trust.probes if probe.required and not probe.attached}
     if impossible:
         pairs.append(("not measured", f"{', '.join(sorted(impossible))}: a required probe is absent, see Trust"))
