@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, Literal
 
@@ -14,6 +15,7 @@ from kubectl_podtrace.analysis.fold import Fold
 from kubectl_podtrace.cli.flags import TraceOptions
 from kubectl_podtrace.cli.parse import Format
 from kubectl_podtrace.cli.progress import Progress
+from kubectl_podtrace.errors import OutputError
 from kubectl_podtrace.report.build import ClientFacts, ReportOptions, TargetInfo, build_report, build_window
 from kubectl_podtrace.report.model import Remark
 from kubectl_podtrace.report.writer import Output, check_writable, page_of, write_report
@@ -129,7 +131,14 @@ class Run:
         report = build_report(
             self._fold, target=self.target, options=self._report_options(), client=self._client_facts()
         )
-        write_report(report, self._output(), stdout=sys.stdout, page=page_of(sys.stdout))
+        output = self._output()
+        try:
+            write_report(report, output, stdout=sys.stdout, page=page_of(sys.stdout))
+        except OutputError:
+            if output.path is not None:
+                # A trace of minutes is not lost over a full disk: what could not be filed is shown, then the reason.
+                write_report(report, replace(output, path=None), stdout=sys.stdout, page=page_of(sys.stdout))
+            raise
 
     def _output(self) -> Output:
         wanted = self._options.output

@@ -106,6 +106,14 @@ def test_a_report_that_cannot_be_written_is_refused_before_the_command_runs(
     assert not (tmp_path / "marker").exists()
 
 
+def test_a_report_whose_place_has_gone_meanwhile_is_shown_instead(run_local: RunLocal, tmp_path: Path) -> None:
+    (tmp_path / "place").mkdir()
+    outcome = run_local("-o", "{}/place/report.json", "--", "rmdir", "{}/place")
+    assert outcome.code != 0
+    assert "cannot write" in outcome.err
+    assert json.loads(outcome.out)["tool"]["name"] == "kubectl-podtrace"
+
+
 def test_json_is_all_that_is_written_to_stdout_after_the_command(run_local: RunLocal) -> None:
     outcome = run_local("--export", "json", "--", "true")
     assert json.loads(outcome.out)["tool"]["name"] == "kubectl-podtrace"
