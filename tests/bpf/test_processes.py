@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kubectl_podtrace.wire.request import CgroupTarget, ProcessTarget
 from tests.bpf.conftest import StartLoad, StartTracer
-from tests.bpf.harness import Claims, ask, assert_equal
+from tests.bpf.harness import Claims, Load, Tracer, ask, assert_equal
 from tests.bpf.stream import Stream
 
 
@@ -16,15 +16,20 @@ def assert_statuses(stream: Stream, claims: Claims) -> None:
     assert stream.exits == told
 
 
+def run_to_its_end(load: Load, tracer: Tracer) -> tuple[Claims, Stream]:
+    """What the load says that it did, its own end included, and what was traced of it."""
+    load.release()
+    claims = load.claims().with_exits(1)
+    load.finish()
+    return claims, tracer.stop()
+
+
 def test_every_start_and_end_is_counted_as_waitpid_tells_it(
     run: int, cgroup: Path, start_load: StartLoad, start_tracer: StartTracer
 ) -> None:
     load = start_load("processes", cgroup=cgroup)
     tracer = start_tracer(ask(CgroupTarget(path=str(cgroup)), topics=("processes",)))
-    load.release()
-    claims = load.claims().with_exits(1)
-    load.finish()
-    stream = tracer.stop()
+    claims, stream = run_to_its_end(load, tracer)
     assert_equal(stream, claims, topics=("processes",))
     assert_statuses(stream, claims)
     assert not [row for row in stream.processes.values() if row.alive]
@@ -35,10 +40,7 @@ def test_all_descendants_of_a_process_are_traced_whatever_their_cgroup(
 ) -> None:
     load = start_load("processes", cgroup=None)
     tracer = start_tracer(ask(ProcessTarget(pid=load.process.pid), topics=("processes",)))
-    load.release()
-    claims = load.claims().with_exits(1)
-    load.finish()
-    stream = tracer.stop()
+    claims, stream = run_to_its_end(load, tracer)
     assert_equal(stream, claims, topics=("processes",))
     assert_statuses(stream, claims)
 
@@ -46,10 +48,7 @@ def test_all_descendants_of_a_process_are_traced_whatever_their_cgroup(
 def test_each_end_is_an_event_with_its_status(cgroup: Path, start_load: StartLoad, start_tracer: StartTracer) -> None:
     load = start_load("processes", cgroup=cgroup)
     tracer = start_tracer(ask(CgroupTarget(path=str(cgroup)), topics=("processes",), every_event=True))
-    load.release()
-    claims = load.claims().with_exits(1)
-    load.finish()
-    stream = tracer.stop()
+    claims, stream = run_to_its_end(load, tracer)
     ends = stream.events("processes.exit")
     assert len(ends) == claims.counts["processes.exit"].count
     found: dict[tuple[int, int], int] = {}
@@ -68,9 +67,6 @@ def test_two_threads_that_end_at_once_end_their_process_once(
 ) -> None:
     load = start_load("twins", cgroup=cgroup)
     tracer = start_tracer(ask(CgroupTarget(path=str(cgroup)), topics=("processes",)))
-    load.release()
-    claims = load.claims().with_exits(1)
-    load.finish()
-    stream = tracer.stop()
+    claims, stream = run_to_its_end(load, tracer)
     assert_equal(stream, claims, topics=("processes",))
     assert stream.exits == {(0, 0): claims.counts["processes.exit"].count}

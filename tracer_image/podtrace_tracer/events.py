@@ -33,7 +33,7 @@ class Events:
         for record in self._programs.ring_records(RING_BYTES):
             if record.kind == RECORD_EVENT:
                 waiting.append(self._event.fields(record.data))
-            elif self._path is not None:
+            elif record.kind == RECORD_PATH:
                 self._learn(record)
         for fields in waiting:
             event = self._of_fields(fields)

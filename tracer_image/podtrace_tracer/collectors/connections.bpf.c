@@ -14,7 +14,6 @@ struct target_counters {
 };
 BPF_PERCPU_HASH(targets, struct target_key, struct target_counters, MAX_TARGETS);
 
-#define SOCKET_UNCONNECTED 1
 #define ERROR_IN_PROGRESS 115
 #define ERROR_ALREADY 114
 #define ERROR_IS_CONNECTED 106
@@ -49,9 +48,7 @@ static __always_inline void connection_event(u32 scratch, u32 operation, const s
 	event->start_ns = start;
 	event->duration_ns = now - start;
 	event->error = error;
-	event->family = owned->remote.family;
-	event->port = owned->remote.port;
-	__builtin_memcpy(event->address, owned->remote.bytes, sizeof(event->address));
+	event_address(event, &owned->remote);
 	event_send(event);
 }
 
@@ -94,8 +91,8 @@ static __always_inline void connect_done(u32 scope, struct process *process, str
 	}
 	if ((call->flags & CALL_ATTEMPT_SEEN) || !(call->flags & CALL_WAS_UNCONNECTED))
 		return;
-	if (error >= 512 || error == ERROR_IN_PROGRESS || error == ERROR_ALREADY || error == ERROR_IS_CONNECTED ||
-	    error == ERROR_AGAIN || error == ERROR_BADF)
+	if (error >= ERROR_RESTART_FIRST || error == ERROR_IN_PROGRESS || error == ERROR_ALREADY ||
+	    error == ERROR_IS_CONNECTED || error == ERROR_AGAIN || error == ERROR_BADF)
 		return;
 	struct owned_socket failed = {.attempt_ns = done->start, .scope = scope};
 	failed.tgid = bpf_get_current_pid_tgid() >> 32;

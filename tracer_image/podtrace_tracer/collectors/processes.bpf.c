@@ -35,7 +35,7 @@ static __always_inline void exec_failed(u32 scope, const struct process *process
 					const struct done *done, u32 name_argument)
 {
 	u32 error = -done->result;
-	if (error >= 512)
+	if (error >= ERROR_RESTART_FIRST)
 		return;
 	count_error(scope, OP_PROCESSES_EXEC, error);
 	struct event *event = event_of_call(OP_PROCESSES_EXEC, scope, process, done);

@@ -20,7 +20,7 @@ PROBE(sys_enter)
 		file = file_of(start.first);
 		if (*class == CLASS_CONNECT && file && type_of(file) == TYPE_SOCKET) {
 			struct socket *socket = READ(file, private_data);
-			if (READ(socket, state) == 1)
+			if (READ(socket, state) == SOCKET_UNCONNECTED)
 				flags |= CALL_WAS_UNCONNECTED;
 		}
 	}

@@ -20,9 +20,7 @@ static __always_inline void tcp_event(u32 operation, const struct process *proce
 		return;
 	struct address remote = {};
 	remote_address(sk, &remote);
-	event->family = remote.family;
-	event->port = remote.port;
-	__builtin_memcpy(event->address, remote.bytes, sizeof(event->address));
+	event_address(event, &remote);
 	event_send(event);
 }
 

@@ -5,6 +5,9 @@
 #define TYPE_REGULAR 0100000
 #define TYPE_SOCKET 0140000
 
+/* SS_UNCONNECTED of linux/net.h: neither connected nor on the way there. */
+#define SOCKET_UNCONNECTED 1
+
 static __always_inline struct file *file_of(u32 descriptor)
 {
 	struct files_struct *files = READ(CURRENT_TASK, files);

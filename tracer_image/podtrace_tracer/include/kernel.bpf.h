@@ -28,6 +28,9 @@
 #define ERROR_BADF 9
 #define ERROR_EXISTS 17
 #define ERROR_NOT_SOCKET 88
+/* From here on a result is no error but an order to restart the call, which user space never sees (linux/errno.h). */
+#define ERROR_RESTART_FIRST 512
+#define ERROR_RESTART_LAST 516
 
 /* Both architectures keep a call's arguments in the saved registers until it has returned; arm64 moves the first. */
 #ifdef __aarch64__

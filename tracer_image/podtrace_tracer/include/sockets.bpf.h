@@ -3,7 +3,6 @@
 
 #define STATE_ESTABLISHED 1
 #define STATE_SYN_SENT 2
-#define STATE_SYN_RECEIVED 3
 #define STATE_CLOSE 7
 
 struct address {
@@ -47,6 +46,13 @@ static __always_inline void remote_address(struct sock *sk, struct address *addr
 		bpf_probe_read_kernel(address->bytes, 16, &sk->__sk_common.skc_v6_daddr);
 		address_unmap(address);
 	}
+}
+
+static __always_inline void event_address(struct event *event, const struct address *address)
+{
+	event->family = address->family;
+	event->port = address->port;
+	__builtin_memcpy(event->address, address->bytes, sizeof(event->address));
 }
 
 /* The scope that owns a socket, or -1. */

@@ -74,7 +74,7 @@ static __always_inline enum outcome count_done(u32 scope, u32 operation, const s
 			total->would_block++;
 			return OUTCOME_NONE;
 		}
-		if (done->result <= -512 && done->result >= -516) {
+		if (done->result <= -ERROR_RESTART_FIRST && done->result >= -ERROR_RESTART_LAST) {
 			total->interrupted++;
 			return OUTCOME_NONE;
 		}
