@@ -91,10 +91,16 @@ def socket_statistics(pid: int, field: str, *, inside: tuple[str, ...] = ()) -> 
     return [float(value) for line in own for value in re.findall(rf"\b{field}:([0-9.]+)", line)]
 
 
-def tcp_counter(pid: int, name: str) -> int:
-    """A counter of /proc/PID/net/snmp: of the whole network namespace."""
-    lines = [line.split() for line in Path(f"/proc/{pid}/net/snmp").read_text().splitlines() if line.startswith("Tcp:")]
+def net_counter(pid: int, protocol: str, name: str) -> int:
+    """A counter of /proc/PID/net/snmp or netstat, by the word at the start of its line: of the whole network namespace."""
+    text = "".join(Path(f"/proc/{pid}/net/{table}").read_text() for table in ("snmp", "netstat"))
+    lines = [line.split() for line in text.splitlines() if line.startswith(f"{protocol}:")]
     return int(dict(zip(lines[0], lines[1], strict=True))[name])
+
+
+def segments_sent_again(pid: int) -> int:
+    """Retransmissions that left the machine: the kernel counts an attempt first, and a failed one once more, apart."""
+    return net_counter(pid, "Tcp", "RetransSegs") - net_counter(pid, "TcpExt", "TCPRetransFail")
 
 
 def exact_percentile(values: list[int], fraction: float) -> float:

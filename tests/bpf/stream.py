@@ -13,6 +13,9 @@ from typing import TypeVar
 
 from kubectl_podtrace.wire import codec, records
 
+NOT_IN_KERNEL = "this kernel does not have it"
+"""Why a probe may be absent; any other reason is a failure."""
+
 RecordType = TypeVar("RecordType", bound=records.Record)
 
 
@@ -95,7 +98,9 @@ class Stream:
         return {(row.scope, row.operation): row for record in self.of(records.Totals) for row in record.rows}
 
     def assert_whole(self) -> None:
-        """No line is missing, none is foreign, nothing was lost, and the trailer repeats the last totals."""
+        """No line is missing or foreign, no probe failed, nothing was lost, and the trailer repeats the last totals."""
+        failed = [probe for probe in self.of(records.Probe) if not probe.attached and probe.reason != NOT_IN_KERNEL]
+        assert failed == []
         assert not self.strange, self.strange
         assert [line.seq for line in self.lines] == list(range(self.lines[0].seq, self.lines[0].seq + len(self.lines)))
         assert [row for row in self.trailer.heartbeat.lost + self.trailer.heartbeat.dropped if row.count] == []

@@ -10,7 +10,7 @@ from kubectl_podtrace.wire.request import CgroupTarget
 from kubectl_podtrace.wire.topics import ABORTED
 from tests.bpf.conftest import StartLoad, StartTracer
 from tests.bpf.harness import ask, assert_equal
-from tests.bpf.second_sources import tcp_counter
+from tests.bpf.second_sources import net_counter, segments_sent_again
 
 NETWORK = """set -e
 ip link set lo up
@@ -33,12 +33,12 @@ def test_every_attempt_ends_in_the_tracer_as_it_ends_in_the_program(
     run: int, cgroup: Path, start_load: StartLoad, start_tracer: StartTracer
 ) -> None:
     load = start_load("connections", "hold", cgroup=cgroup, wrapper=("unshare", "-n", "sh", "-c", NETWORK, "sh"))
-    retransmits_before = tcp_counter(load.process.pid, "RetransSegs")
+    retransmits_before = segments_sent_again(load.process.pid)
     tracer = start_tracer(ask(CgroupTarget(path=str(cgroup)), topics=TOPICS))
     load.release()
     claims = load.claims()
-    retransmits = tcp_counter(load.process.pid, "RetransSegs") - retransmits_before
-    opened = tcp_counter(load.process.pid, "ActiveOpens")
+    retransmits = segments_sent_again(load.process.pid) - retransmits_before
+    opened = net_counter(load.process.pid, "Tcp", "ActiveOpens")
     stream = tracer.stop()
     assert_equal(stream, claims, topics=TOPICS)
 

@@ -7,10 +7,11 @@ import errno
 import mmap
 import os
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from podtrace_tracer.instructions import with_kernel_function
 from podtrace_tracer.stderr import captured_stderr
 
 _BATCH: Final = 2048
@@ -62,7 +63,10 @@ class RingRecord(NamedTuple):
 class Programs:
     """The compiled programs of one trace and their maps. Detaches in `close`."""
 
-    def __init__(self, text: str, flags: Sequence[str], tree: Path) -> None:
+    def __init__(
+        self, text: str, flags: Sequence[str], tree: Path, kernel_functions: Mapping[int, int] | None = None
+    ) -> None:
+        """`kernel_functions`: number of the helper that stands in the text for one -> the kernel function's BTF id."""
         os.environ["BCC_KERNEL_SOURCE"] = str(tree)
         try:
             import bcc
@@ -77,7 +81,18 @@ class Programs:
             except Exception as error:  # bcc raises plain Exception
                 raise BpfError(_telling(str(error), said())) from error
         self._library = _library()
+        for placeholder, function in (kernel_functions or {}).items():
+            self._call_kernel_function(placeholder, function)
         self._ring: Ring | None = None
+
+    def _call_kernel_function(self, placeholder: int, function: int) -> None:
+        """Rewrites all programs, which bcc holds until they are loaded."""
+        library, module = self._library, self._bpf.module
+        for index in range(library.bpf_num_functions(module)):
+            name = library.bpf_function_name(module, index)
+            start, size = library.bpf_function_start(module, name), library.bpf_function_size(module, name)
+            code = ctypes.string_at(start, size)
+            ctypes.memmove(start, with_kernel_function(code, placeholder, function), size)
 
     def attach(self, tracepoint: str) -> None:
         """Loads and attaches the program of a raw tracepoint. Raises BpfError with the kernel's words."""
@@ -277,6 +292,12 @@ def _library() -> Any:
     pointers = ctypes.c_void_p
     library.bpf_function_start.restype = pointers
     library.bpf_function_start.argtypes = [pointers, ctypes.c_char_p]
+    library.bpf_function_size.restype = ctypes.c_size_t
+    library.bpf_function_size.argtypes = [pointers, ctypes.c_char_p]
+    library.bpf_num_functions.restype = ctypes.c_size_t
+    library.bpf_num_functions.argtypes = [pointers]
+    library.bpf_function_name.restype = ctypes.c_char_p
+    library.bpf_function_name.argtypes = [pointers, ctypes.c_size_t]
     library.bpf_obj_get_info.argtypes = [ctypes.c_int, pointers, pointers]
     library.bpf_lookup_batch.argtypes = [ctypes.c_int, pointers, pointers, pointers, pointers, pointers]
     library.bpf_lookup_elem.argtypes = [ctypes.c_int, pointers, pointers]

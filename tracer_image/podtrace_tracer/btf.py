@@ -169,6 +169,10 @@ class Btf:
                     return value
         return None
 
+    def function(self, name: str) -> int | None:
+        """Return the type id of a kernel function, by which programs call it."""
+        return next(self._named(name, {Kind.FUNC}), None)
+
     def raw_tracepoint(self, name: str) -> tuple[str, ...] | None:
         """Return the C types of a raw tracepoint's arguments, or None if the kernel has no such tracepoint.
 

@@ -93,7 +93,8 @@ def btf_header(
     """Return the text of ``podtrace/btf.h``, and what is missing.
 
     For the programs, a struct that is there has ``HAVE_struct``, and a field ``HAVE_struct__field``; dots in a path
-    become ``__``. A bit-field has no member but its place in bits, ``BF_OFF_struct__field`` and ``BF_SIZE_...``.
+    become ``__``. ``BTF_ID(pointer)`` is the kernel's number for the struct that a pointer is to.
+    A bit-field has no member but its place in bits, ``BF_OFF_struct__field`` and ``BF_SIZE_...``.
     """
     writer = _Writer(btf, wanted)
     for name in wanted:
@@ -124,6 +125,7 @@ class _Writer:
         self._declarations: set[str] = set()
         self._definitions: list[str] = []
         self._assertions: list[str] = []
+        self._numbers: list[str] = []
         # By name; None while the struct is being written.
         self._aligns: dict[str, int | None] = {}
         ids = {name: btf.struct(name) for name in wanted}
@@ -132,7 +134,9 @@ class _Writer:
     def text(self) -> str:
         """Return the whole header; every definition stands behind those of the structs it holds by value."""
         declarations = [f"{spelling};" for spelling in sorted(self._declarations)]
-        parts = [self._macros, declarations, self._definitions, self._assertions]
+        choices = ", ".join(["(pointer)", *self._numbers])
+        numbers = [f"#define BTF_ID(pointer) _Generic({choices})"] if self._numbers else []
+        parts = [self._macros, declarations, self._definitions, self._assertions, numbers]
         body = "\n\n".join("\n".join(part) for part in parts if part)
         return f"#ifndef PODTRACE_BTF_H\n#define PODTRACE_BTF_H\n\n#include <linux/types.h>\n\n{body}\n\n#endif\n"
 
@@ -168,6 +172,7 @@ class _Writer:
         size = self._btf.size(type_id)
         spelling = _spelling(self._btf.type(type_id), name)
         self._macros.append(f"#define HAVE_{name} 1")
+        self._numbers.append(f"{spelling} *: {type_id}")
         lines, aligns = [], [1]
         for path in dict.fromkeys(self._wanted[name]):
             found = self._btf.field(name, path)

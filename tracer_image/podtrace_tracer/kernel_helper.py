@@ -1,4 +1,4 @@
-"""Asks the kernel whether raw tracepoint programs may call a BPF helper, by loading a program of three instructions."""
+"""Asks the kernel what raw tracepoint programs may call, by loading a program of a few instructions."""
 
 from __future__ import annotations
 
@@ -7,21 +7,30 @@ import os
 import struct
 from typing import Final
 
+from podtrace_tracer.instructions import EXIT, SIZE, helper_call, kernel_function_call, set_register
+
 GET_CURRENT_ANCESTOR_CGROUP_ID: Final = 123
 
 _BPF_SYSCALL: Final = {"x86_64": 321, "aarch64": 280}
 _PROG_LOAD, _RAW_TRACEPOINT = 5, 17
-_MOVE_ONE_TO_R1 = struct.pack("=BBhi", 0xB7, 1, 0, 1)
-_EXIT = struct.pack("=BBhi", 0x95, 0, 0, 0)
 
 
 def is_allowed(helper: int, machine: str) -> bool:
     """Does this kernel let raw tracepoint programs call the helper? The number is that of `enum bpf_func_id`."""
-    call = struct.pack("=BBhi", 0x85, 0, 0, helper)
-    instructions = ctypes.create_string_buffer(_MOVE_ONE_TO_R1 + call + _EXIT)
+    return _loads(set_register(1, 1) + helper_call(helper) + EXIT, machine)
+
+
+def casts_are_allowed(function: int, struct_type: int, machine: str) -> bool:
+    """Does this kernel let them cast a pointer by bpf_rdonly_cast? Both numbers are BTF ids."""
+    arguments = set_register(1, 0) + set_register(2, struct_type)
+    return _loads(arguments + kernel_function_call(function) + set_register(0, 0) + EXIT, machine)
+
+
+def _loads(code: bytes, machine: str) -> bool:
+    instructions = ctypes.create_string_buffer(code, len(code))
     licence = ctypes.create_string_buffer(b"GPL")
     attributes = struct.pack(
-        "=IIQQ", _RAW_TRACEPOINT, 3, ctypes.addressof(instructions), ctypes.addressof(licence)
+        "=IIQQ", _RAW_TRACEPOINT, len(code) // SIZE, ctypes.addressof(instructions), ctypes.addressof(licence)
     ).ljust(128, b"\0")
     buffer = ctypes.create_string_buffer(attributes, len(attributes))
     descriptor = ctypes.CDLL(None, use_errno=True).syscall(

@@ -21,6 +21,8 @@ _HERE: Final = Path(__file__).parent
 MAX_SCOPES: Final = 64
 NO_THRESHOLD: Final = 2**64 - 1
 RING_BYTES: Final = 4 * 1024 * 1024
+RDONLY_CAST_PLACEHOLDER: Final = 0x7F00_0001
+"""Stands in the programs for the number of the kernel function bpf_rdonly_cast, as a helper that no kernel has."""
 
 TABLE_SIZES: Final = {
     "processes": 16_384,
@@ -98,8 +100,8 @@ def _is_socket_life(name: str) -> bool:
     return name == "collectors/sockets.bpf.c"
 
 
-def defines(request: TraceRequest, scope: ScopeMatch, btf: Btf) -> dict[str, int]:
-    """The constants of the C text."""
+def defines(request: TraceRequest, scope: ScopeMatch, btf: Btf, *, typed_loads: bool = False) -> dict[str, int]:
+    """The constants of the C text. `typed_loads`: the kernel has bpf_rdonly_cast."""
     retransmit = btf.raw_tracepoint("tcp_retransmit_skb") or ()
     values = {
         "MAX_SCOPES": MAX_SCOPES,
@@ -140,6 +142,8 @@ def defines(request: TraceRequest, scope: ScopeMatch, btf: Btf) -> dict[str, int
         values["RETRANSMIT_HAS_RESULT"] = 1
     if len(btf.raw_tracepoint("sched_process_exit") or ()) > len(("task",)):
         values["EXIT_SAYS_LAST"] = 1
+    if typed_loads:
+        values |= {"TYPED_LOADS": 1, "RDONLY_CAST_PLACEHOLDER": RDONLY_CAST_PLACEHOLDER}
     return values | _scope_defines(scope)
 
 

@@ -85,7 +85,7 @@ class Runner:
         topics, machine = self._request.topics, self._host.machine
         wanted = program.wanted_structs(topics, machine)
         try:
-            btf = Btf.load(self._host.btf, wanted={*wanted, "cgroup_subsys_id"})
+            btf = Btf.load(self._host.btf, wanted={*wanted, "cgroup_subsys_id", "bpf_rdonly_cast"})
         except (BtfError, OSError) as error:
             raise RefusedError("no-btf", f"the kernel's type information cannot be read: {error}") from error
         has_helper = kernel_helper.is_allowed(kernel_helper.GET_CURRENT_ANCESTOR_CGROUP_ID, machine)
@@ -94,9 +94,10 @@ class Runner:
         self._note_absent(btf)
         with tempfile.TemporaryDirectory(prefix="podtrace-") as directory:
             tree = headers.write_tree(Path(directory), btf, wanted, release=self._host.release, machine=machine)
-            flags = program.compiler_flags(program.defines(self._request, target.match, btf))
+            cast = self._rdonly_cast(btf)
+            values = program.defines(self._request, target.match, btf, typed_loads=bool(cast))
             try:
-                programs = Programs(program.source_text(topics), flags, tree.path)
+                programs = Programs(program.source_text(topics), program.compiler_flags(values), tree.path, cast)
             except BpfError as error:
                 raise RefusedError(
                     "compile",
@@ -105,6 +106,16 @@ class Runner:
                 ) from error
         self._bcc_version = programs.version
         return programs, target
+
+    def _rdonly_cast(self, btf: Btf) -> dict[int, int]:
+        """What the programs' placeholder for bpf_rdonly_cast stands for; empty where the kernel does not have it."""
+        function, task = btf.function("bpf_rdonly_cast"), btf.struct("task_struct")
+        # The variable is for trying, on a new kernel, what older ones do.
+        if os.environ.get("PODTRACE_READS") == "helper" or not function or not task:
+            return {}
+        if not kernel_helper.casts_are_allowed(function, task, self._host.machine):
+            return {}
+        return {program.RDONLY_CAST_PLACEHOLDER: function}
 
     def _note_absent(self, btf: Btf) -> None:
         for tracepoint, (probe, topic) in program.probes_of(self._request.topics).items():

@@ -63,6 +63,10 @@ class BtfBlob:
         prototype = self._add(Kind.FUNC_PROTO, "", 0, words)
         return self.typedef(f"btf_trace_{name}", self.pointer(prototype))
 
+    def function(self, name: str, arguments: Sequence[int]) -> int:
+        prototype = self._add(Kind.FUNC_PROTO, "", 0, [word for argument in arguments for word in (0, argument)])
+        return self._add(Kind.FUNC, name, prototype)
+
     def raw(self, kind: int) -> int:
         """Add a record of any kind without anything behind it, even one that does not exist."""
         self.types.append(struct.pack("=III", 0, kind << 24, 0))

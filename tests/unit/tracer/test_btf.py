@@ -107,6 +107,13 @@ def test_a_raw_tracepoint_that_the_kernel_lacks_is_none(btf: Btf, name: str) -> 
     assert btf.raw_tracepoint(name) is None
 
 
+def test_a_function_has_an_id_and_what_is_none_has_not() -> None:
+    blob = small_kernel()
+    function = blob.function("do_task", [blob.integer("int", 4, signed=True)])
+    btf = Btf.parse(blob.to_bytes())
+    assert (btf.function("do_task"), btf.function("task"), btf.function("ghost")) == (function, None, None)
+
+
 def test_naming_what_will_be_asked_changes_no_answer(btf: Btf) -> None:
     hinted = Btf.parse(SMALL, wanted={"task", "kind", "nothing"})
     for name in ("task", "place", "counter_t", "nothing"):

@@ -74,6 +74,11 @@ def test_what_is_there_has_a_macro_and_what_is_not_has_none(header: str) -> None
         assert f"HAVE_{name}" not in header
 
 
+def test_each_struct_has_the_kernels_number_for_it(header: str, btf: Btf) -> None:
+    place, task = btf.struct("place"), btf.struct("task")
+    assert f"_Generic((pointer), struct task *: {task}, struct place *: {place})" in header
+
+
 def test_a_bit_field_is_a_place_and_no_member(header: str) -> None:
     assert "#define BF_OFF_task__exiting 355\n#define BF_SIZE_task__exiting 1\n" in header
     assert " exiting;" not in header

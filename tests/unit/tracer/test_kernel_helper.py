@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from podtrace_tracer.kernel_helper import is_allowed
+from podtrace_tracer.btf import Btf
+from podtrace_tracer.kernel_helper import casts_are_allowed, is_allowed
 from podtrace_tracer.syscalls import MACHINES
 
 MACHINE = platform.machine()
@@ -35,3 +36,15 @@ def test_a_helper_that_no_kernel_has_and_one_called_the_wrong_way_are_not_and_le
     assert not is_allowed(TAIL_CALL, MACHINE)
     is_allowed(GET_CURRENT_PID_TGID, MACHINE)
     assert open_descriptors() == before
+
+
+@pytest.mark.skipif(not Path("/sys/kernel/btf/vmlinux").exists(), reason="this kernel publishes no BTF")
+def test_a_cast_is_allowed_where_the_kernel_has_it_and_to_structs_only() -> None:
+    btf = Btf.load()
+    cast, task = btf.function("bpf_rdonly_cast"), btf.struct("task_struct")
+    assert task is not None
+    if cast is None:
+        pytest.skip("this kernel has no bpf_rdonly_cast (6.2 and later have it)")
+    assert casts_are_allowed(cast, task, MACHINE)
+    assert not casts_are_allowed(cast, cast, MACHINE)
+    assert not casts_are_allowed(task, task, MACHINE)

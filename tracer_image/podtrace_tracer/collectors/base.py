@@ -39,6 +39,7 @@ STRUCTS: Final = {
         "tgid", "comm", "group_leader", "files", "cgroups", "signal", "start_time", "thread_pid",
         "exit_code",
     ),
+    "list_head": ("next",),
     "signal_struct": ("live", "flags", "group_exit_code"),
     "atomic_t": ("counter",),
     "pid": ("level", "numbers"),

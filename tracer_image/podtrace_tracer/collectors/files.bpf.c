@@ -18,37 +18,15 @@ struct failed_open {
 BPF_HASH(failed_opens, struct failed_open, u64, MAX_FAILED_OPENS);
 BPF_PERCPU_ARRAY(failed_open_scratch, struct failed_open, 1);
 
-/* What names a directory entry. These fields have always stood side by side: one read in place of three. */
-struct entry_name {
-	u64 is_named;
-	u64 parent;
-	u64 hash;
-};
-
-static __always_inline void entry_name_of(struct dentry *entry, struct entry_name *name)
-{
-	u64 first = __builtin_offsetof(struct dentry, d_hash.pprev);
-	if (__builtin_offsetof(struct dentry, d_parent) == first + 8 &&
-	    __builtin_offsetof(struct dentry, d_name.hash_len) == first + 16) {
-		bpf_probe_read_kernel(name, sizeof(*name), &entry->d_hash.pprev);
-		return;
-	}
-	name->is_named = (u64)READ(entry, d_hash.pprev);
-	name->parent = (u64)READ(entry, d_parent);
-	name->hash = READ(entry, d_name.hash_len);
-}
-
 /* An inode alone would not do: it is reused, and a rename keeps it. A file that was removed is another one than before:
  * its path is marked. The mount's address is even, which leaves a bit for that. */
 static __always_inline void file_key_of(struct file *file, u32 scope, struct file_key *key)
 {
-	struct path path = READ(file, f_path);
-	struct entry_name name = {};
-	entry_name_of(path.dentry, &name);
-	key->dentry = (u64)path.dentry;
-	key->mount = (u64)path.mnt | !name.is_named;
-	key->parent = name.parent;
-	key->name_hash = name.hash;
+	struct dentry *entry = READ(file, f_path.dentry);
+	key->dentry = (u64)entry;
+	key->mount = (u64)READ(file, f_path.mnt) + !READ(entry, d_hash.pprev);
+	key->parent = (u64)READ(entry, d_parent);
+	key->name_hash = READ(entry, d_name.hash_len);
 	key->scope = scope;
 }
 

@@ -11,13 +11,10 @@
 static __always_inline struct file *file_of(u32 descriptor)
 {
 	struct files_struct *files = READ(CURRENT_TASK, files);
-	struct fdtable table;
-	struct file *file = 0;
-	bpf_probe_read_kernel(&table, sizeof(table), READ(files, fdt));
-	if (descriptor >= table.max_fds)
+	struct fdtable *table = READ(files, fdt);
+	if (descriptor >= READ(table, max_fds))
 		return 0;
-	bpf_probe_read_kernel(&file, sizeof(file), &table.fd[descriptor]);
-	return file;
+	return READ_POINTER(READ(table, fd) + descriptor);
 }
 
 static __always_inline u16 type_of(struct file *file)
@@ -33,20 +30,13 @@ static __always_inline struct sock *socket_of(struct file *file)
 	return READ(socket, sk);
 }
 
-/* The state of a TCP socket of either family, 0 for any other socket. Family and state have always stood side by side. */
+/* The state of a TCP socket of either family, 0 for any other socket. */
 static __always_inline u8 tcp_state_of(struct sock *sk)
 {
-	struct {
-		u16 family;
-		u8 state;
-	} head;
-	_Static_assert(__builtin_offsetof(struct sock_common, skc_state) ==
-			       __builtin_offsetof(struct sock_common, skc_family) + 2,
-		       "family and state are one read");
-	bpf_probe_read_kernel(&head, sizeof(head), &sk->__sk_common.skc_family);
-	if (head.family != FAMILY_INET && head.family != FAMILY_INET6)
+	u16 family = READ(sk, __sk_common.skc_family);
+	if (family != FAMILY_INET && family != FAMILY_INET6)
 		return 0;
-	return READ(sk, sk_protocol) == PROTOCOL_TCP ? head.state : 0;
+	return READ(sk, sk_protocol) == PROTOCOL_TCP ? READ(sk, __sk_common.skc_state) : 0;
 }
 
 /* The TCP socket behind a file whose type is TYPE_SOCKET, else 0. */

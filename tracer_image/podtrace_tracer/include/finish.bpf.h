@@ -49,7 +49,8 @@ static __always_inline int finish(struct bpf_raw_tracepoint_args *ctx, struct ta
 				  struct finished *finished, struct done *done)
 {
 	finished->regs = (struct pt_regs *)ctx->args[0];
-	finished->call = current_call();
+	u64 ids = bpf_get_current_pid_tgid();
+	finished->call = call_of(ids);
 	if (finished->call) {
 		finished->class = finished->call->class;
 		finished->file = finished->call->file;
@@ -61,7 +62,7 @@ static __always_inline int finish(struct bpf_raw_tracepoint_args *ctx, struct ta
 	/* A socket that is accepted before the gate opens must be known all the same: it was not there to be listed. */
 	if (!finished->class || (!tracing() && finished->class != CLASS_ACCEPT))
 		return 0;
-	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	u32 tgid = ids >> 32;
 	finished->process = processes.lookup(&tgid);
 	finished->scope = finished->process ? finished->process->scope : work->scope;
 	done->result = ctx->args[1];

@@ -38,8 +38,7 @@ static __always_inline struct cgroup *cgroup_of(struct task_struct *task)
 {
 	struct css_set *set = READ(task, cgroups);
 #ifdef SCOPE_SUBSYSTEM
-	struct cgroup_subsys_state *state = 0;
-	bpf_probe_read_kernel(&state, sizeof(state), &set->subsys[SCOPE_SUBSYSTEM]);
+	struct cgroup_subsys_state *state = READ_POINTER(&set->subsys[SCOPE_SUBSYSTEM]);
 	return READ(state, cgroup);
 #else
 	return READ(set, dfl_cgrp);
@@ -52,8 +51,7 @@ static __always_inline u64 ancestor_id(struct cgroup *group, u32 level)
 	if ((u32)READ(group, level) < level)
 		return 0;
 #ifdef HAVE_cgroup__ancestors
-	struct cgroup *ancestor = 0;
-	bpf_probe_read_kernel(&ancestor, sizeof(ancestor), (void *)&group->ancestors + level * sizeof(ancestor));
+	struct cgroup *ancestor = READ_POINTER((void *)&group->ancestors + level * sizeof(ancestor));
 	struct kernfs_node *node = READ(ancestor, kn);
 	return READ(node, id);
 #else
@@ -149,8 +147,8 @@ static __always_inline void fill_pids(struct process *process, struct task_struc
 		if (i > level)
 			break;
 		bpf_probe_read_kernel(&number, sizeof(number), (void *)&pid->numbers + i * sizeof(number));
-		process->pid = READ(&number, nr);
-		if (READ(READ(&number, ns), ns.inum) == TRACER_PID_NAMESPACE)
+		process->pid = number.nr;
+		if (READ(number.ns, ns.inum) == TRACER_PID_NAMESPACE)
 			process->node_pid = process->pid;
 	}
 }

@@ -28,16 +28,20 @@ static __always_inline struct call *call_slot(u32 tid)
 	return calls.lookup(&index);
 }
 
-/* The system call that the current thread is in, if its beginning was seen. */
-static __always_inline struct call *current_call(void)
+/* The system call that a thread is in, if its beginning was seen. */
+static __always_inline struct call *call_of(u32 tid)
 {
-	u32 tid = bpf_get_current_pid_tgid();
 	struct call *call = call_slot(tid);
 	if (!call || call->tid != tid || !(call->flags & CALL_ACTIVE))
 		return 0;
 	/* Keeps clang from making one bit operation out of flag and pointer, which the verifier refuses. */
 	asm volatile("" : "+r"(call));
 	return call;
+}
+
+static __always_inline struct call *current_call(void)
+{
+	return call_of(bpf_get_current_pid_tgid());
 }
 
 /* A thread that is killed inside a call never returns from it: the next one with its id must not be found in it. */
