@@ -92,7 +92,7 @@ def socket_statistics(pid: int, field: str, *, inside: tuple[str, ...] = ()) -> 
 
 
 def net_counter(pid: int, protocol: str, name: str) -> int:
-    """A counter of /proc/PID/net/snmp or netstat, by the word at the start of its line: of the whole network namespace."""
+    """A counter of /proc/PID/net/snmp or netstat (of a network namespace), by the word that starts its line."""
     text = "".join(Path(f"/proc/{pid}/net/{table}").read_text() for table in ("snmp", "netstat"))
     lines = [line.split() for line in text.splitlines() if line.startswith(f"{protocol}:")]
     return int(dict(zip(lines[0], lines[1], strict=True))[name])
