@@ -7,6 +7,7 @@ from math import sqrt
 from typing import Final, Literal
 
 from kubectl_podtrace.analysis.selection import LISTED, OTHER, Dist, Selection
+from kubectl_podtrace.wire import records
 from kubectl_podtrace.wire.records import Existing
 
 Pattern = Literal["steady", "bursty", "sporadic"]
@@ -96,7 +97,7 @@ def pattern(selection: Selection, attempts: int) -> Pattern | None:
 
 def _targets(selection: Selection) -> list[ConnectionTarget]:
     sums: dict[tuple[str, int], tuple[int, int]] = {}
-    for row in selection.targets:
+    for row in selection.rows(records.Targets):
         count, failed = sums.get((row.address, row.port), (0, 0))
         sums[row.address, row.port] = (count + row.attempts, failed + row.failed)
     return [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kubectl_podtrace.analysis.selection import LISTED, OTHER, Op, Selection, SlowOp
+from kubectl_podtrace.wire import records
 
 TIMED_KINDS = ("read", "write", "fsync")
 
@@ -76,7 +77,7 @@ def _slow_operation(selection: Selection, name: str) -> SlowOp:
 
 def _top_files(selection: Selection) -> tuple[TopFile, ...]:
     sums: dict[str, list[int]] = {}
-    for row in selection.files:
+    for row in selection.rows(records.Files):
         if row.operations:
             sums.setdefault(row.path, [0, 0, 0])
             for position, number in enumerate((row.operations, row.bytes, row.slow)):
@@ -96,8 +97,8 @@ def _top_files(selection: Selection) -> tuple[TopFile, ...]:
 def _top_opened(selection: Selection) -> tuple[OpenedFile, ...]:
     sums: dict[str, list[int]] = {}
     for path, opened, failed in (
-        *((row.path, row.opened, 0) for row in selection.files if row.opened),
-        *((row.path, 0, row.failed) for row in selection.failed_opens if row.failed),
+        *((row.path, row.opened, 0) for row in selection.rows(records.Files) if row.opened),
+        *((row.path, 0, row.failed) for row in selection.rows(records.FailedOpens) if row.failed),
     ):
         sums.setdefault(path, [0, 0])
         sums[path][0] += opened + failed

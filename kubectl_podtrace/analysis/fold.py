@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
+from operator import attrgetter
 from typing import Any, Final
 
 from kubectl_podtrace.analysis.sequence import Gap, Place, Sequence
 from kubectl_podtrace.analysis.series import Series
 from kubectl_podtrace.analysis.tables import (
     CAPACITY,
-    ERROR_COUNTERS,
-    EXIT_COUNTERS,
-    FAILED_OPEN_COUNTERS,
-    FILE_COUNTERS,
-    PROCESS_COUNTERS,
-    TARGET_COUNTERS,
+    KEYED,
     TOTALS_COUNTERS,
     TOTALS_MAXIMA,
     Buckets,
@@ -27,33 +23,21 @@ from kubectl_podtrace.analysis.tables import (
 from kubectl_podtrace.errors import IncompatibleTracerError
 from kubectl_podtrace.wire.codec import Line, Noise, UnknownKind, decode
 from kubectl_podtrace.wire.records import (
-    ErrorRow,
-    Errors,
     Event,
     Existing,
-    ExitRow,
-    Exits,
-    FailedOpenRow,
-    FailedOpens,
-    FileRow,
-    Files,
     Header,
     Heartbeat,
     Histogram,
     Notice,
     Probe,
-    Processes,
-    ProcessRow,
     Record,
     Refusal,
     Scope,
-    TargetRow,
-    Targets,
     Totals,
     TotalsRow,
     Trailer,
 )
-from kubectl_podtrace.wire.version import WIRE_VERSION
+from kubectl_podtrace.wire.version import READABLE_VERSIONS, WIRE_VERSION
 
 SERIES_OPERATIONS: Final = frozenset({"connections.attempt", "tcp.send", "tcp.receive"})
 RECENT_EVENTS: Final = 200
@@ -87,29 +71,8 @@ class Fold:
         self._totals = Table[OperationKey, TotalsRow](
             lambda row: (row.scope, row.operation), TOTALS_COUNTERS + TOTALS_MAXIMA
         )
-        self._errors = Table[tuple[int, str, int], ErrorRow](
-            lambda row: (row.scope, row.operation, row.errno), ERROR_COUNTERS
-        )
-        self._files = Table[tuple[int, int], FileRow](lambda row: (row.scope, row.key), FILE_COUNTERS)
-        self._failed_opens = Table[tuple[int, int], FailedOpenRow](
-            lambda row: (row.scope, row.key), FAILED_OPEN_COUNTERS
-        )
-        self._targets = Table[tuple[int, str, int], TargetRow](
-            lambda row: (row.scope, row.address, row.port), TARGET_COUNTERS
-        )
-        self._processes = Table[tuple[int, int, int], ProcessRow](
-            lambda row: (row.scope, row.node_pid, row.start_ns), PROCESS_COUNTERS
-        )
-        self._exits = Table[tuple[int, str, int, int], ExitRow](
-            lambda row: (row.scope, row.comm, row.code, row.signal), EXIT_COUNTERS
-        )
-        self._table_of: dict[type[Any], Table[Any, Any]] = {
-            Errors: self._errors,
-            Files: self._files,
-            FailedOpens: self._failed_opens,
-            Targets: self._targets,
-            Processes: self._processes,
-            Exits: self._exits,
+        self._tables = {
+            record: Table[Any, Any](attrgetter(*fields.key), fields.counters) for record, fields in KEYED.items()
         }
 
     def feed(self, data: bytes) -> Line | UnknownKind | Noise:
@@ -151,12 +114,12 @@ class Fold:
     @property
     def broken_rows(self) -> int:
         """Rows that contradicted earlier ones (a counter that fell) or themselves; they were ignored."""
-        return self._broken_histograms + self._totals.broken + sum(table.broken for table in self._table_of.values())
+        return self._broken_histograms + sum(table.broken for table in self._all_tables())
 
     @property
     def left_out_rows(self) -> int:
         """Rows of keys beyond what a table holds; they were ignored."""
-        return self._totals.left_out + sum(table.left_out for table in self._table_of.values())
+        return sum(table.left_out for table in self._all_tables())
 
     @property
     def states(self) -> tuple[State, ...]:
@@ -169,12 +132,7 @@ class Fold:
             at_ns=self._sequence.newest_ns,
             totals=dict(self._totals.rows),
             histograms=dict(self._histograms),
-            errors=dict(self._errors.rows),
-            files=dict(self._files.rows),
-            failed_opens=dict(self._failed_opens.rows),
-            targets=dict(self._targets.rows),
-            processes=dict(self._processes.rows),
-            exits=dict(self._exits.rows),
+            tables={record: dict(table.rows) for record, table in self._tables.items()},
         )
 
     def series(self, operation: str, scopes: frozenset[int] | None) -> list[Series]:
@@ -184,6 +142,9 @@ class Fold:
             for (scope, name), series in self._series.items()
             if name == operation and (scopes is None or scope in scopes)
         ]
+
+    def _all_tables(self) -> tuple[Table[Any, Any], ...]:
+        return (self._totals, *self._tables.values())
 
     def _place(self, seq: int, at_ns: int) -> Place:
         before, expected = self._sequence.newest_ns, self._sequence.next
@@ -196,7 +157,7 @@ class Fold:
 
     def _take_line(self, line: Line) -> None:
         record = line.record
-        if isinstance(record, Header) and record.wire_version != WIRE_VERSION:
+        if isinstance(record, Header) and record.wire_version not in READABLE_VERSIONS:
             raise IncompatibleTracerError(
                 theirs=record.wire_version, ours=WIRE_VERSION, tracer_version=record.tracer_version
             )
@@ -210,9 +171,6 @@ class Fold:
 
     def _take(self, record: Record, at_ns: int, *, late: bool) -> None:
         match record:
-            case Header():
-                if not late or self.header is None:
-                    self.header = record
             case Totals():
                 self._take_totals(record.rows, at_ns, late=late)
             case Histogram():
@@ -221,15 +179,19 @@ class Fold:
                 self._take_heartbeat(record, late=late)
             case Trailer():
                 self._take_trailer(record)
+            case Header():
+                if not late or self.header is None:
+                    self.header = record
+            case Scope() | Probe() | Notice() | Existing() | Refusal() | Event():
+                self._take_fact(record)
+            case _:
+                for row in record.rows:
+                    self._tables[type(record)].update(row, late=late)
+
+    def _take_fact(self, record: Scope | Probe | Notice | Existing | Refusal | Event) -> None:
+        match record:
             case Event():
                 self.recent_events.append(record)
-            case Errors() | Files() | FailedOpens() | Targets() | Processes() | Exits():
-                self._take_rows(record, late=late)
-            case Scope() | Probe() | Notice() | Existing() | Refusal():
-                self._take_fact(record)
-
-    def _take_fact(self, record: Scope | Probe | Notice | Existing | Refusal) -> None:
-        match record:
             case Scope():
                 self.scopes[record.index] = record
             case Probe():
@@ -242,11 +204,6 @@ class Fold:
                 self.existing = record
             case Refusal():
                 self.refusal = record
-
-    def _take_rows(self, record: Errors | Files | FailedOpens | Targets | Processes | Exits, *, late: bool) -> None:
-        table = self._table_of[type(record)]
-        for row in record.rows:
-            table.update(row, late=late)
 
     def _take_totals(self, rows: tuple[TotalsRow, ...], at_ns: int, *, late: bool) -> None:
         for row in rows:

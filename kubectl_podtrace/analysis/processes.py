@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kubectl_podtrace.analysis.selection import LISTED, OTHER, Selection
+from kubectl_podtrace.wire import records
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +46,7 @@ def processes(selection: Selection) -> Processes:
     """The section `processes` of the selected scopes."""
     executed = selection.of("processes.exec")
     return Processes(
-        active=sum(row.events > 0 for row in selection.processes),
+        active=sum(row.events > 0 for row in selection.rows(records.Processes)),
         top=_top(selection),
         exec=executed.count - executed.errors,
         fork_processes=selection.of("processes.fork_process").count,
@@ -57,7 +58,7 @@ def processes(selection: Selection) -> Processes:
 
 def _top(selection: Selection) -> tuple[TopProcess, ...]:
     total = selection.events
-    active = [row for row in selection.processes if row.events]
+    active = [row for row in selection.rows(records.Processes) if row.events]
     listed = sorted(active, key=lambda row: (-row.events, row.node_pid, row.start_ns))[:LISTED]
     # A process's own counter can be a second ahead of the totals.
     total = max(total, sum(row.events for row in listed))
@@ -73,7 +74,7 @@ def _top(selection: Selection) -> tuple[TopProcess, ...]:
 
 def _exits(selection: Selection) -> tuple[Exit, ...]:
     sums: dict[tuple[str, int, int], int] = {}
-    for row in selection.exits:
+    for row in selection.rows(records.Exits):
         key = (row.comm, row.code, row.signal)
         sums[key] = sums.get(key, 0) + row.count
     every = [Exit(comm=comm, code=code, signal=number, count=count) for (comm, code, number), count in sums.items()]

@@ -5,21 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import ceil
-from typing import Final
+from typing import Any, Final
 
 from kubectl_podtrace.analysis.errno_names import errno_name
 from kubectl_podtrace.analysis.series import SECOND_NS, Series, amounts, until
 from kubectl_podtrace.analysis.tables import State
 from kubectl_podtrace.wire.histogram import percentile
-from kubectl_podtrace.wire.records import (
-    Existing,
-    ExitRow,
-    FailedOpenRow,
-    FileRow,
-    ProcessRow,
-    TargetRow,
-    TotalsRow,
-)
+from kubectl_podtrace.wire.records import Existing, TotalsRow
 from kubectl_podtrace.wire.topics import EVENT_OPERATIONS
 
 LISTED: Final = 100
@@ -105,8 +97,8 @@ def failures(operation: str, counters: Counters | TotalsRow) -> int:
 class Selection:
     """What happened in the selected scopes between two moments (monotonic).
 
-    `errors` maps operation → error number → count. `series` is how the counters of some operations grew, also
-    outside of the two moments; `is_window` says that the trace went on after the second.
+    `errors` maps operation → error number → count, `tables` a kind of record → its rows. `series` is how the counters
+    of some operations grew, also outside of the two moments; `is_window` says that the trace went on after the second.
     """
 
     start_ns: int
@@ -114,11 +106,7 @@ class Selection:
     counters: Mapping[str, Counters]
     histograms: Mapping[str, Mapping[int, int]]
     errors: Mapping[str, Mapping[int, int]]
-    files: tuple[FileRow, ...] = ()
-    failed_opens: tuple[FailedOpenRow, ...] = ()
-    targets: tuple[TargetRow, ...] = ()
-    processes: tuple[ProcessRow, ...] = ()
-    exits: tuple[ExitRow, ...] = ()
+    tables: Mapping[type[Any], tuple[Any, ...]] = field(default_factory=dict)
     existing: Existing | None = None
     series: Mapping[str, tuple[Series, ...]] = field(default_factory=dict)
     is_window: bool = False
@@ -135,6 +123,10 @@ class Selection:
     def of(self, operation: str) -> Counters:
         """The counters of an operation, by its full name."""
         return self.counters.get(operation, NOTHING)
+
+    def rows(self, record: type[Any]) -> tuple[Any, ...]:
+        """The rows of a keyed table, by its kind of record."""
+        return self.tables.get(record, ())
 
     @property
     def events(self) -> int:
@@ -234,11 +226,9 @@ def select(
         counters=counters,
         histograms=histograms,
         errors=errors,
-        files=tuple(row for row in state.files.values() if chosen(row.scope)),
-        failed_opens=tuple(row for row in state.failed_opens.values() if chosen(row.scope)),
-        targets=tuple(row for row in state.targets.values() if chosen(row.scope)),
-        processes=tuple(row for row in state.processes.values() if chosen(row.scope)),
-        exits=tuple(row for row in state.exits.values() if chosen(row.scope)),
+        tables={
+            record: tuple(row for row in rows.values() if chosen(row.scope)) for record, rows in state.tables.items()
+        },
         existing=existing,
         series=series or {},
         is_window=is_window,

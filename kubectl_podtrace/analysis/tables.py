@@ -9,11 +9,12 @@ from typing import Any, Final, Generic, TypeVar
 from kubectl_podtrace.wire.histogram import BUCKETS, midpoint
 from kubectl_podtrace.wire.records import (
     ErrorRow,
-    ExitRow,
-    FailedOpenRow,
-    FileRow,
-    ProcessRow,
-    TargetRow,
+    Errors,
+    Exits,
+    FailedOpens,
+    Files,
+    Processes,
+    Targets,
     TotalsRow,
 )
 
@@ -61,12 +62,27 @@ TOTALS_COUNTERS: Final = (
     "count", "errors", "would_block", "interrupted", "bytes", "messages", "timed", "slow", "sum_ns",
 )  # fmt: skip
 TOTALS_MAXIMA: Final = ("max_ns", "max_bytes")
-ERROR_COUNTERS: Final = ("count",)
-FILE_COUNTERS: Final = ("operations", "bytes", "slow", "total_ns", "opened")
-FAILED_OPEN_COUNTERS: Final = ("failed",)
-TARGET_COUNTERS: Final = ("attempts", "failed", "established", "handshake_ns")
-PROCESS_COUNTERS: Final = ("events",)
-EXIT_COUNTERS: Final = ("count",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableFields:
+    """The fields of a keyed table's rows that tell one key from another, and those that never fall."""
+
+    key: tuple[str, ...]
+    counters: tuple[str, ...]
+
+
+KEYED: Final[Mapping[type[Any], TableFields]] = {
+    Errors: TableFields(key=("scope", "operation", "errno"), counters=("count",)),
+    Files: TableFields(key=("scope", "key"), counters=("operations", "bytes", "slow", "total_ns", "opened")),
+    FailedOpens: TableFields(key=("scope", "key"), counters=("failed",)),
+    Targets: TableFields(
+        key=("scope", "address", "port"), counters=("attempts", "failed", "established", "handshake_ns")
+    ),
+    Processes: TableFields(key=("scope", "node_pid", "start_ns"), counters=("events",)),
+    Exits: TableFields(key=("scope", "comm", "code", "signal"), counters=("count",)),
+}
+"""The keyed tables by their kind of record: one line here makes a new kind part of every state and window."""
 
 OperationKey = tuple[int, str]
 Buckets = Mapping[int, int]
@@ -79,12 +95,12 @@ class State:
     at_ns: int
     totals: Mapping[OperationKey, TotalsRow] = field(default_factory=dict)
     histograms: Mapping[OperationKey, Buckets] = field(default_factory=dict)
-    errors: Mapping[tuple[int, str, int], ErrorRow] = field(default_factory=dict)
-    files: Mapping[tuple[int, int], FileRow] = field(default_factory=dict)
-    failed_opens: Mapping[tuple[int, int], FailedOpenRow] = field(default_factory=dict)
-    targets: Mapping[tuple[int, str, int], TargetRow] = field(default_factory=dict)
-    processes: Mapping[tuple[int, int, int], ProcessRow] = field(default_factory=dict)
-    exits: Mapping[tuple[int, str, int, int], ExitRow] = field(default_factory=dict)
+    tables: Mapping[type[Any], Mapping[Any, Any]] = field(default_factory=dict)
+
+    @property
+    def errors(self) -> Mapping[tuple[int, str, int], ErrorRow]:
+        """Error counts by scope, operation and number."""
+        return self.tables.get(Errors, {})
 
 
 def difference(later: State, earlier: State) -> State:
@@ -100,12 +116,10 @@ def difference(later: State, earlier: State) -> State:
         at_ns=later.at_ns,
         totals=totals,
         histograms=histograms,
-        errors=_row_difference(later.errors, earlier.errors, ERROR_COUNTERS),
-        files=_row_difference(later.files, earlier.files, FILE_COUNTERS),
-        failed_opens=_row_difference(later.failed_opens, earlier.failed_opens, FAILED_OPEN_COUNTERS),
-        targets=_row_difference(later.targets, earlier.targets, TARGET_COUNTERS),
-        processes=_row_difference(later.processes, earlier.processes, PROCESS_COUNTERS),
-        exits=_row_difference(later.exits, earlier.exits, EXIT_COUNTERS),
+        tables={
+            record: _row_difference(rows, earlier.tables.get(record, {}), KEYED[record].counters)
+            for record, rows in later.tables.items()
+        },
     )
 
 

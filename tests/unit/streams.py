@@ -44,6 +44,7 @@ from kubectl_podtrace.wire.records import (
     Trailer,
 )
 from kubectl_podtrace.wire.topics import TOPICS
+from kubectl_podtrace.wire.version import WIRE_VERSION
 
 SECOND = 1_000_000_000
 STARTED = 1_000 * SECOND
@@ -53,7 +54,7 @@ CONTAINER_ID = "ab" * 32
 SIDECAR_ID = "cd" * 32
 
 HEADER = Header(
-    wire_version=1,
+    wire_version=WIRE_VERSION,
     tracer_version="0.1.0",
     node="worker-1",
     kernel="6.1.0-18-amd64",

@@ -21,6 +21,8 @@ from podtrace_tracer.events import Events
 from podtrace_tracer.host import Host
 from podtrace_tracer.memory import release_compiler
 from podtrace_tracer.paths import Paths
+from podtrace_tracer.readers.model import TraceContext
+from podtrace_tracer.readers.registry import readers_of
 from podtrace_tracer.refusal import RefusedError
 from podtrace_tracer.scopes import Scopes
 from podtrace_tracer.snapshot import Snapshots
@@ -59,7 +61,9 @@ class Runner:
             self._attach(programs)
             release_compiler()
             self._meet_existing(programs, scopes, target)
-            self._trace(programs, scopes)
+            self._trace(
+                TraceContext(programs=programs, cpus=possible_cpus(), host=self._host, target=target, scopes=scopes)
+            )
         finally:
             programs.close()
 
@@ -186,11 +190,12 @@ class Runner:
             return
         self._emitter.emit(existing.record(found))
 
-    def _trace(self, programs: Programs, scopes: Scopes) -> None:
+    def _trace(self, context: TraceContext) -> None:
+        programs, scopes, topics = context.programs, context.scopes, self._request.topics
         paths = Paths()
-        tables = Tables(programs, cpus=possible_cpus(), paths=paths)
+        tables = Tables(programs, cpus=context.cpus, paths=paths)
         events = Events(programs, self._emitter, paths, limited=self._request.events_per_s > 0)
-        snapshots = Snapshots(tables, self._emitter, topic=self._request.topics[0])
+        snapshots = Snapshots(tables, self._emitter, topic=topics[0], readers=readers_of(topics, context))
         programs.set_number("gate", 0, 1)
         self._started_ns = time.monotonic_ns()
         self._emitter.emit(self._header())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import resource
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final
@@ -14,16 +14,13 @@ from kubectl_podtrace.wire.codec import split_rows
 from kubectl_podtrace.wire.records import (
     Errors,
     Exits,
-    FailedOpens,
-    Files,
     Heartbeat,
-    Processes,
     Record,
-    Targets,
     Totals,
     TotalsRow,
 )
 from podtrace_tracer.emit import Emitter, suppressed_rows
+from podtrace_tracer.readers.model import KeyedTable, TopicReader
 from podtrace_tracer.rowbook import RowBook
 from podtrace_tracer.tables import Tables
 
@@ -33,26 +30,20 @@ FINAL_BYTES_PER_TABLE: Final = 512 * 1024
 class Snapshots:
     """Turns the tables into the records that are due. `topic` is where losses that touch everything are shown."""
 
-    def __init__(self, tables: Tables, emitter: Emitter, *, topic: str) -> None:
+    def __init__(self, tables: Tables, emitter: Emitter, *, topic: str, readers: Sequence[TopicReader] = ()) -> None:
         self._tables = tables
+        self._readers = readers
         self._emitter = emitter
         self._topic = topic
         self._totals: dict[tuple[int, str], TotalsRow] = {}
         self._histograms_of: dict[tuple[int, str], int] = {}
         self._errors: frozenset[Any] = frozenset()
         self._exits: frozenset[Any] = frozenset()
-        self._books = {
-            Files: RowBook(
-                lambda row: row.operations, lambda row: row.bytes, lambda row: row.total_ns, lambda row: row.opened
-            ),
-            FailedOpens: RowBook(lambda row: row.failed),
-            Targets: RowBook(lambda row: row.attempts, lambda row: row.failed, lambda row: row.handshake_ns),
-            Processes: RowBook(lambda row: row.events),
-        }
+        self._books: dict[type[Any], RowBook] = {}
 
     def second(self, scopes: list[int], *, refresh: bool) -> None:
         """One second: totals and errors that changed, with `refresh` the other tables too, then its heartbeat."""
-        totals = self._tables.totals(scopes)
+        totals = self._read_totals(scopes)
         changed = [row for key, row in totals.items() if self._totals.get(key) != row]
         self._totals = totals
         self._emitter.emit_all(split_rows(Totals, changed))
@@ -68,8 +59,8 @@ class Snapshots:
         grown = [row for key, row in self._totals.items() if row.timed != self._histograms_of.get(key)]
         self._histograms_of |= {(row.scope, row.operation): row.timed for row in grown}
         self._emitter.emit_all(self._tables.histograms(grown))
-        for kind, rows in self._keyed():
-            self._emitter.emit_all(split_rows(kind, self._books[kind].changed(rows)))
+        for table in self._keyed():
+            self._emitter.emit_all(split_rows(table.record, self._book(table).changed(table.rows)))
 
     def repeat_all(self) -> None:
         """Everything goes out again at the next turn."""
@@ -81,12 +72,13 @@ class Snapshots:
     def final(self, scopes: list[int]) -> tuple[TotalsRow, ...]:
         """The final snapshot; returns the totals for the trailer."""
         self.repeat_all()
-        totals = self._tables.totals(scopes)
+        totals = self._read_totals(scopes)
         self._emitter.emit_all(split_rows(Totals, list(totals.values())))
         self._emit_changed_sets()
         self._emitter.emit_all(self._tables.histograms(totals.values()))
-        for kind, rows in self._keyed():
-            self._emitter.emit_all(split_rows(kind, _within(self._books[kind].ordered(rows.values()))))
+        for table in self._keyed():
+            rows = _within(self._book(table).ordered(table.rows.values()))
+            self._emitter.emit_all(split_rows(table.record, rows))
         return over_scopes(totals.values())
 
     def heartbeat(self) -> Heartbeat:
@@ -94,7 +86,7 @@ class Snapshots:
         suppressed = self._tables.suppressed()
         suppressed.update(self._emitter.suppressed())
         return Heartbeat(
-            lost=self._tables.lost(self._topic),
+            lost=(*self._tables.lost(self._topic), *(row for reader in self._readers for row in reader.lost())),
             dropped=(*self._emitter.dropped(self._topic), *self._tables.dropped()),
             suppressed=suppressed_rows(suppressed),
             tables=self._tables.table_rows(),
@@ -103,11 +95,19 @@ class Snapshots:
             rss_bytes=_resident_bytes(),
         )
 
-    def _keyed(self) -> Iterator[tuple[type[Any], dict[Any, Any]]]:
-        yield Files, self._tables.files()
-        yield FailedOpens, self._tables.failed_opens()
-        yield Targets, self._tables.targets()
-        yield Processes, self._tables.processes()
+    def _read_totals(self, scopes: list[int]) -> dict[tuple[int, str], TotalsRow]:
+        for reader in self._readers:
+            reader.second()
+        totals = self._tables.totals(scopes)
+        return totals | {(row.scope, row.operation): row for reader in self._readers for row in reader.totals()}
+
+    def _keyed(self) -> Iterator[KeyedTable]:
+        yield from self._tables.keyed()
+        for reader in self._readers:
+            yield from reader.tables()
+
+    def _book(self, table: KeyedTable) -> RowBook:
+        return self._books.setdefault(table.record, RowBook(*table.ranks))
 
     def _emit_changed_sets(self) -> None:
         errors, exits = frozenset(self._tables.errors()), frozenset(self._tables.exits())

@@ -14,18 +14,23 @@ from kubectl_podtrace.wire.records import (
     ErrorRow,
     ExitRow,
     FailedOpenRow,
+    FailedOpens,
     FileRow,
+    Files,
     Histogram,
     LostRow,
+    Processes,
     ProcessRow,
     TableRow,
     TargetRow,
+    Targets,
     TotalsRow,
 )
 from kubectl_podtrace.wire.topics import OPERATIONS
 from podtrace_tracer.bpf import Programs
 from podtrace_tracer.paths import Paths
 from podtrace_tracer.program import LOST, ORDERED_OPERATIONS, TIMED
+from podtrace_tracer.readers.model import KeyedTable
 
 FAMILY_INET: Final = 2
 MAX_ENDED: Final = 20_000
@@ -41,6 +46,12 @@ _TOPIC_OF_LOST: Final = {
 }  # fmt: skip
 _DETAIL: Final = frozenset({*_TABLES.values(), "PATHS"})
 """Losses that cost the detail of a table only: the totals are exact, what is missing is in `(other)`."""
+
+
+_FILE_RANKS: Final = (
+    lambda row: row.operations, lambda row: row.bytes, lambda row: row.total_ns, lambda row: row.opened,
+)  # fmt: skip
+_TARGET_RANKS: Final = (lambda row: row.attempts, lambda row: row.failed, lambda row: row.handshake_ns)
 
 
 def address_text(family: int, raw: bytes) -> str:
@@ -212,6 +223,13 @@ class Tables:
             events=fields["events"],
             alive=alive,
         )
+
+    def keyed(self) -> Iterator[KeyedTable]:
+        """The tables of which the top rows travel."""
+        yield KeyedTable(record=Files, rows=self.files(), ranks=_FILE_RANKS)
+        yield KeyedTable(record=FailedOpens, rows=self.failed_opens(), ranks=(lambda row: row.failed,))
+        yield KeyedTable(record=Targets, rows=self.targets(), ranks=_TARGET_RANKS)
+        yield KeyedTable(record=Processes, rows=self.processes(), ranks=(lambda row: row.events,))
 
     def exits(self) -> list[ExitRow]:
         """Ended processes by name and status."""

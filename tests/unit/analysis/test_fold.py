@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kubectl_podtrace.analysis.fold import RECENT_EVENTS, Fold
+from kubectl_podtrace.analysis.tables import KEYED
 from kubectl_podtrace.errors import IncompatibleTracerError
 from kubectl_podtrace.wire.codec import Line, Noise, UnknownKind, encode
 from kubectl_podtrace.wire.records import Event, FileRow, Files, Histogram, Notice, Record, Refusal, Totals, Trailer
@@ -155,8 +156,9 @@ def test_every_kind_of_record_is_taken_in() -> None:
     assert fold.existing is not None
     assert len(fold.recent_events) == 1
     state = fold.state()
-    tables = (state.totals, state.histograms, state.errors, state.files, state.failed_opens, state.targets)
-    assert all((*tables, state.processes, state.exits, fold.scopes, fold.probes, fold.notices))
+    assert set(state.tables) == set(KEYED)
+    assert all((state.totals, state.histograms, state.errors, fold.scopes, fold.probes, fold.notices))
+    assert all(state.tables.values())
     assert (fold.trailer_mismatches, fold.noise_lines, fold.broken_rows) == (0, 0, 0)
 
 
@@ -196,7 +198,7 @@ def test_memory_stays_bounded_whatever_the_keys() -> None:
             for number in range(70)
         )
         fold.feed(line(2 + batch, Files(rows=rows)))
-    assert len(fold.state().files) == 20_000
+    assert len(fold.state().tables[Files]) == 20_000
     assert fold.left_out_rows == 300 * 70 - 20_000
 
 

@@ -317,14 +317,14 @@ def test_the_difference_of_two_states_is_what_happened_between_them() -> None:
     assert (row.count, row.timed, row.sum_ns) == (3, 3, 15_000)
     assert row.max_ns == pytest.approx(7_000, rel=0.032)
     assert sum(change.histograms[0, "files.read"].values()) == 3
-    assert [row.events for row in change.processes.values()] == [2]
+    assert [row.events for row in change.tables[Processes].values()] == [2]
 
 
 def test_a_key_that_did_not_change_is_not_in_the_difference() -> None:
     state = shop_stream().fold().state()
     change = difference(state, state)
-    assert not change.processes
-    assert not change.files
+    assert not change.tables[Processes]
+    assert not change.tables[Files]
     assert not any(change.histograms.values())
     assert {row.count for row in change.totals.values()} == {0}
 

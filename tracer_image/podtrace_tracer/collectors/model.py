@@ -27,7 +27,7 @@ class ProbeSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Collector:
-    """The tracer's part of one topic: `sources` are C files in their order, `structs` the kernel's that they read."""
+    """The programs of one topic: `sources` are C files in their order, `structs` the kernel's that they read."""
 
     topic: str
     sources: tuple[str, ...]

@@ -1,0 +1,1 @@
+"""What reads the maps of single topics, where totals, histograms and errors do not say all."""

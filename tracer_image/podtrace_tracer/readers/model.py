@@ -1,0 +1,52 @@
+"""What a topic may add to the snapshots beside its totals, histograms and errors: tables of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from kubectl_podtrace.wire.records import LostRow, TotalsRow
+from podtrace_tracer.bpf import Programs
+from podtrace_tracer.host import Host
+from podtrace_tracer.scope import Target
+from podtrace_tracer.scopes import Scopes
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyedTable:
+    """Rows of one kind of record (built as `record(rows=...)`) by key; `ranks` are the orders by which rows are top."""
+
+    record: type[Any]
+    rows: Mapping[Any, Any]
+    ranks: tuple[Callable[[Any], int], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TraceContext:
+    """What a reader can look at: the attached programs' maps, the node, the target and its containers."""
+
+    programs: Programs
+    cpus: int
+    host: Host
+    target: Target
+    scopes: Scopes
+
+
+class TopicReader(Protocol):
+    """Reads what is particular to one topic. Made when the last probe is attached; all numbers are cumulative."""
+
+    def second(self) -> None:
+        """Comes each second before anything else is asked, and once more after the probes are detached."""
+
+    def totals(self) -> Iterable[TotalsRow]:
+        """Totals that are not the programs' alone; they replace those of the same scope and operation."""
+
+    def tables(self) -> Iterator[KeyedTable]:
+        """The topic's own tables as they are now."""
+
+    def lost(self) -> tuple[LostRow, ...]:
+        """What could not be known, beyond what the programs count as lost."""
+
+
+MakeReader = Callable[[TraceContext], TopicReader]

@@ -1,0 +1,14 @@
+"""Readers by topic, for the topics that have tables of their own."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from podtrace_tracer.readers.model import MakeReader, TopicReader, TraceContext
+
+READERS: Final[dict[str, MakeReader]] = {}
+
+
+def readers_of(topics: tuple[str, ...], context: TraceContext) -> tuple[TopicReader, ...]:
+    """The readers of these topics, made for one trace."""
+    return tuple(make(context) for topic, make in READERS.items() if topic in topics)
