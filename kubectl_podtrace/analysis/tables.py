@@ -6,17 +6,9 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Generic, TypeVar
 
+from kubectl_podtrace.wire.dns_records import AddressNames, DnsCodes, DnsNames, DnsTypes, Resolvers
 from kubectl_podtrace.wire.histogram import BUCKETS, midpoint
-from kubectl_podtrace.wire.records import (
-    ErrorRow,
-    Errors,
-    Exits,
-    FailedOpens,
-    Files,
-    Processes,
-    Targets,
-    TotalsRow,
-)
+from kubectl_podtrace.wire.records import ErrorRow, Errors, Exits, FailedOpens, Files, Processes, Targets, TotalsRow
 
 CAPACITY: Final = 20_000
 """The most keys a table keeps; rows of further keys are counted and left out."""
@@ -66,10 +58,15 @@ TOTALS_MAXIMA: Final = ("max_ns", "max_bytes")
 
 @dataclass(frozen=True, kw_only=True)
 class TableFields:
-    """The fields of a keyed table's rows that tell one key from another, and those that never fall."""
+    """The fields of a keyed table's rows that tell one key from another, and those that never fall.
+
+    A row without counters is a fact: the newest one holds, and a difference keeps it. `histogram` names a field that
+    is a flat list of buckets.
+    """
 
     key: tuple[str, ...]
     counters: tuple[str, ...]
+    histogram: str = ""
 
 
 KEYED: Final[Mapping[type[Any], TableFields]] = {
@@ -81,6 +78,15 @@ KEYED: Final[Mapping[type[Any], TableFields]] = {
     ),
     Processes: TableFields(key=("scope", "node_pid", "start_ns"), counters=("events",)),
     Exits: TableFields(key=("scope", "comm", "code", "signal"), counters=("count",)),
+    DnsNames: TableFields(
+        key=("scope", "key"), counters=("lookups", "answers", "errors", "nxdomain", "timeouts", "total_ns")
+    ),
+    DnsTypes: TableFields(key=("scope", "query_type"), counters=("count",)),
+    DnsCodes: TableFields(key=("scope", "code"), counters=("count",)),
+    Resolvers: TableFields(
+        key=("scope", "address", "port"), counters=("lookups", "answers", "timeouts", "sum_ns"), histogram="buckets"
+    ),
+    AddressNames: TableFields(key=("scope", "address"), counters=()),
 }
 """The keyed tables by their kind of record: one line here makes a new kind part of every state and window."""
 
@@ -117,7 +123,7 @@ def difference(later: State, earlier: State) -> State:
         totals=totals,
         histograms=histograms,
         tables={
-            record: _row_difference(rows, earlier.tables.get(record, {}), KEYED[record].counters)
+            record: _row_difference(rows, earlier.tables.get(record, {}), KEYED[record])
             for record, rows in later.tables.items()
         },
     )
@@ -160,16 +166,28 @@ def _totals_difference(later: TotalsRow, earlier: TotalsRow | None, grown: Bucke
     return change
 
 
-def _row_difference(later: Mapping[Key, Row], earlier: Mapping[Key, Row], counters: tuple[str, ...]) -> dict[Key, Row]:
+def _row_difference(later: Mapping[Key, Row], earlier: Mapping[Key, Row], fields: TableFields) -> dict[Key, Row]:
+    counters = fields.counters
+    if not counters:
+        return dict(later)
     grown: dict[Key, Row] = {}
     for key, row in later.items():
         before = earlier.get(key)
         if before is row:
             continue
         change = row if before is None else _minus(row, before, counters)
-        if any(getattr(change, name) for name in counters):
-            grown[key] = change
+        if not any(getattr(change, name) for name in counters):
+            continue
+        if fields.histogram and before is not None:
+            change = _without_buckets(change, before, fields.histogram)
+        grown[key] = change
     return grown
+
+
+def _without_buckets(later: Any, earlier: Any, name: str) -> Any:
+    """A row whose histogram holds only what an earlier one does not."""
+    grown = _bucket_difference(valid_buckets(getattr(later, name)) or {}, valid_buckets(getattr(earlier, name)) or {})
+    return replace(later, **{name: tuple(number for pair in sorted(grown.items()) for number in pair)})
 
 
 def _minus(later: Any, earlier: Any, counters: tuple[str, ...]) -> Any:

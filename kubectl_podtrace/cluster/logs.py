@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from kubectl_podtrace.cluster.transport import StreamBrokenError
 from kubectl_podtrace.errors import PodtraceError
 from kubectl_podtrace.source import LineSplitter
-from kubectl_podtrace.wire.records import MAX_LINE
+from kubectl_podtrace.wire.fields import MAX_LINE
 
 SILENCE_S: Final = 5.0
 """A tracer says something each second; this much silence means that the stream is dead."""

@@ -15,7 +15,7 @@ from kubectl_podtrace.errors import PodtraceError, TracerStartError
 from kubectl_podtrace.local.command import HeldCommand
 from kubectl_podtrace.local.tracer import TracerProgram
 from kubectl_podtrace.source import LineSplitter
-from kubectl_podtrace.wire.records import MAX_LINE
+from kubectl_podtrace.wire.fields import MAX_LINE
 from kubectl_podtrace.wire.request import REQUEST_VARIABLE, STOP_LINE, TraceRequest
 
 _CHUNK: Final = 1 << 16

@@ -14,7 +14,8 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
 
-from kubectl_podtrace.wire.records import CUT_MARK, MAX_LINE, MAX_TEXT, Limit, Record, type_of_kind
+from kubectl_podtrace.wire.fields import CUT_MARK, MAX_LINE, MAX_TEXT, Limit
+from kubectl_podtrace.wire.records import Record, type_of_kind
 
 KIND_OF_TYPE: Final = MappingProxyType({record_type: kind for kind, record_type in type_of_kind.items()})
 

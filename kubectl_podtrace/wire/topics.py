@@ -43,6 +43,13 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation(topic="tcp", name="send", timed=True),
     Operation(topic="tcp", name="receive", timed=True),
     Operation(topic="tcp", name="rtt", timed=True),
+    Operation(topic="udp", name="send", timed=True),
+    Operation(topic="udp", name="receive", timed=True),
+    Operation(topic="udp", name="drop"),
+    Operation(topic="dns", name="lookup", timed=True),
+    Operation(topic="dns", name="retransmit"),
+    Operation(topic="dns", name="answer"),
+    Operation(topic="dns", name="timeout"),
     Operation(topic="connections", name="handshake", timed=True),
     Operation(topic="connections", name="attempt"),
     Operation(topic="connections", name="failure"),
@@ -72,9 +79,15 @@ TOPICS: Final = tuple(dict.fromkeys(topic for topics in FILTERS.values() for top
 ABORTED: Final = 0
 """The error number under which a connection attempt stands that its own program closed while it was under way."""
 
+DNS_ERROR_CODES: Final = frozenset({1, 2, 4, 5})
+"""The response codes of an answer that is an error: FORMERR, SERVFAIL, NOTIMP, REFUSED. NXDOMAIN is an answer."""
+DNS_NXDOMAIN: Final = 3
+DNS_TIMEOUT_NS: Final = 5_000_000_000
+"""A lookup whose answer has not come after so long has timed out, also if one comes later."""
+
 EVENT_OPERATIONS: Final = frozenset({
-    "tcp.send", "tcp.receive", "connections.attempt", "connections.accept", "files.read", "files.write", "files.fsync",
-    "files.open", "descriptors.close", "processes.exec", "processes.fork_process", "processes.fork_thread",
-    "processes.exit",
+    "tcp.send", "tcp.receive", "udp.send", "udp.receive", "connections.attempt", "connections.accept", "dns.lookup",
+    "files.read", "files.write", "files.fsync", "files.open", "descriptors.close", "processes.exec",
+    "processes.fork_process", "processes.fork_thread", "processes.exit",
 })  # fmt: skip
 """The operations that `summary.events` adds up."""

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kubectl_podtrace.wire.records import MAX_LINE, MAX_TEXT, type_of_kind
+from kubectl_podtrace.wire.fields import MAX_LINE, MAX_TEXT
+from kubectl_podtrace.wire.records import type_of_kind
 from podtrace_tracer.event_room import EVENT_BYTES_PER_S
 
 

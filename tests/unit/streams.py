@@ -11,6 +11,18 @@ from typing import Any
 
 from kubectl_podtrace.analysis.fold import Fold
 from kubectl_podtrace.wire.codec import Line, encode
+from kubectl_podtrace.wire.dns_records import (
+    AddressNameRow,
+    AddressNames,
+    DnsCodeRow,
+    DnsCodes,
+    DnsNameRow,
+    DnsNames,
+    DnsTypeRow,
+    DnsTypes,
+    ResolverRow,
+    Resolvers,
+)
 from kubectl_podtrace.wire.histogram import bucket_of
 from kubectl_podtrace.wire.records import (
     ErrorRow,
@@ -300,6 +312,34 @@ def _keyed_records() -> tuple[Record, ...]:
     )  # fmt: skip
 
 
+def dns_records() -> tuple[Record, ...]:
+    """Two names of which one does not exist, asked of one server of which a fifth time it was not heard."""
+    names = (("db.shop.svc.cluster.local", 4, 3, 0, 0, 1), ("db.shop.svc.cluster.local.shop.svc", 1, 1, 0, 1, 0))
+    _, durations = timed("dns.lookup", [1_000_000, 2_000_000, 3_000_000, 4_000_000])
+    return (
+        DnsNames(
+            rows=tuple(
+                DnsNameRow(
+                    scope=0, key=key, name=name, lookups=lookups, answers=answers, errors=errors, nxdomain=nxdomain,
+                    timeouts=timeouts, total_ns=answers * 2_500_000, max_ns=4_000_000,
+                )
+                for key, (name, lookups, answers, errors, nxdomain, timeouts) in enumerate(names)
+            )
+        ),
+        DnsTypes(rows=(DnsTypeRow(scope=0, query_type=1, count=3), DnsTypeRow(scope=0, query_type=28, count=2))),
+        DnsCodes(rows=(DnsCodeRow(scope=0, code=0, count=3), DnsCodeRow(scope=0, code=3, count=1))),
+        Resolvers(
+            rows=(
+                ResolverRow(
+                    scope=0, address="10.96.0.10", port=53, lookups=5, answers=4, timeouts=1, sum_ns=10_000_000,
+                    max_ns=4_000_000, buckets=durations.buckets,
+                ),
+            )
+        ),
+        AddressNames(rows=(AddressNameRow(scope=0, address="10.96.12.7", name="db.shop.svc.cluster.local"),)),
+    )  # fmt: skip
+
+
 LOSSES = (LostRow(source="events ring buffer", topic="files", count=17),)
 
 
@@ -319,7 +359,7 @@ def every_kind_stream() -> Stream:
     stream.add(Notice(slug="example", text="a remark"))
     row, buckets = timed("files.fsync", [31_000_000, 2_000_000], slow_above=10_000_000, errors=1)
     stream.add(Totals(rows=(row,)), buckets, Errors(rows=error_rows("files.fsync", {28: 1})))
-    stream.add(*_keyed_records())
+    stream.add(*_keyed_records(), *dns_records())
     stream.beat(
         1,
         lost=LOSSES,

@@ -9,7 +9,8 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from kubectl_podtrace.wire.records import MAX_TEXT, TRACER_FAILED, Notice
+from kubectl_podtrace.wire.fields import MAX_TEXT
+from kubectl_podtrace.wire.records import TRACER_FAILED, Notice
 from kubectl_podtrace.wire.request import REQUEST_VARIABLE, RequestError, TraceRequest
 from podtrace_tracer.emit import Emitter, ReaderGoneError
 from podtrace_tracer.host import Host

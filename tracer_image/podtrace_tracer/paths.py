@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from kubectl_podtrace.wire.codec import clean_text
-from kubectl_podtrace.wire.records import CUT_MARK
+from kubectl_podtrace.wire.fields import CUT_MARK
 
 DELETED, INTERNAL, CUT = 1, 2, 4  # PATH_ constants of include/path.bpf.h
 UNKNOWN: Final = "(path not known)"

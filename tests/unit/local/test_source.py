@@ -10,7 +10,7 @@ from kubectl_podtrace.errors import TracerStartError
 from kubectl_podtrace.local.command import HeldCommand, find_command
 from kubectl_podtrace.local.source import LocalSource, Patience
 from kubectl_podtrace.local.tracer import TracerProgram
-from kubectl_podtrace.wire.records import MAX_LINE
+from kubectl_podtrace.wire.fields import MAX_LINE
 from kubectl_podtrace.wire.request import ProcessTarget, TraceRequest
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="local mode is for Linux")

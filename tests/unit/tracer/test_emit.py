@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from kubectl_podtrace.wire.records import MAX_LINE, MAX_TEXT, FileRow, Files, LostRow, Notice, SuppressedRow
+from kubectl_podtrace.wire.fields import MAX_LINE, MAX_TEXT
+from kubectl_podtrace.wire.records import FileRow, Files, LostRow, Notice, SuppressedRow
 from podtrace_tracer.emit import Emitter, ReaderGoneError, suppressed_rows
 from podtrace_tracer.event_room import OPERATION_BYTES_PER_S
 from tests.unit.tracer.events import an_event

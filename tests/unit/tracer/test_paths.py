@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import podtrace_tracer
-from kubectl_podtrace.wire.records import CUT_MARK, MAX_TEXT
+from kubectl_podtrace.wire.fields import CUT_MARK, MAX_TEXT
 from podtrace_tracer.paths import CUT, DELETED, INTERNAL, UNKNOWN, Paths, assemble
 
 NAME = st.binary(min_size=1, max_size=20).filter(lambda name: not set(name) & set(b"\0/"))

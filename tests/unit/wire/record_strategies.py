@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from kubectl_podtrace.wire.records import MAX_LINE, Limit
+from kubectl_podtrace.wire.fields import MAX_LINE, Limit
 
 
 def of_type(record_type: type[Any]) -> st.SearchStrategy[Any]:
