@@ -45,6 +45,15 @@ def threshold(ns: int) -> str:
     return f"{whole}.{decimals} ms" if decimals else f"{whole} ms"
 
 
+def limit(ns: int) -> str:
+    """A length of time that was laid down, in whole seconds where it is.
+
+    >>> limit(5_000_000_000), limit(1_500_000_000)
+    ('5 s', '1500 ms')
+    """
+    return threshold(ns) if ns % SECOND else f"{ns // SECOND} s"
+
+
 def count(number: int) -> str:
     """A whole number with its thousands marked.
 

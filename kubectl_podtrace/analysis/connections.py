@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Final, Literal
 
+from kubectl_podtrace.analysis.dns import names_of_addresses
 from kubectl_podtrace.analysis.selection import LISTED, OTHER, Dist, Selection
 from kubectl_podtrace.wire import records
 from kubectl_podtrace.wire.records import Existing
@@ -19,7 +20,10 @@ SHORTEST_WINDOW_S: Final = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectionTarget:
-    """A remote address; `name` is null where it is not known. `(other)` (port 0) holds all that are not listed."""
+    """A remote address; `name` is the DNS name whose lookup gave it, null where none is known.
+
+    `(other)` (port 0) holds all that are not listed.
+    """
 
     address: str
     port: int
@@ -96,12 +100,17 @@ def pattern(selection: Selection, attempts: int) -> Pattern | None:
 
 
 def _targets(selection: Selection) -> list[ConnectionTarget]:
+    known = names_of_addresses(selection)
     sums: dict[tuple[str, int], tuple[int, int]] = {}
+    names: dict[str, str] = {}
     for row in selection.rows(records.Targets):
         count, failed = sums.get((row.address, row.port), (0, 0))
         sums[row.address, row.port] = (count + row.attempts, failed + row.failed)
+        name = known.get((row.scope, row.address))
+        if name:
+            names.setdefault(row.address, name)
     return [
-        ConnectionTarget(address=address, port=port, name=None, count=count, failed=failed)
+        ConnectionTarget(address=address, port=port, name=names.get(address), count=count, failed=failed)
         for (address, port), (count, failed) in sums.items()
     ]
 

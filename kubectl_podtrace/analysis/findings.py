@@ -11,9 +11,12 @@ from typing import Final, Literal
 
 from kubectl_podtrace import units
 from kubectl_podtrace.analysis.connections import Connections, ConnectionTarget
+from kubectl_podtrace.analysis.dns import Dns, errors_by_name
+from kubectl_podtrace.analysis.endpoints import endpoint
 from kubectl_podtrace.analysis.files import Files, TopFile
 from kubectl_podtrace.analysis.selection import OTHER, Op, SlowOp
 from kubectl_podtrace.analysis.tcp import Rtt, Tcp
+from kubectl_podtrace.analysis.udp import Udp
 
 Severity = Literal["info", "warning", "critical"]
 SEVERITIES: Final[tuple[Severity, ...]] = ("critical", "warning", "info")
@@ -42,7 +45,13 @@ class Finding:
 
 
 def find(
-    *, tcp: Tcp | None, connections: Connections | None, files: Files | None, error_ratio: float
+    *,
+    tcp: Tcp | None,
+    udp: Udp | None,
+    connections: Connections | None,
+    dns: Dns | None,
+    files: Files | None,
+    error_ratio: float,
 ) -> tuple[Finding, ...]:
     """The findings, most severe first; sections that were not measured are None. `error_ratio` is the threshold."""
     found: list[Finding] = []
@@ -51,6 +60,10 @@ def find(
     if tcp:
         found.extend(_failing_operations({"TCP sends": tcp.send, "TCP receives": tcp.receive}, error_ratio))
         found.extend(_rtt_spikes(tcp.rtt))
+    if udp:
+        found.extend(_failing_operations({"UDP sends": udp.send, "UDP receives": udp.receive}, error_ratio))
+    if dns:
+        found.extend(_failed_lookups(dns, error_ratio))
     if files:
         found.extend(_failing_operations(_file_operations(files), error_ratio))
         for name, operation in (("reads", files.read), ("writes", files.write), ("fsyncs", files.fsync)):
@@ -76,7 +89,7 @@ def _failed_connections(section: Connections, error_ratio: float) -> Iterator[Fi
     if section.failed_ratio <= error_ratio:
         return
     worst = max(section.top_targets, key=lambda target: target.failed, default=None)
-    peer = _address(worst) if worst and worst.failed and worst.address != OTHER else ""
+    peer = _peer(worst) if worst and worst.failed and worst.address != OTHER else ""
     most = f", most to {peer}" if peer else ""
     limit = units.ratio_threshold(error_ratio)
     yield Finding(
@@ -89,9 +102,9 @@ def _failed_connections(section: Connections, error_ratio: float) -> Iterator[Fi
     )
 
 
-def _address(target: ConnectionTarget) -> str:
-    address = f"[{target.address}]" if ":" in target.address else target.address
-    return f"{address}:{target.port}"
+def _peer(target: ConnectionTarget) -> str:
+    name = f" ({target.name})" if target.name else ""
+    return endpoint(target.address, target.port) + name
 
 
 def _connection_step(error: str, peer: str) -> str:
@@ -106,6 +119,39 @@ def _connection_step(error: str, peer: str) -> str:
             return f"the program gave up on {peer}: compare its connect timeout with the latency"
         case _:
             return f"look for {error or 'the error'} and {peer} in the program's log"
+
+
+def _failed_lookups(section: Dns, error_ratio: float) -> Iterator[Finding]:
+    if section.error_ratio <= error_ratio:
+        return
+    errors = errors_by_name(section)
+    kind = next(iter(errors))
+    name = max(
+        (entry for entry in section.top_names if entry.name != OTHER), key=lambda entry: entry.errors, default=None
+    )
+    most = f", most for {name.name}" if name and name.errors else ""
+    # In a window, errors of earlier lookups can be more than its own lookups.
+    share, limit = _share(min(section.errors, section.lookups), section.lookups), units.ratio_threshold(error_ratio)
+    yield Finding(
+        rule="error-rate",
+        severity=_severity(section.errors, section.lookups),
+        title="DNS lookups fail",
+        fact=f"{share}, most with {kind}{most}",
+        evidence=f"{share} failed, threshold {limit}: {_list(errors)}{most}",
+        next_step=_lookup_step(kind),
+    )
+
+
+def _lookup_step(kind: str) -> str:
+    match kind:
+        case "timeouts":
+            return "the resolver does not answer: check its pods, and NetworkPolicies for port 53 over UDP and TCP"
+        case "SERVFAIL":
+            return "the resolver got no answer itself: look into its log, and check the servers that it forwards to"
+        case "REFUSED":
+            return "the resolver does not serve these names: check which one /etc/resolv.conf in the container names"
+        case _:
+            return f"the resolver does not understand the query: look for {kind} in its log"
 
 
 def _file_operations(section: Files) -> dict[str, Op]:
@@ -145,6 +191,8 @@ def _error_step(error: str) -> str:
             return "check the container's user, file modes and read-only mounts"
         case "EMFILE" | "ENFILE":
             return "descriptors ran out: look for ones never closed, or raise the limit"
+        case "ECONNREFUSED":
+            return "nothing listens on the remote port: check the service behind it"
         case "ECONNRESET" | "EPIPE":
             return "the other side closed: check its log, idle timeout and restarts"
         case _:

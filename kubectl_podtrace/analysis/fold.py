@@ -39,7 +39,7 @@ from kubectl_podtrace.wire.records import (
 )
 from kubectl_podtrace.wire.version import READABLE_VERSIONS, WIRE_VERSION
 
-SERIES_OPERATIONS: Final = frozenset({"connections.attempt", "tcp.send", "tcp.receive"})
+SERIES_OPERATIONS: Final = frozenset({"connections.attempt", "tcp.send", "tcp.receive", "udp.send", "udp.receive"})
 RECENT_EVENTS: Final = 200
 MAX_NOTICES: Final = 100
 WINDOW_SECONDS: Final = 6

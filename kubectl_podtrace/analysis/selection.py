@@ -148,10 +148,12 @@ class Selection:
     def latency(self, operation: str) -> Dist:
         """The distribution of an operation's durations."""
         counters = self.of(operation)
-        buckets = self.histograms.get(operation, {})
-        p50, p95, p99 = (percentile(buckets, fraction, counters.max_ns) for fraction in (0.50, 0.95, 0.99))
-        average = round(counters.sum_ns / counters.timed) if counters.timed else 0
-        return Dist(count=counters.timed, avg_ns=average, max_ns=counters.max_ns, p50_ns=p50, p95_ns=p95, p99_ns=p99)
+        return distribution(
+            count=counters.timed,
+            sum_ns=counters.sum_ns,
+            max_ns=counters.max_ns,
+            buckets=self.histograms.get(operation, {}),
+        )
 
     def operation(self, name: str) -> Op:
         """An operation's numbers, by its full name."""
@@ -191,6 +193,13 @@ class Selection:
         windows = ceil(self.duration_s)
         found = self.amounts(operations, in_bytes=in_bytes, windows=windows, end_ns=self.start_ns + windows * SECOND_NS)
         return max(*found, average) if found else average
+
+
+def distribution(*, count: int, sum_ns: int, max_ns: int, buckets: Mapping[int, int]) -> Dist:
+    """A distribution from its exact count, sum and maximum and its histogram."""
+    p50, p95, p99 = (percentile(buckets, fraction, max_ns) for fraction in (0.50, 0.95, 0.99))
+    average = round(sum_ns / count) if count else 0
+    return Dist(count=count, avg_ns=average, max_ns=max_ns, p50_ns=p50, p95_ns=p95, p99_ns=p99)
 
 
 def select(

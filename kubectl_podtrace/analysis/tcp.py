@@ -34,17 +34,6 @@ class Tcp:
     states: dict[str, int]
 
 
-@dataclass(frozen=True, kw_only=True)
-class NetworkIo:
-    """The section `network_io`; `send_receive_ratio` is of operations, null when nothing was received."""
-
-    send_receive_ratio: float | None
-    average_bytes_per_s: float
-    peak_bytes_per_s: float
-    average_ops_per_s: float
-    peak_ops_per_s: float
-
-
 def tcp(selection: Selection, *, rtt_threshold_ns: int) -> Tcp:
     """The section `tcp` of the selected scopes."""
     both = [selection.of(name) for name in DATA_OPERATIONS]
@@ -71,17 +60,4 @@ def tcp(selection: Selection, *, rtt_threshold_ns: int) -> Tcp:
         peak_bytes_per_op=max(counters.max_bytes for counters in both),
         throughput_bytes_per_s=selection.per_s(sum(counters.bytes for counters in both)),
         states={state: number for state, number in entered.items() if number},
-    )
-
-
-def network_io(selection: Selection) -> NetworkIo:
-    """The section `network_io` of the selected scopes; peaks are of windows of 1 s."""
-    send, receive = (selection.of(name) for name in DATA_OPERATIONS)
-    operations, byte_count = send.count + receive.count, send.bytes + receive.bytes
-    return NetworkIo(
-        send_receive_ratio=send.count / receive.count if receive.count else None,
-        average_bytes_per_s=selection.per_s(byte_count),
-        peak_bytes_per_s=selection.peak_per_s(DATA_OPERATIONS, in_bytes=True, total=byte_count),
-        average_ops_per_s=selection.per_s(operations),
-        peak_ops_per_s=selection.peak_per_s(DATA_OPERATIONS, in_bytes=False, total=operations),
     )

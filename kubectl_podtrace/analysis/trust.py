@@ -13,8 +13,8 @@ from kubectl_podtrace.analysis.summary import wall_clock
 from kubectl_podtrace.analysis.tables import State
 from kubectl_podtrace.wire.records import LostRow
 
-COUNTED_APART: Final = frozenset({"processes.exec"})
-"""Operations whose count holds successes alone; nothing says how many errors by name there should be."""
+COUNTED_APART: Final = frozenset({"processes.exec", "dns.lookup"})
+"""Operations whose errors by number need not add up: a count of successes alone, errors that have no number."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,18 +7,21 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from kubectl_podtrace import units
-from kubectl_podtrace.analysis.connections import connections
-from kubectl_podtrace.analysis.descriptors import descriptors
-from kubectl_podtrace.analysis.files import files
-from kubectl_podtrace.analysis.findings import find
+from kubectl_podtrace.analysis.connections import Connections, connections
+from kubectl_podtrace.analysis.descriptors import Descriptors, descriptors
+from kubectl_podtrace.analysis.dns import Dns, dns
+from kubectl_podtrace.analysis.files import Files, files
+from kubectl_podtrace.analysis.findings import Finding, find
 from kubectl_podtrace.analysis.fold import SERIES_OPERATIONS, Fold
-from kubectl_podtrace.analysis.processes import processes
+from kubectl_podtrace.analysis.network_io import NetworkIo, network_io
+from kubectl_podtrace.analysis.processes import Processes, processes
 from kubectl_podtrace.analysis.selection import Selection, select
 from kubectl_podtrace.analysis.series import SECOND_NS
 from kubectl_podtrace.analysis.summary import Summary, summary
 from kubectl_podtrace.analysis.tables import State, difference
-from kubectl_podtrace.analysis.tcp import network_io, tcp
+from kubectl_podtrace.analysis.tcp import Tcp, tcp
 from kubectl_podtrace.analysis.trust import trust
+from kubectl_podtrace.analysis.udp import Udp, udp
 from kubectl_podtrace.names import PROGRAM
 from kubectl_podtrace.report.headline import headline
 from kubectl_podtrace.report.model import (
@@ -137,15 +140,8 @@ def _build(
     scopes = selected_scopes(fold, target)
     selection = _selection(fold, state, start_ns, end_ns, scopes, is_window=is_window)
     measured, settings = _measured_topics(fold, options), _settings(fold, options)
-    tcp_section = tcp(selection, rtt_threshold_ns=settings.rtt_threshold_ns) if "tcp" in measured else None
-    connection_section = connections(selection) if "connections" in measured else None
-    file_section = files(selection, slow_threshold_ns=settings.fs_threshold_ns) if "files" in measured else None
-    findings = find(
-        tcp=tcp_section,
-        connections=connection_section,
-        files=file_section,
-        error_ratio=options.error_threshold_ratio,
-    )
+    sections = _sections(selection, measured, settings)
+    findings = _findings(sections, settings)
     summary_section = _summary(fold, selection, client)
     trust_section = trust(fold)
     return Report(
@@ -162,16 +158,56 @@ def _build(
             seen=bool(fold.scopes if scopes is None else scopes),
         ),
         summary=summary_section,
-        tcp=tcp_section,
-        connections=connection_section,
-        network_io=network_io(selection) if "tcp" in measured else None,
-        files=file_section,
-        processes=processes(selection) if "processes" in measured else None,
-        descriptors=descriptors(selection) if "descriptors" in measured else None,
+        tcp=sections.tcp,
+        udp=sections.udp,
+        connections=sections.connections,
+        network_io=sections.network_io,
+        dns=sections.dns,
+        files=sections.files,
+        processes=sections.processes,
+        descriptors=sections.descriptors,
         findings=findings,
         notices=(*client.notices, *_notices(fold), *_unknown_containers(fold, state, target)),
         trust=trust_section,
         cost=_cost(fold),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Sections:
+    """The sections of the topics that were measured."""
+
+    tcp: Tcp | None
+    udp: Udp | None
+    connections: Connections | None
+    network_io: NetworkIo | None
+    dns: Dns | None
+    files: Files | None
+    processes: Processes | None
+    descriptors: Descriptors | None
+
+
+def _sections(selection: Selection, measured: frozenset[str], settings: Settings) -> _Sections:
+    return _Sections(
+        tcp=tcp(selection, rtt_threshold_ns=settings.rtt_threshold_ns) if "tcp" in measured else None,
+        udp=udp(selection) if "udp" in measured else None,
+        connections=connections(selection) if "connections" in measured else None,
+        network_io=network_io(selection) if measured & {"tcp", "udp"} else None,
+        dns=dns(selection) if "dns" in measured else None,
+        files=files(selection, slow_threshold_ns=settings.fs_threshold_ns) if "files" in measured else None,
+        processes=processes(selection) if "processes" in measured else None,
+        descriptors=descriptors(selection) if "descriptors" in measured else None,
+    )
+
+
+def _findings(sections: _Sections, settings: Settings) -> tuple[Finding, ...]:
+    return find(
+        tcp=sections.tcp,
+        udp=sections.udp,
+        connections=sections.connections,
+        dns=sections.dns,
+        files=sections.files,
+        error_ratio=settings.error_threshold_ratio,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from kubectl_podtrace import units
+from kubectl_podtrace.analysis.dns import failed_lookups
 from kubectl_podtrace.analysis.findings import SEARCHING, SEVERITIES, Finding
 from kubectl_podtrace.analysis.fold import Fold
 from kubectl_podtrace.analysis.selection import Selection
@@ -25,6 +26,9 @@ _LABELS: Final = {
     "tcp.send": "TCP send",
     "tcp.receive": "TCP receive",
     "tcp.rtt": "TCP round trip",
+    "udp.send": "UDP send",
+    "udp.receive": "UDP receive",
+    "dns.lookup": "DNS lookup",
     "connections.handshake": "TCP handshake",
 }
 
@@ -104,10 +108,11 @@ def _healthy_facts(selection: Selection) -> tuple[str, ...]:
             f"slowest: a {_LABELS[slowest]} of {units.duration(latency.max_ns)} "
             f"(p99 of {units.count(latency.count)}: {units.duration(latency.p99_ns)})"
         )
-    errors = sum(counters.errors for name, counters in selection.counters.items() if name in EVENT_OPERATIONS)
+    counted = EVENT_OPERATIONS - {"dns.lookup"}
+    errors = sum(counters.errors for name, counters in selection.counters.items() if name in counted)
     by_name = selection.errors_by_name("files.open")
     searching = sum(count for name, count in by_name.items() if name in SEARCHING)
-    failed = errors + selection.of("connections.failure").count - searching
+    failed = errors + selection.of("connections.failure").count + failed_lookups(selection) - searching
     share = f"{units.count(failed)} operations failed ({units.ratio(failed / selection.events)})" if failed else "none"
     absent = f", beside {units.count(searching)} opens of files that are not there" if searching else ""
     facts.append(f"errors: {share}{absent}")

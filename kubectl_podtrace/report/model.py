@@ -11,12 +11,15 @@ from typing import Final
 
 from kubectl_podtrace.analysis.connections import Connections
 from kubectl_podtrace.analysis.descriptors import Descriptors
+from kubectl_podtrace.analysis.dns import Dns
 from kubectl_podtrace.analysis.files import Files
 from kubectl_podtrace.analysis.findings import Finding
+from kubectl_podtrace.analysis.network_io import NetworkIo
 from kubectl_podtrace.analysis.processes import Processes
 from kubectl_podtrace.analysis.summary import Summary
-from kubectl_podtrace.analysis.tcp import NetworkIo, Tcp
+from kubectl_podtrace.analysis.tcp import Tcp
 from kubectl_podtrace.analysis.trust import Trust
+from kubectl_podtrace.analysis.udp import Udp
 
 SCHEMA_VERSION: Final = 1
 """Rises when a key changes its meaning or goes away; new keys leave it."""
@@ -109,10 +112,10 @@ class Report:
     headline: Headline
     summary: Summary
     tcp: Tcp | None
-    udp: None = None
+    udp: Udp | None
     connections: Connections | None
     network_io: NetworkIo | None
-    dns: None = None
+    dns: Dns | None
     files: Files | None
     cpu: None = None
     processes: Processes | None

@@ -59,6 +59,9 @@ def _rows(window: Report, total: Report) -> Iterator[tuple[str, ...]]:
         yield _operation_row("TCP send", window.tcp.send, total.tcp.send)
         yield _operation_row("TCP receive", window.tcp.receive, total.tcp.receive)
         yield _latency_row("RTT", window.tcp.rtt, window, total.tcp.rtt.count)
+    if window.udp and total.udp and (total.udp.send.count or total.udp.receive.count):
+        yield _operation_row("UDP send", window.udp.send, total.udp.send)
+        yield _operation_row("UDP receive", window.udp.receive, total.udp.receive)
     if window.connections and total.connections:
         latency = window.connections.latency
         yield (
@@ -68,6 +71,15 @@ def _rows(window: Report, total: Report) -> Iterator[tuple[str, ...]]:
             *_percentiles(latency),
             number_or_dash(window.connections.failed),
             units.count(total.connections.total),
+        )
+    if window.dns and total.dns and total.dns.lookups:
+        yield (
+            "DNS lookup",
+            units.count(window.dns.lookups),
+            units.rate(window.dns.per_s),
+            *_percentiles(window.dns.latency),
+            number_or_dash(window.dns.errors),
+            units.count(total.dns.lookups),
         )
     if window.files and total.files:
         for name, now, ever in zip(

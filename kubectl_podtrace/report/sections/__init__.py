@@ -5,10 +5,13 @@ from __future__ import annotations
 from kubectl_podtrace.report.document import Section
 from kubectl_podtrace.report.model import Report
 from kubectl_podtrace.report.sections.connections import connection_patterns, connections
+from kubectl_podtrace.report.sections.dns import dns
 from kubectl_podtrace.report.sections.files import files
+from kubectl_podtrace.report.sections.network_io import network_io
 from kubectl_podtrace.report.sections.overview import cost, issues, overview, trust
 from kubectl_podtrace.report.sections.processes import process_activity, system_calls
-from kubectl_podtrace.report.sections.tcp import network_io, tcp
+from kubectl_podtrace.report.sections.tcp import tcp
+from kubectl_podtrace.report.sections.udp import udp
 
 
 def document(report: Report) -> tuple[Section, ...]:
@@ -16,7 +19,9 @@ def document(report: Report) -> tuple[Section, ...]:
     sections = (
         overview(report),
         tcp(report.tcp, report.settings) if report.tcp else None,
+        udp(report.udp, report.settings) if report.udp else None,
         connections(report.connections, report.settings) if report.connections else None,
+        dns(report.dns, report.settings) if report.dns else None,
         files(report.files) if report.files else None,
         process_activity(report.processes) if report.processes else None,
         connection_patterns(report.connections) if report.connections else None,

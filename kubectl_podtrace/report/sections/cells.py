@@ -43,6 +43,13 @@ def tally(numbers: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {units.count(number)}" for name, number in numbers.items())
 
 
+def top_tally(numbers: Mapping[str, int]) -> str:
+    """The first names and how often each, and all others added up."""
+    named = [(name, number) for name, number in numbers.items() if name != OTHER]
+    rest = numbers.get(OTHER, 0) + sum(number for _, number in named[SHOWN:])
+    return tally({**dict(named[:SHOWN]), OTHER: rest} if rest else dict(named[:SHOWN]))
+
+
 def number_or_dash(number: int) -> str:
     """A count; a dash for none, so that what happened stands out."""
     return units.count(number) if number else NONE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kubectl_podtrace import units
 from kubectl_podtrace.analysis.connections import Connections, ConnectionTarget
+from kubectl_podtrace.analysis.endpoints import endpoint
 from kubectl_podtrace.analysis.selection import OTHER
 from kubectl_podtrace.report.document import Block, Facts, Name, Section, Table, left, right
 from kubectl_podtrace.report.model import Settings
@@ -60,14 +61,13 @@ def connection_patterns(section: Connections) -> Section:
 
 def _targets(targets: tuple[ConnectionTarget, ...]) -> Table:
     listed, rest = shown(targets, "address")
-    rows = [(units.count(target.count), number_or_dash(target.failed), Name(_address(target))) for target in listed]
+    rows = [(units.count(target.count), number_or_dash(target.failed), Name(_target(target))) for target in listed]
     if rest:
         counts = (sum(target.count for target in rest), sum(target.failed for target in rest))
         rows.append((units.count(counts[0]), number_or_dash(counts[1]), Name(OTHER)))
     return Table(columns=(*right("attempts", "failed"), left("target")), rows=tuple(rows))
 
 
-def _address(target: ConnectionTarget) -> str:
-    address = f"[{target.address}]" if ":" in target.address else target.address
+def _target(target: ConnectionTarget) -> str:
     name = f" {target.name}" if target.name else ""
-    return f"{address}:{target.port}{name}"
+    return endpoint(target.address, target.port) + name

@@ -7,10 +7,12 @@ from dataclasses import replace
 import pytest
 
 from kubectl_podtrace.analysis.connections import Connections, connections
+from kubectl_podtrace.analysis.dns import Dns, DnsName, dns
 from kubectl_podtrace.analysis.files import Files, files
 from kubectl_podtrace.analysis.findings import Finding, find
 from kubectl_podtrace.analysis.selection import Op, Selection, SlowOp, select
 from kubectl_podtrace.analysis.tcp import Tcp, tcp
+from kubectl_podtrace.analysis.udp import Udp, udp
 from tests.unit.streams import Stream, shop_stream
 
 MILLISECOND = 1_000_000
@@ -24,19 +26,25 @@ def whole(stream: Stream) -> Selection:
 SHOP = whole(shop_stream())
 TCP = tcp(SHOP, rtt_threshold_ns=100 * MILLISECOND)
 CONNECTIONS = connections(SHOP)
+UDP = udp(SHOP)
+DNS = dns(SHOP)
 FILES = files(SHOP, slow_threshold_ns=10 * MILLISECOND)
 
 
 def findings(
     *,
     tcp_section: Tcp | None = None,
+    udp_section: Udp | None = None,
     connection_section: Connections | None = None,
+    dns_section: Dns | None = None,
     file_section: Files | None = None,
     error_ratio: float = 0.10,
 ) -> tuple[Finding, ...]:
     return find(
         tcp=tcp_section,
+        udp=udp_section,
         connections=connection_section,
+        dns=dns_section,
         files=file_section,
         error_ratio=error_ratio,
     )
@@ -110,6 +118,59 @@ def test_tcp_operations_that_fail_are_found() -> None:
     section = replace(TCP, receive=failing(TCP.receive, {"ECONNRESET": 4_000}))
     (found,) = findings(tcp_section=section)
     assert (found.title, found.severity) == ("TCP receives fail", "critical")
+
+
+def test_udp_operations_that_fail_are_found() -> None:
+    section = replace(UDP, send=replace(UDP.send, count=50, errors={"ECONNREFUSED": 6}))
+    (found,) = findings(udp_section=section)
+    assert (found.rule, found.title, found.severity) == ("error-rate", "UDP sends fail", "warning")
+    assert "nothing listens" in found.next_step
+
+
+def failing_lookups(lookups: int = 100, *, timeouts: int = 0, **rcodes: int) -> Dns:
+    errors = timeouts + sum(rcodes.values())
+    return replace(
+        DNS,
+        lookups=lookups,
+        errors=errors,
+        error_ratio=errors / lookups,
+        timeouts=timeouts,
+        rcodes={"NOERROR": lookups - errors, **rcodes},
+        top_names=(
+            DnsName(name="api.shop", count=60, errors=0, nxdomain=0, addresses=()),
+            DnsName(name="db.shop", count=30, errors=errors, nxdomain=0, addresses=()),
+            DnsName(name="(other)", count=10, errors=errors + 1, nxdomain=0, addresses=()),
+        ),
+    )
+
+
+def test_lookups_that_fail_are_found_with_the_code_the_name_and_the_threshold() -> None:
+    (found,) = findings(dns_section=failing_lookups(timeouts=3, SERVFAIL=9))
+    assert (found.rule, found.title, found.severity) == ("error-rate", "DNS lookups fail", "warning")
+    assert found.fact == "12 of 100 (12.0 %), most with SERVFAIL, most for db.shop"
+    assert found.evidence == ("12 of 100 (12.0 %) failed, threshold 10 %: SERVFAIL 9, timeouts 3, most for db.shop")
+    assert findings(dns_section=failing_lookups(timeouts=1, SERVFAIL=9)) == ()
+
+
+@pytest.mark.parametrize(
+    ("section", "word"),
+    [
+        (failing_lookups(timeouts=50), "port 53"),
+        (failing_lookups(SERVFAIL=50), "forwards"),
+        (failing_lookups(REFUSED=50), "resolv.conf"),
+        (failing_lookups(FORMERR=50), "FORMERR"),
+    ],
+)
+def test_each_kind_of_failed_lookup_has_its_own_next_step(section: Dns, word: str) -> None:
+    (found,) = findings(dns_section=section)
+    assert word in found.next_step
+    assert found.severity == "critical"
+
+
+def test_the_peer_of_failing_connections_is_named_where_its_name_is_known() -> None:
+    targets = tuple(replace(target, name="cache.shop") for target in CONNECTIONS.top_targets)
+    (found,) = findings(connection_section=replace(CONNECTIONS, top_targets=targets))
+    assert found.next_step == "nothing listens on 10.96.99.1:6379 (cache.shop): check the service behind it"
 
 
 def test_looking_for_files_along_a_search_path_is_no_failure() -> None:

@@ -7,12 +7,12 @@ import pytest
 from kubectl_podtrace.analysis.connections import connections
 from kubectl_podtrace.analysis.descriptors import descriptors
 from kubectl_podtrace.analysis.files import files
-from kubectl_podtrace.analysis.fold import SERIES_OPERATIONS, Fold
+from kubectl_podtrace.analysis.network_io import network_io
 from kubectl_podtrace.analysis.processes import processes
-from kubectl_podtrace.analysis.selection import Selection, select
+from kubectl_podtrace.analysis.selection import select
 from kubectl_podtrace.analysis.summary import summary
 from kubectl_podtrace.analysis.tables import State, difference
-from kubectl_podtrace.analysis.tcp import network_io, tcp
+from kubectl_podtrace.analysis.tcp import tcp
 from kubectl_podtrace.wire.records import (
     Errors,
     ExitRow,
@@ -27,20 +27,10 @@ from kubectl_podtrace.wire.records import (
     Targets,
     Totals,
 )
+from tests.unit.analysis.selections import selection_of
 from tests.unit.streams import OFFSET, SECOND, STARTED, Stream, error_rows, shop_stream, timed, totals_row
 
 MILLISECOND = 1_000_000
-
-
-def selection_of(fold: Fold, scopes: frozenset[int] | None = None) -> Selection:
-    return select(
-        fold.state(),
-        scopes,
-        start_ns=fold.started_ns,
-        end_ns=fold.ended_ns,
-        existing=fold.existing,
-        series={name: tuple(fold.series(name, scopes)) for name in SERIES_OPERATIONS},
-    )
 
 
 def file_row(
@@ -172,6 +162,19 @@ def test_network_io_has_average_and_peak_in_bytes_and_operations() -> None:
     assert section.peak_bytes_per_s == pytest.approx(89_000)
     assert section.average_ops_per_s == pytest.approx(37.5)
     assert section.peak_ops_per_s == pytest.approx(60)
+
+
+def test_network_io_adds_up_tcp_and_udp() -> None:
+    stream = Stream()
+    names = ("tcp.send", "tcp.receive", "udp.send", "udp.receive")
+    for second in (1, 2):
+        rows = (totals_row(name, count=second * 10**n, bytes=second * 7 * 10**n) for n, name in enumerate(names))
+        stream.add(Totals(rows=tuple(rows)), at_s=second)
+    stream.end(2)
+    section = network_io(selection_of(stream.fold()))
+    assert section.send_receive_ratio == pytest.approx((1 + 100) / (10 + 1_000))
+    assert section.average_ops_per_s == section.peak_ops_per_s == pytest.approx(1_111)
+    assert section.average_bytes_per_s == section.peak_bytes_per_s == pytest.approx(7_777)
 
 
 def test_network_io_without_a_receive_has_no_ratio() -> None:

@@ -1,0 +1,89 @@
+"""The readable section of DNS."""
+
+from __future__ import annotations
+
+from kubectl_podtrace import units
+from kubectl_podtrace.analysis.dns import Dns, DnsName, Resolver, errors_by_name
+from kubectl_podtrace.analysis.endpoints import endpoint
+from kubectl_podtrace.analysis.selection import OTHER
+from kubectl_podtrace.report.document import Block, Facts, Name, Section, Table, left, right
+from kubectl_podtrace.report.model import Settings
+from kubectl_podtrace.report.sections.cells import (
+    LATENCY_COLUMNS,
+    NONE,
+    latency_cells,
+    latency_table,
+    number_or_dash,
+    shown,
+    tally,
+    top_tally,
+)
+from kubectl_podtrace.wire.topics import DNS_TIMEOUT_NS
+
+
+def dns(section: Dns, settings: Settings) -> Section:
+    """Lookups, how they ended, how long answers took, who was asked, and for which names."""
+    if not section.lookups and not section.answers:
+        return Section(title="DNS", blocks=(), empty="no name was looked up")
+    blocks: list[Block] = [_facts(section, settings)]
+    blocks.extend(latency_table((("lookup", section.latency),)))
+    if section.resolvers:
+        blocks.append(_resolvers(section.resolvers))
+    if section.top_names:
+        blocks.append(_names(section.top_names))
+    return Section(title="DNS", blocks=tuple(blocks))
+
+
+def _facts(section: Dns, settings: Settings) -> Facts:
+    limit = units.ratio_threshold(settings.error_threshold_ratio)
+    errors = errors_by_name(section)
+    pairs = [
+        ("lookups", f"{units.count(section.lookups)} ({units.rate(section.per_s)})"),
+        (
+            f"errors (threshold {limit})",
+            f"{units.count(section.errors)} ({units.ratio(section.error_ratio)})"
+            + (f": {tally(errors)}" if errors else ""),
+        ),
+        ("answers", units.count(section.answers) + (f": {top_tally(section.rcodes)}" if section.rcodes else "")),
+    ]
+    if section.nxdomain_ratio:
+        pairs.append(("NXDOMAIN", f"{units.ratio(section.nxdomain_ratio)} of the lookups"))
+    if section.timeouts or section.retransmits:
+        missing = f"{units.count(section.timeouts)} in {units.limit(DNS_TIMEOUT_NS)}"
+        pairs.append(("no answer", f"{missing}; {units.counted(section.retransmits, 'query', 'queries')} sent again"))
+    if section.query_types:
+        pairs.append(("query types", top_tally(section.query_types)))
+    return Facts(pairs=tuple(pairs))
+
+
+def _resolvers(entries: tuple[Resolver, ...]) -> Table:
+    listed, rest = shown(entries, "address")
+    rows = [
+        (
+            units.count(entry.count),
+            number_or_dash(entry.timeouts),
+            *latency_cells(entry.latency),
+            Name(endpoint(entry.address, entry.port)),
+        )
+        for entry in listed
+    ]
+    if rest:
+        counts = (sum(entry.count for entry in rest), sum(entry.timeouts for entry in rest))
+        dashes = (NONE,) * len(LATENCY_COLUMNS)
+        rows.append((units.count(counts[0]), number_or_dash(counts[1]), *dashes, Name(OTHER)))
+    return Table(columns=(*right("lookups", "timeouts"), *LATENCY_COLUMNS, left("resolver")), rows=tuple(rows))
+
+
+def _names(entries: tuple[DnsName, ...]) -> Table:
+    listed, rest = shown(entries, "name")
+    counts = [(entry.count, entry.errors, entry.nxdomain, entry.name) for entry in listed]
+    if rest:
+        errors, absent = sum(entry.errors for entry in rest), sum(entry.nxdomain for entry in rest)
+        counts.append((sum(entry.count for entry in rest), errors, absent, OTHER))
+    return Table(
+        columns=(*right("lookups", "errors", "NXDOMAIN"), left("name")),
+        rows=tuple(
+            (units.count(count), number_or_dash(errors), number_or_dash(nxdomain), Name(name))
+            for count, errors, nxdomain, name in counts
+        ),
+    )
