@@ -12,6 +12,17 @@ from kubectl_podtrace.analysis.selection import failures
 from kubectl_podtrace.analysis.summary import wall_clock
 from kubectl_podtrace.analysis.tables import State
 from kubectl_podtrace.wire.records import LostRow
+from kubectl_podtrace.wire.topics import BYPASSES
+
+BYPASSING: Final = {
+    "io_uring.transfer": "reads and writes through io_uring",
+    "io_uring.message": "sends and receives through io_uring",
+    "io_uring.accept": "accepts through io_uring",
+    "io_uring.name": "opens, fsyncs, unlinks and renames through io_uring",
+    "io_uring.close": "closes through io_uring",
+    "io_uring.unknown": "requests to io_uring of a kind that this version does not know",
+}
+"""The operations of `topics.BYPASSES` in words."""
 
 COUNTED_APART: Final = frozenset({"processes.exec", "dns.lookup"})
 """Operations whose errors by number need not add up: a count of successes alone, errors that have no number."""
@@ -47,6 +58,16 @@ class Loss:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Bypass:
+    """Operations that were seen and are in no number of these topics; `what` they are, in words."""
+
+    operation: str
+    what: str
+    topics: tuple[str, ...]
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class TableUse:
     """How full a table of the tracer is; `unlisted` operations are in the totals and in `(other)` alone."""
 
@@ -60,6 +81,7 @@ class TableUse:
 class Trust:
     """The section `trust`. `suppressed` counts single events that were not shown singly.
 
+    `complete` says that the stream is whole and agrees with itself. `bypassed` operations are no loss of the stream's.
     `notes` says in words what keeps the report from being complete, `remarks` what changed no total.
     """
 
@@ -72,6 +94,7 @@ class Trust:
     probes: tuple[ProbeState, ...]
     lost_by: tuple[Loss, ...]
     dropped_by: tuple[Loss, ...]
+    bypassed: tuple[Bypass, ...]
     suppressed: dict[str, int]
     tables: tuple[TableUse, ...]
     duplicates: int
@@ -80,8 +103,8 @@ class Trust:
     remarks: tuple[str, ...]
 
 
-def trust(fold: Fold) -> Trust:
-    """The section `trust` of a stream, as far as it has been folded."""
+def trust(fold: Fold, scopes: frozenset[int] | None = None) -> Trust:
+    """The section `trust` of a stream, as far as it has been folded. What bypassed the counting is told of `scopes`."""
     heartbeat, offset = fold.heartbeat, fold.header.realtime_offset_ns if fold.header else 0
     lost = heartbeat.lost if heartbeat else ()
     dropped = heartbeat.dropped if heartbeat else ()
@@ -106,6 +129,7 @@ def trust(fold: Fold) -> Trust:
         ),
         lost_by=_losses(lost),
         dropped_by=_losses(dropped),
+        bypassed=_bypassed(fold, scopes),
         suppressed={row.operation: row.count for row in heartbeat.suppressed if row.count} if heartbeat else {},
         tables=tuple(
             TableUse(table=row.table, keys=row.keys, capacity=row.capacity, unlisted=row.unlisted)
@@ -115,6 +139,20 @@ def trust(fold: Fold) -> Trust:
         broken_rows=fold.broken_rows,
         notes=notes,
         remarks=_remarks(fold),
+    )
+
+
+def _bypassed(fold: Fold, scopes: frozenset[int] | None) -> tuple[Bypass, ...]:
+    traced = fold.header.topics if fold.header else ()
+    counts = dict.fromkeys(BYPASSES, 0)
+    for (scope, operation), row in fold.state().totals.items():
+        if operation in counts and (scopes is None or scope in scopes):
+            counts[operation] += row.count
+    lacking = {name: tuple(topic for topic in BYPASSES[name] if topic in traced) for name in counts}
+    return tuple(
+        Bypass(operation=name, what=BYPASSING[name], topics=lacking[name], count=count)
+        for name, count in counts.items()
+        if count and lacking[name]
     )
 
 

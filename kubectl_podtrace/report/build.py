@@ -143,7 +143,7 @@ def _build(
     sections = _sections(selection, measured, settings)
     findings = _findings(sections, settings)
     summary_section = _summary(fold, selection, client)
-    trust_section = trust(fold)
+    trust_section = trust(fold, scopes)
     return Report(
         tool=_tool(fold, client),
         target=_target(fold, state, target, scopes),

@@ -65,7 +65,9 @@ def headline(
 def trust_line(trust: Trust) -> str:
     """Complete or not, what was lost, and how many probes are missing, in one sentence."""
     absent = [probe for probe in trust.probes if not probe.attached]
-    parts = ["complete" if trust.complete else f"incomplete: {trust.notes[0]}" if trust.notes else "not finished"]
+    bypassed = sum(bypass.count for bypass in trust.bypassed)
+    complete = f"complete but for {units.counted(bypassed, 'operation')} through io_uring" if bypassed else "complete"
+    parts = [complete if trust.complete else f"incomplete: {trust.notes[0]}" if trust.notes else "not finished"]
     losses = [
         f"{units.count(number)} {word}"
         for number, word in ((trust.lost, "lost in the kernel"), (trust.dropped, "dropped by the tracer"))
@@ -77,6 +79,8 @@ def trust_line(trust: Trust) -> str:
     if trust.noise_lines:
         losses.append(units.counted(trust.noise_lines, "noise line"))
     parts.extend(losses or ["nothing lost"])
+    if bypassed and not trust.complete:
+        parts.append(f"{units.counted(bypassed, 'operation')} through io_uring not counted")
     if absent:
         parts.append(f"{len(absent)} of {units.counted(len(trust.probes), 'probe')} absent")
     elif trust.probes:

@@ -63,6 +63,12 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation(topic="processes", name="exit"),
     Operation(topic="descriptors", name="close"),
     *(Operation(topic="tcp", name=f"state_{state.lower()}") for state in TCP_STATES),
+    Operation(topic="io_uring", name="transfer"),
+    Operation(topic="io_uring", name="message"),
+    Operation(topic="io_uring", name="accept"),
+    Operation(topic="io_uring", name="name"),
+    Operation(topic="io_uring", name="close"),
+    Operation(topic="io_uring", name="unknown"),
 )
 
 OPERATION_NAMES: Final = frozenset(operation.full_name for operation in OPERATIONS)
@@ -75,6 +81,16 @@ FILTERS: Final[dict[str, tuple[str, ...]]] = {
 """What `--filter` takes and the topics that each name stands for."""
 
 TOPICS: Final = tuple(dict.fromkeys(topic for topics in FILTERS.values() for topic in topics))
+
+BYPASSES: Final[dict[str, tuple[str, ...]]] = {
+    "io_uring.transfer": ("files", "tcp", "udp"),
+    "io_uring.message": ("tcp", "udp"),
+    "io_uring.accept": ("tcp", "connections"),
+    "io_uring.name": ("files", "descriptors"),
+    "io_uring.close": ("descriptors",),
+    "io_uring.unknown": ("files", "tcp", "udp", "connections", "descriptors"),
+}
+"""Operations that pass by what is counted, and the topics whose numbers lack them."""
 
 ABORTED: Final = 0
 """The error number under which a connection attempt stands that its own program closed while it was under way."""

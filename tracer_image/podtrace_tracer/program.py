@@ -12,7 +12,7 @@ from kubectl_podtrace.wire.request import TraceRequest
 from kubectl_podtrace.wire.topics import ABORTED, OPERATIONS, TCP_STATES
 from podtrace_tracer import syscalls
 from podtrace_tracer.btf import Btf
-from podtrace_tracer.collectors import base
+from podtrace_tracer.collectors import base, io_uring
 from podtrace_tracer.collectors.model import Collector, ProbeSpec
 from podtrace_tracer.collectors.registry import collectors_of
 
@@ -142,6 +142,8 @@ def defines(request: TraceRequest, scope: ScopeMatch, btf: Btf, *, typed_loads: 
         values["RETRANSMIT_HAS_RESULT"] = 1
     if len(btf.raw_tracepoint("sched_process_exit") or ()) > len(("task",)):
         values["EXIT_SAYS_LAST"] = 1
+    if any(io_uring.SOURCE in collector.sources for collector in collectors_of(request.topics)):
+        values |= io_uring.defines(btf)
     if typed_loads:
         values |= {"TYPED_LOADS": 1, "RDONLY_CAST_PLACEHOLDER": RDONLY_CAST_PLACEHOLDER}
     return values | _scope_defines(scope)

@@ -123,7 +123,7 @@ class Runner:
 
     def _note_absent(self, btf: Btf) -> None:
         for tracepoint, (probe, topic) in program.probes_of(self._request.topics).items():
-            if btf.raw_tracepoint(tracepoint) is not None:
+            if not probe.is_missing(btf):
                 continue
             if probe.required:
                 raise RefusedError(

@@ -52,6 +52,10 @@ def trust(report: Report) -> Section:
     if section.complete:
         pairs.append(("complete", "the totals of the stream agree with those of its trailer"))
     pairs.extend(("note", remark) for remark in section.remarks)
+    pairs.extend(
+        ("not counted", f"{units.count(bypass.count)} {bypass.what}: in no number of {' or '.join(bypass.topics)}")
+        for bypass in section.bypassed
+    )
     for label, losses in (("lost in the kernel", section.lost_by), ("dropped by us", section.dropped_by)):
         pairs.extend((label, f"{units.count(loss.count)} of {loss.topic} ({loss.source})") for loss in losses)
     pairs.extend(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from kubectl_podtrace.analysis.trust import Trust, trust
-from kubectl_podtrace.wire.records import LostRow, SuppressedRow, TableRow
-from tests.unit.streams import LOSSES, Stream, folded, probe, shop_stream
+from kubectl_podtrace.analysis.trust import BYPASSING, Trust, trust
+from kubectl_podtrace.wire.records import LostRow, SuppressedRow, TableRow, Totals
+from kubectl_podtrace.wire.topics import BYPASSES
+from tests.unit.streams import HEADER, LOSSES, Stream, folded, probe, scope, shop_stream, totals_row
 
 
 def notes(found: Trust) -> str:
@@ -95,6 +97,38 @@ def test_losses_are_added_up_and_told_by_source() -> None:
     ]
     assert found.suppressed == {"files.open": 11}
     assert found.tables[0].unlisted == 4
+
+
+def bypassing_stream(*topics: str) -> Stream:
+    """503 transfers in one container and 13 in another, 7 closes."""
+    stream = Stream(replace(HEADER, topics=topics))
+    stream.add(scope(), scope(1, container_id="cd" * 32))
+    rows = (
+        totals_row("io_uring.transfer", count=503),
+        totals_row("io_uring.transfer", scope=1, count=13),
+        totals_row("io_uring.close", count=7),
+    )
+    stream.add(Totals(rows=rows))
+    stream.end(1)
+    return stream
+
+
+def test_what_went_through_io_uring_is_told_with_the_topics_that_lack_it_and_is_no_loss() -> None:
+    found = trust(bypassing_stream("tcp", "files").fold())
+    assert (found.complete, found.lost, found.dropped) == (True, 0, 0)
+    (bypass,) = found.bypassed
+    assert (bypass.operation, bypass.topics, bypass.count) == ("io_uring.transfer", ("files", "tcp"), 516)
+    assert bypass.what == "reads and writes through io_uring"
+
+
+def test_what_went_through_io_uring_is_told_of_the_containers_that_are_looked_at() -> None:
+    found = trust(bypassing_stream("files", "descriptors").fold(), frozenset({1}))
+    assert [(bypass.operation, bypass.count) for bypass in found.bypassed] == [("io_uring.transfer", 13)]
+    assert trust(bypassing_stream("processes").fold()).bypassed == ()
+
+
+def test_everything_that_bypasses_has_its_words() -> None:
+    assert set(BYPASSING) == set(BYPASSES)
 
 
 def test_absent_probes_are_listed_with_what_they_cost() -> None:

@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 
 from kubectl_podtrace.report.build import ReportOptions, TargetInfo, build_window
+from kubectl_podtrace.report.document import Facts
+from kubectl_podtrace.report.sections.overview import trust as trust_section
 from kubectl_podtrace.wire.records import Refusal, Totals
 from tests.unit.report.reports import API, CLIENT, healthy, report_of, silent, truncated, typical
 from tests.unit.streams import (
@@ -100,6 +102,20 @@ def test_a_healthy_report_says_so_and_names_what_came_closest_to_trouble() -> No
     assert headline.verdict == "no issue found; 19 events in 2.00 s"
     assert headline.facts == ("slowest: a file write of 40.0 µs (p99 of 17: 39.9 µs)", "errors: none")
     assert headline.trust == "complete; nothing lost; 1 probe attached"
+
+
+def test_what_went_through_io_uring_stands_in_the_headline_and_under_trust() -> None:
+    stream = Stream(replace(HEADER, topics=("files", "tcp", "descriptors")))
+    stream.add(scope(), probe("raw_tracepoint:sys_exit", "files"), at_s=0.1)
+    stream.add(Totals(rows=(totals_row("io_uring.transfer", count=1_009), totals_row("io_uring.close", count=1))))
+    stream.end(2)
+    report = report_of(stream.fold())
+    assert report.headline.trust == "complete but for 1,010 operations through io_uring; nothing lost; 1 probe attached"
+    (block,) = trust_section(report).blocks
+    assert isinstance(block, Facts)
+    assert ("not counted", "1,009 reads and writes through io_uring: in no number of files or tcp") in block.pairs
+    unfinished = report_of(folded(stream.lines[:-1])).headline.trust
+    assert "1,010 operations through io_uring not counted" in unfinished
 
 
 def test_a_report_with_issues_begins_with_the_worst() -> None:

@@ -38,6 +38,7 @@ SELECTIONS = [
 BASE_PROBES = {
     "sched_process_fork", "sched_process_exec", "sched_process_exit", "cgroup_attach_task", "sys_enter", "sys_exit",
 }  # fmt: skip
+URING_PROBES = {"io_uring_submit_req", "io_uring_submit_sqe"}
 TCP_PROBES = {
     "inet_sock_set_state", "tcp_destroy_sock", "tcp_retransmit_skb", "tcp_send_reset", "tcp_receive_reset",
 }  # fmt: skip
@@ -50,6 +51,8 @@ def kernel(*, retransmit_arguments: int = 2, without: str = "") -> Btf:
     number = blob.integer("int", 4)
     for name in sorted(BASE_PROBES | TCP_PROBES - {without}):
         blob.tracepoint(name, [number] * (retransmit_arguments if name == "tcp_retransmit_skb" else 2))
+    request = blob.pointer(blob.struct("io_kiocb", 64, []))
+    blob.tracepoint("io_uring_submit_req", [request])
     return Btf.parse(blob.to_bytes())
 
 
@@ -71,12 +74,12 @@ def constants_used(text: str) -> set[str]:
     words = set(re.findall(r"\b(?!(?:BPF|HAVE)_)[A-Z][A-Z0-9_]{2,}\b", code))
     own = set(re.findall(r"^\s*#define (\w+)", code, re.MULTILINE))
     own |= {name for body in re.findall(r"\benum \w* ?\{([^}]*)\}", code) for name in re.findall(r"\w+", body)}
-    optional = set(re.findall(r"^\s*#if.*$", code, re.MULTILINE))
+    optional = set(re.findall(r"^\s*#(?:el)?if.*$", code, re.MULTILINE))
     tested = {word for line in optional for word in re.findall(r"\b[A-Z][A-Z0-9_]{2,}\b", line)}
     return (
         words
         - own
-        - {word for word in tested if word.startswith(("TOPIC_", "PROBE_"))}
+        - {word for word in tested if word.startswith(("TOPIC_", "PROBE_", "IO_URING_"))}
         - {"PROBE", "READ", "READ_POINTER", "BTF_ID"}
     )
 
@@ -93,7 +96,7 @@ def test_every_constant_that_is_handed_over_is_used() -> None:
     text = "".join(path.read_text() for path in C_FILES.values())
     # Operations, classes and states are tables of which each name may be handed over, needed or not.
     unused = {name for name in values if not re.search(rf"\b{name}\b", text)}
-    unused -= {f"PROBE_{name.upper()}" for name in BASE_PROBES | TCP_PROBES}
+    unused -= {f"PROBE_{name.upper()}" for name in BASE_PROBES | TCP_PROBES | URING_PROBES}
     assert {name for name in unused if not name.startswith(("OP_", "CLASS_", "TOPIC_"))} == set()
 
 
@@ -125,6 +128,8 @@ def test_only_what_is_asked_for_is_attached(topics: tuple[str, ...]) -> None:
         wanted |= {"inet_sock_set_state", "tcp_destroy_sock"}
     if "tcp" in topics:
         wanted |= TCP_PROBES
+    if set(topics) - {"processes"}:
+        wanted |= URING_PROBES
     assert probes == wanted
 
 

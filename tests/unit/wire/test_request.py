@@ -7,7 +7,7 @@ import json
 import pytest
 
 from kubectl_podtrace.wire.request import CgroupTarget, PodTarget, ProcessTarget, RequestError, TraceRequest
-from kubectl_podtrace.wire.topics import FILTERS, OPERATION_NAMES, OPERATIONS, TOPICS
+from kubectl_podtrace.wire.topics import BYPASSES, FILTERS, OPERATION_NAMES, OPERATIONS, TOPICS
 
 
 @pytest.mark.parametrize(
@@ -49,4 +49,5 @@ def test_a_text_that_is_no_request_is_refused(text: str) -> None:
 def test_every_operation_has_its_own_name_and_every_filter_known_topics() -> None:
     assert len(OPERATION_NAMES) == len(OPERATIONS)
     assert {operation.topic for operation in OPERATIONS} >= set(TOPICS)
+    assert set(BYPASSES) <= OPERATION_NAMES
     assert {topic for topics in FILTERS.values() for topic in topics} == set(TOPICS)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from podtrace_tracer.collectors import io_uring
 from podtrace_tracer.collectors.model import Collector
 from podtrace_tracer.collectors.tcp import SOCKET_ENDS, SOCKET_STATES
 
 COLLECTOR: Final = Collector(
     topic="connections",
-    sources=("include/sockets.bpf.h", "collectors/connections.bpf.c", "collectors/sockets.bpf.c"),
+    sources=("include/sockets.bpf.h", "collectors/connections.bpf.c", "collectors/sockets.bpf.c", io_uring.SOURCE),
     syscalls=frozenset({"connect", "accept", "accept4"}),
-    probes=(SOCKET_STATES, SOCKET_ENDS),
+    probes=(SOCKET_STATES, SOCKET_ENDS, *io_uring.PROBES),
+    structs=io_uring.STRUCTS,
 )

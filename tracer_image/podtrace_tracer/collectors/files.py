@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from podtrace_tracer.collectors import io_uring
 from podtrace_tracer.collectors.model import Collector
 from podtrace_tracer.syscalls import READS_AND_WRITES
 
@@ -11,12 +12,14 @@ OPENS: Final = frozenset({"open", "creat", "openat", "openat2"})
 
 COLLECTOR: Final = Collector(
     topic="files",
-    sources=("include/path.bpf.h", "collectors/files.bpf.c"),
+    sources=("include/path.bpf.h", "collectors/files.bpf.c", io_uring.SOURCE),
     syscalls=frozenset(READS_AND_WRITES)
     | OPENS
     | {"copy_file_range", "fsync", "fdatasync", "sync_file_range"}
     | {"unlink", "unlinkat", "rename", "renameat", "renameat2"},
+    probes=io_uring.PROBES,
     structs={
+        **io_uring.STRUCTS,
         "mount": ("mnt_parent", "mnt_mountpoint", "mnt", "mnt_ns"),
         "vfsmount": ("mnt_root",),
         "dentry": ("d_parent", "d_name", "d_hash"),

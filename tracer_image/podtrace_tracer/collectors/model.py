@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from podtrace_tracer.btf import Btf
+
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeSpec:
-    """A raw tracepoint. `costs` says what its absence costs; without a `required` one the topic cannot be measured."""
+    """A raw tracepoint. `costs` says what its absence costs; without a `required` one the topic cannot be measured.
+
+    Nothing is missing where the kernel lacks the `feature` (a struct of its) or has the `other` tracepoint instead.
+    """
 
     tracepoint: str
     costs: str
     required: bool = False
+    feature: str = ""
+    other: str = ""
 
     @property
     def name(self) -> str:
@@ -23,6 +30,12 @@ class ProbeSpec:
     def define(self) -> str:
         """The macro that tells the C text that the kernel has it."""
         return f"PROBE_{self.tracepoint.upper()}"
+
+    def is_missing(self, btf: Btf) -> bool:
+        """Does this kernel lack it, and nothing makes up for it?"""
+        if btf.raw_tracepoint(self.tracepoint) is not None or (self.feature and btf.struct(self.feature) is None):
+            return False
+        return not self.other or btf.raw_tracepoint(self.other) is None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from podtrace_tracer.collectors import io_uring
 from podtrace_tracer.collectors.model import Collector, ProbeSpec
 from podtrace_tracer.syscalls import READS_AND_WRITES
 
@@ -17,7 +18,7 @@ SOCKET_ENDS: Final = ProbeSpec(
 
 COLLECTOR: Final = Collector(
     topic="tcp",
-    sources=("include/sockets.bpf.h", "collectors/tcp.bpf.c", "collectors/sockets.bpf.c"),
+    sources=("include/sockets.bpf.h", "collectors/tcp.bpf.c", "collectors/sockets.bpf.c", io_uring.SOURCE),
     syscalls=frozenset(READS_AND_WRITES)
     | {"sendto", "sendmsg", "sendmmsg", "recvfrom", "recvmsg", "recvmmsg", "accept", "accept4"},
     probes=(
@@ -26,6 +27,7 @@ COLLECTOR: Final = Collector(
         ProbeSpec(tracepoint="tcp_retransmit_skb", costs="retransmissions are not counted"),
         ProbeSpec(tracepoint="tcp_send_reset", costs="resets sent are not counted"),
         ProbeSpec(tracepoint="tcp_receive_reset", costs="resets received are not counted"),
+        *io_uring.PROBES,
     ),
-    structs={"tcp_sock": ("srtt_us",)},
+    structs={"tcp_sock": ("srtt_us",), **io_uring.STRUCTS},
 )
