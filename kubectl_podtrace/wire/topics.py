@@ -74,7 +74,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
 OPERATION_NAMES: Final = frozenset(operation.full_name for operation in OPERATIONS)
 
 FILTERS: Final[dict[str, tuple[str, ...]]] = {
-    "net": ("tcp", "connections"),
+    "net": ("tcp", "udp", "connections"),
     "fs": ("files",),
     "proc": ("processes", "descriptors"),
 }

@@ -25,6 +25,8 @@ OPERATION = {
     **{(kind, verb): f"{kind}.{verb}" for kind in ("files", "other") for verb in ("read", "write")},
     ("tcp", "read"): "tcp.receive",
     ("tcp", "write"): "tcp.send",
+    ("udp", "read"): "udp.receive",
+    ("udp", "write"): "udp.send",
 }
 LINE = re.compile(
     r"^(?P<name>\w+)\((?P<arguments>.*)\)\s+= (?P<result>-?\d+|\?)"
@@ -35,8 +37,8 @@ DESCRIPTOR = re.compile(r"\b\d+<((?:[^<>]|<[^<>]*>|(?<=-)>)*)>")
 
 def _kind(shown: str, directories: frozenset[str]) -> str:
     """What a descriptor is, by what `strace -yy` shows of it."""
-    if shown.startswith("TCP"):
-        return "tcp"
+    if shown.startswith(("TCP", "UDP")):
+        return shown[:3].lower()
     regular = shown.startswith("/") and "<" not in shown and shown not in directories
     return "files" if regular else "other"
 

@@ -155,6 +155,7 @@ def _scope_defines(scope: ScopeMatch) -> dict[str, int]:
         "SCOPE_MODE": MODES[scope.mode],
         "SCOPE_ROOT_ID": scope.root_id,
         "SCOPE_PER_CHILD": int(scope.per_child),
+        "SCOPE_HIERARCHY_IS_V2": int(scope.mode != "processes" and scope.subsystem is None),
         "TRACER_PID_NAMESPACE": scope.pid_namespace,
     }
     if scope.level is not None:

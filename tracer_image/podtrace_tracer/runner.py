@@ -15,6 +15,7 @@ from kubectl_podtrace.wire.version import WIRE_VERSION
 from podtrace_tracer import existing, headers, kernel_helper, program, scope
 from podtrace_tracer.bpf import BpfError, Programs, possible_cpus
 from podtrace_tracer.btf import Btf, BtfError
+from podtrace_tracer.collectors.model import ProbeSpec
 from podtrace_tracer.collectors.registry import collectors_of
 from podtrace_tracer.emit import Emitter
 from podtrace_tracer.events import Events
@@ -156,16 +157,23 @@ class Runner:
             raise RefusedError("attach", f"the kernel refuses the tracer's programs: {error}", _ATTACH_HINT) from error
         absent = {probe.name for probe in self._probes}
         for tracepoint, (probe, topic) in program.probes_of(self._request.topics).items():
-            if probe.name in absent or not programs.defines(tracepoint):
-                continue  # what this way of matching the target does not need is not missing
-            try:
-                programs.attach(tracepoint)
-            except BpfError as error:
-                if probe.required:
-                    raise RefusedError("attach", f"{probe.name} cannot be attached: {error}", _ATTACH_HINT) from error
-                self._add_probe(tracepoint, topic, reason=str(error))
-            else:
-                self._add_probe(tracepoint, topic)
+            if probe.name not in absent:
+                self._attach_one(programs, tracepoint, probe, topic)
+
+    def _attach_one(self, programs: Programs, tracepoint: str, probe: ProbeSpec, topic: str) -> None:
+        if not programs.defines(tracepoint):
+            # What this way of matching the target does not need is not missing; what it cannot have is.
+            if probe.left_out:
+                self._add_probe(tracepoint, topic, reason=probe.left_out)
+            return
+        try:
+            programs.attach(tracepoint)
+        except BpfError as error:
+            if probe.required:
+                raise RefusedError("attach", f"{probe.name} cannot be attached: {error}", _ATTACH_HINT) from error
+            self._add_probe(tracepoint, topic, reason=str(error))
+        else:
+            self._add_probe(tracepoint, topic)
 
     def _meet_existing(self, programs: Programs, scopes: Scopes, target: scope.Target) -> None:
         if target.match.mode == "processes":

@@ -33,6 +33,8 @@ enum operation {
     FILES_RENAME,
     TCP_SEND,
     TCP_RECEIVE,
+    UDP_SEND,
+    UDP_RECEIVE,
     CONNECTIONS_ATTEMPT,
     CONNECTIONS_FAILURE,
     CONNECTIONS_HANDSHAKE,
@@ -48,10 +50,11 @@ enum operation {
 static const char *const operation_names[OPERATIONS] = {
     "files.read",           "files.write",          "files.fsync",
     "files.open",           "files.unlink",         "files.rename",
-    "tcp.send",             "tcp.receive",          "connections.attempt",
-    "connections.failure",  "connections.handshake", "connections.accept",
-    "processes.exec",       "processes.fork_process", "processes.fork_thread",
-    "processes.exit",       "descriptors.close",
+    "tcp.send",             "tcp.receive",          "udp.send",
+    "udp.receive",          "connections.attempt",  "connections.failure",
+    "connections.handshake", "connections.accept",  "processes.exec",
+    "processes.fork_process", "processes.fork_thread", "processes.exit",
+    "descriptors.close",
 };
 
 #define ERRNOS 256

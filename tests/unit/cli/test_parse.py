@@ -90,7 +90,7 @@ def test_a_process_id_is_a_number_that_a_process_can_have() -> None:
 
 def test_filters_stand_in_one_order_and_once() -> None:
     assert parse_filters("proc, net,proc") == ("net", "proc")
-    assert topics_of(("net",)) == ("tcp", "connections")
+    assert topics_of(("net",)) == ("tcp", "udp", "connections")
     assert topics_of(()) == TOPICS
 
 

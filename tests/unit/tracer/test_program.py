@@ -44,12 +44,15 @@ TCP_PROBES = {
 }  # fmt: skip
 
 
+UDP_PROBES = {"udp_fail_queue_rcv_skb"}
+
+
 @cache
 def kernel(*, retransmit_arguments: int = 2, without: str = "") -> Btf:
     """A kernel that has the tracepoints, but perhaps one."""
     blob = BtfBlob()
     number = blob.integer("int", 4)
-    for name in sorted(BASE_PROBES | TCP_PROBES - {without}):
+    for name in sorted((BASE_PROBES | TCP_PROBES | UDP_PROBES) - {without}):
         blob.tracepoint(name, [number] * (retransmit_arguments if name == "tcp_retransmit_skb" else 2))
     request = blob.pointer(blob.struct("io_kiocb", 64, []))
     blob.tracepoint("io_uring_submit_req", [request])
@@ -96,7 +99,7 @@ def test_every_constant_that_is_handed_over_is_used() -> None:
     text = "".join(path.read_text() for path in C_FILES.values())
     # Operations, classes and states are tables of which each name may be handed over, needed or not.
     unused = {name for name in values if not re.search(rf"\b{name}\b", text)}
-    unused -= {f"PROBE_{name.upper()}" for name in BASE_PROBES | TCP_PROBES | URING_PROBES}
+    unused -= {f"PROBE_{name.upper()}" for name in BASE_PROBES | TCP_PROBES | UDP_PROBES | URING_PROBES}
     assert {name for name in unused if not name.startswith(("OP_", "CLASS_", "TOPIC_"))} == set()
 
 
@@ -130,6 +133,8 @@ def test_only_what_is_asked_for_is_attached(topics: tuple[str, ...]) -> None:
         wanted |= TCP_PROBES
     if set(topics) - {"processes"}:
         wanted |= URING_PROBES
+    if "udp" in topics:
+        wanted |= UDP_PROBES
     assert probes == wanted
 
 

@@ -97,17 +97,9 @@ static __always_inline void connect_done(u32 scope, struct process *process, str
 	struct owned_socket failed = {.attempt_ns = done->start, .scope = scope};
 	failed.tgid = bpf_get_current_pid_tgid() >> 32;
 	const char *name = (const char *)SYSCALL_ARG1(regs);
-	u16 port = 0;
-	bpf_probe_read_user(&failed.remote.family, 2, name);
-	bpf_probe_read_user(&port, 2, name + 2);
-	failed.remote.port = __builtin_bswap16(port);
+	user_address(name, &failed.remote);
 	if (failed.remote.family == FAMILY_NONE)
 		return;
-	if (failed.remote.family == FAMILY_INET)
-		bpf_probe_read_user(failed.remote.bytes, 4, name + 4);
-	else
-		bpf_probe_read_user(failed.remote.bytes, 16, name + 8);
-	address_unmap(&failed.remote);
 	attempt_begun(scope, process, &failed.remote);
 	attempt_failed(SCRATCH_PROCESS, &failed, done->now, error);
 }

@@ -10,7 +10,13 @@ from podtrace_tracer.collectors.tcp import SOCKET_ENDS, SOCKET_STATES
 
 COLLECTOR: Final = Collector(
     topic="connections",
-    sources=("include/sockets.bpf.h", "collectors/connections.bpf.c", "collectors/sockets.bpf.c", io_uring.SOURCE),
+    sources=(
+        "include/address.bpf.h",
+        "include/sockets.bpf.h",
+        "collectors/connections.bpf.c",
+        "collectors/sockets.bpf.c",
+        io_uring.SOURCE,
+    ),
     syscalls=frozenset({"connect", "accept", "accept4"}),
     probes=(SOCKET_STATES, SOCKET_ENDS, *io_uring.PROBES),
     structs=io_uring.STRUCTS,

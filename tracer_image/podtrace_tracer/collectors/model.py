@@ -13,6 +13,7 @@ class ProbeSpec:
     """A raw tracepoint. `costs` says what its absence costs; without a `required` one the topic cannot be measured.
 
     Nothing is missing where the kernel lacks the `feature` (a struct of its) or has the `other` tracepoint instead.
+    `left_out`: why the programs may do without it in some ways of matching the target; empty where that costs nothing.
     """
 
     tracepoint: str
@@ -20,6 +21,7 @@ class ProbeSpec:
     required: bool = False
     feature: str = ""
     other: str = ""
+    left_out: str = ""
 
     @property
     def name(self) -> str:

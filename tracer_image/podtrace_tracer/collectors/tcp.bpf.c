@@ -25,7 +25,7 @@ static __always_inline void tcp_event(u32 operation, const struct process *proce
 }
 
 /* A send or receive on a TCP socket that has returned. */
-static __always_inline void tcp_done(u32 operation, u32 scope, struct process *process, struct sock *sk, u8 state,
+static __always_inline void tcp_done(u32 operation, u32 scope, struct process *process, struct sock *sk,
 				     const struct done *done)
 {
 	enum outcome outcome = count_done(scope, operation, done);
@@ -34,7 +34,7 @@ static __always_inline void tcp_done(u32 operation, u32 scope, struct process *p
 	count_for_process(process);
 	if (outcome == OUTCOME_ERROR)
 		tcp_event(operation, process, scope, sk, done);
-	else if (state == STATE_ESTABLISHED)
+	else if (READ(sk, __sk_common.skc_state) == STATE_ESTABLISHED)
 		tcp_rtt_sample(scope, sk);
 }
 

@@ -18,7 +18,13 @@ SOCKET_ENDS: Final = ProbeSpec(
 
 COLLECTOR: Final = Collector(
     topic="tcp",
-    sources=("include/sockets.bpf.h", "collectors/tcp.bpf.c", "collectors/sockets.bpf.c", io_uring.SOURCE),
+    sources=(
+        "include/address.bpf.h",
+        "include/sockets.bpf.h",
+        "collectors/tcp.bpf.c",
+        "collectors/sockets.bpf.c",
+        io_uring.SOURCE,
+    ),
     syscalls=frozenset(READS_AND_WRITES)
     | {"sendto", "sendmsg", "sendmmsg", "recvfrom", "recvmsg", "recvmmsg", "accept", "accept4"},
     probes=(

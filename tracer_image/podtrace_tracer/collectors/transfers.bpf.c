@@ -20,14 +20,19 @@ static __always_inline void transfer_done(const struct finished *finished, struc
 			  done);
 	}
 #endif
-#ifdef TOPIC_TCP
+#if defined(TOPIC_TCP) || defined(TOPIC_UDP)
 	if (type == TYPE_SOCKET && class != CLASS_FSYNC) {
 		struct sock *sk = socket_of(file);
-		u8 state = tcp_state_of(sk);
+		u32 protocol = internet_protocol_of(sk);
 		done->threshold = NO_THRESHOLD;
-		if (state)
-			tcp_done(writes ? OP_TCP_SEND : OP_TCP_RECEIVE, finished->scope, finished->process, sk, state,
-				 done);
+#ifdef TOPIC_TCP
+		if (protocol == PROTOCOL_TCP)
+			tcp_done(writes ? OP_TCP_SEND : OP_TCP_RECEIVE, finished->scope, finished->process, sk, done);
+#endif
+#ifdef TOPIC_UDP
+		if (protocol == PROTOCOL_UDP)
+			udp_done(writes ? OP_UDP_SEND : OP_UDP_RECEIVE, finished->scope, finished->process, sk, done);
+#endif
 	}
 #endif
 }
@@ -56,7 +61,7 @@ PROBE(messages_exit)
 	return 0;
 }
 
-/* Several messages, or one of two ends: sendfile, copy_file_range and splice count at each that is a file or a TCP socket.
+/* Several messages, or one of two ends: sendfile, copy_file_range and splice count at each that is a file or a socket.
  * The second end is counted by calling itself, which leaves the verifier half as deep a program. */
 PROBE(multiple_exit)
 {

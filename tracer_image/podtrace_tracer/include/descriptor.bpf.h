@@ -30,18 +30,16 @@ static __always_inline struct sock *socket_of(struct file *file)
 	return READ(socket, sk);
 }
 
-/* The state of a TCP socket of either family, 0 for any other socket. */
-static __always_inline u8 tcp_state_of(struct sock *sk)
+/* The protocol of a socket of either internet family, 0 for any other socket. */
+static __always_inline u32 internet_protocol_of(struct sock *sk)
 {
 	u16 family = READ(sk, __sk_common.skc_family);
-	if (family != FAMILY_INET && family != FAMILY_INET6)
-		return 0;
-	return READ(sk, sk_protocol) == PROTOCOL_TCP ? READ(sk, __sk_common.skc_state) : 0;
+	return family == FAMILY_INET || family == FAMILY_INET6 ? READ(sk, sk_protocol) : 0;
 }
 
 /* The TCP socket behind a file whose type is TYPE_SOCKET, else 0. */
 static __always_inline struct sock *tcp_socket_of(struct file *file)
 {
 	struct sock *sk = socket_of(file);
-	return tcp_state_of(sk) ? sk : 0;
+	return internet_protocol_of(sk) == PROTOCOL_TCP ? sk : 0;
 }

@@ -37,6 +37,7 @@ static void *(*rdonly_cast)(const void *, u64) = (void *)RDONLY_CAST_PLACEHOLDER
 #define FAMILY_INET 2
 #define FAMILY_INET6 10
 #define PROTOCOL_TCP 6
+#define PROTOCOL_UDP 17
 #define ERROR_AGAIN 11
 #define ERROR_BADF 9
 #define ERROR_EXISTS 17

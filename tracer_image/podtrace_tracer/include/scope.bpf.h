@@ -126,15 +126,20 @@ static __always_inline u32 scope_of(u64 cgroup_id)
 	return known ? *known : MAX_SCOPES - 1;
 }
 
-static __always_inline u32 task_scope(struct task_struct *task)
+/* The container of a cgroup that is in the target. */
+static __always_inline u32 cgroup_scope(struct cgroup *group)
 {
 #if SCOPE_PER_CHILD
-	struct cgroup *group = cgroup_of(task);
 	u64 child = ancestor_id(group, level_of_target(group) + 1);
 	return scope_of(child ? child : SCOPE_ROOT_ID);
 #else
 	return 0;
 #endif
+}
+
+static __always_inline u32 task_scope(struct task_struct *task)
+{
+	return cgroup_scope(SCOPE_PER_CHILD ? cgroup_of(task) : 0);
 }
 
 /* The pid in the process's own pid namespace (the innermost) and in the tracer's. */
