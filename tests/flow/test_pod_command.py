@@ -84,7 +84,7 @@ def test_the_request_and_the_tracer_pod_are_what_the_flags_say(
     request = json.loads(next(each["value"] for each in container["env"] if each["name"] == "PODTRACE_REQUEST"))
     assert request["target"] == {"kind": "pod", "uid": "uid-of-api-0"}
     assert (request["duration_ns"], request["rtt_threshold_ns"]) == (90 * SECOND_NS, 7_000_000)
-    assert request["topics"] == ["tcp", "connections"]
+    assert request["topics"] == ["tcp", "udp", "connections"]
     assert (pod["metadata"]["namespace"], container["image"], container["imagePullPolicy"]) == (
         "tools",
         "tracer:1",
