@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from kubectl_podtrace import units
-from kubectl_podtrace.analysis.connections import Connections, ConnectionTarget
+from kubectl_podtrace.analysis.connections import Connections
 from kubectl_podtrace.analysis.dns import Dns, errors_by_name
 from kubectl_podtrace.analysis.endpoints import endpoint
 from kubectl_podtrace.analysis.files import Files, TopFile
@@ -89,22 +89,20 @@ def _failed_connections(section: Connections, error_ratio: float) -> Iterator[Fi
     if section.failed_ratio <= error_ratio:
         return
     worst = max(section.top_targets, key=lambda target: target.failed, default=None)
-    peer = _peer(worst) if worst and worst.failed and worst.address != OTHER else ""
+    peer = address = ""
+    if worst and worst.failed and worst.address != OTHER:
+        peer = endpoint(worst.name or worst.address, worst.port)
+        address = f" ({worst.address})" if worst.name else ""
     most = f", most to {peer}" if peer else ""
-    limit = units.ratio_threshold(error_ratio)
+    share, limit = _share(section.failed, section.total), units.ratio_threshold(error_ratio)
     yield Finding(
         rule="connections-failed",
         severity=_severity(section.failed, section.total),
         title="connections fail",
-        fact=f"{_share(section.failed, section.total)}{most}",
-        evidence=f"{_share(section.failed, section.total)} failed, threshold {limit}: {_list(section.errors)}{most}",
+        fact=f"{share}{most}",
+        evidence=f"{share} failed, threshold {limit}: {_list(section.errors)}{most}{address}",
         next_step=_connection_step(next(iter(section.errors), ""), peer or "the remote side"),
     )
-
-
-def _peer(target: ConnectionTarget) -> str:
-    name = f" ({target.name})" if target.name else ""
-    return endpoint(target.address, target.port) + name
 
 
 def _connection_step(error: str, peer: str) -> str:

@@ -17,6 +17,7 @@ from kubectl_podtrace.cli.parse import (
 )
 from kubectl_podtrace.errors import UsageError
 from kubectl_podtrace.wire.request import CgroupTarget, PodTarget, ProcessTarget, TraceRequest
+from kubectl_podtrace.wire.topics import FILTERS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +64,7 @@ def add_trace_flags(parser: ArgumentParser) -> None:
     trace.add_argument(
         "--diagnose", metavar="DURATION", help="trace so long (10s, 5m, 1h, 1m30s), then report; else until Ctrl+C"
     )
-    trace.add_argument("--filter", metavar="LIST", help="trace only these: any of net,fs,proc")
+    trace.add_argument("--filter", metavar="LIST", help=f"trace only these: any of {','.join(FILTERS)}")
     trace.add_argument("--error-threshold", metavar="PERCENT", default="10.0", help="error rate to warn at (10.0)")
     trace.add_argument("--rtt-threshold", metavar="MS", default="100.0", help="round trip that is a spike (100.0)")
     trace.add_argument("--fs-threshold", metavar="MS", default="10.0", help="file operation that is slow (10.0)")

@@ -189,87 +189,8 @@ def probe(name: str, topic: str, *, attached: bool = True, required: bool = True
     )
 
 
-def shop_stream(*, trailer: bool = True) -> Stream:
-    """Half a minute of a small shop: refused connections, slow fsyncs, a few errors, a restart-free container."""
-    stream = Stream()
-    stream.add(
-        scope(),
-        probe("raw_tracepoint:sys_enter", "files"),
-        probe("raw_tracepoint:sys_exit", "files"),
-        probe("raw_tracepoint:inet_sock_set_state", "connections"),
-        probe("raw_tracepoint:tcp_retransmit_skb", "tcp", attached=False, required=False),
-        Existing(
-            total=3,
-            rows=(
-                ExistingRow(state="ESTABLISHED", address="10.96.0.1", port=443, count=2),
-                ExistingRow(state="LISTEN", address="0.0.0.0", port=0, count=1),
-            ),
-        ),
-        Notice(slug="default-container", text="container api is traced; others: proxy (--all-containers)"),
-        at_s=0.1,
-    )
-    for second in range(1, 30):
-        attempts = second * 67
-        stream.add(Totals(rows=(totals_row("connections.attempt", count=attempts),)), at_s=second)
-        stream.beat(second)
-    _final_snapshot(stream)
-    if trailer:
-        stream.end(30)
-    return stream
-
-
-def _final_snapshot(stream: Stream) -> None:
-    handshake, handshake_buckets = timed("connections.handshake", [210_000 + 1_000 * number for number in range(1_800)])
-    send, send_buckets = timed(
-        "tcp.send", [9_000 + 13 * number for number in range(5_003)], bytes=1_234_567, max_bytes=65_536
-    )
-    receive, receive_buckets = timed(
-        "tcp.receive", [11_000 + 17 * number for number in range(4_999)],
-        bytes=7_654_321, would_block=311, errors=3, max_bytes=16_384,
-    )  # fmt: skip
-    rtt, rtt_buckets = timed(
-        "tcp.rtt", [180_000 + 70 * number for number in range(10_000)] + [120_000_000] * 2, slow_above=100_000_000
-    )
-    read, read_buckets = timed("files.read", [900 + number for number in range(2_011)], bytes=8_237_056)
-    write, write_buckets = timed("files.write", [2_100 + 3 * number for number in range(997)], bytes=510_464)
-    fsync, fsync_buckets = timed(
-        "files.fsync", [4_000_000 + 90_000 * number for number in range(97)], slow_above=10_000_000
-    )
-    opens, open_buckets = timed("files.open", [3_000 + 11 * number for number in range(307)], errors=12)
-    stream.add(
-        Totals(
-            rows=(
-                totals_row("connections.attempt", count=2_010),
-                totals_row("connections.failure", count=210),
-                totals_row("connections.accept", count=13),
-                handshake, send, receive, rtt, read, write, fsync, opens,
-                totals_row("tcp.retransmit", count=5),
-                totals_row("tcp.reset_received", count=201),
-                totals_row("tcp.state_established", count=1_813),
-                totals_row("tcp.state_syn_sent", count=2_010),
-                totals_row("processes.exec", count=4, errors=1),
-                totals_row("processes.fork_process", count=3),
-                totals_row("processes.fork_thread", count=8),
-                totals_row("processes.exit", count=3),
-                totals_row("descriptors.close", count=2_304),
-            )
-        ),
-        handshake_buckets, send_buckets, receive_buckets, rtt_buckets, read_buckets, write_buckets, fsync_buckets,
-        open_buckets,
-        Errors(
-            rows=(
-                *error_rows("connections.failure", {111: 201, 110: 8, 0: 1}),
-                *error_rows("tcp.receive", {104: 3}),
-                *error_rows("files.open", {2: 11, 13: 1}),
-                *error_rows("processes.exec", {2: 1}),
-            )
-        ),
-        at_s=29.9,
-    )  # fmt: skip
-    stream.add(*_keyed_records(), at_s=29.95)
-
-
-def _keyed_records() -> tuple[Record, ...]:
+def keyed_records() -> tuple[Record, ...]:
+    """What the shop's processes used: files, targets, and each other."""
     files = (
         ("/var/lib/shop/orders.db", 1_500, 4_000_000, 30, 45),
         ("/var/lib/shop/orders.db-wal", 1_000, 4_000_000, 0, 40),
@@ -359,7 +280,7 @@ def every_kind_stream() -> Stream:
     stream.add(Notice(slug="example", text="a remark"))
     row, buckets = timed("files.fsync", [31_000_000, 2_000_000], slow_above=10_000_000, errors=1)
     stream.add(Totals(rows=(row,)), buckets, Errors(rows=error_rows("files.fsync", {28: 1})))
-    stream.add(*_keyed_records(), *dns_records())
+    stream.add(*keyed_records(), *dns_records())
     stream.beat(
         1,
         lost=LOSSES,

@@ -26,7 +26,9 @@ def dns(section: Dns, settings: Settings) -> Section:
     if not section.lookups and not section.answers:
         return Section(title="DNS", blocks=(), empty="no name was looked up")
     blocks: list[Block] = [_facts(section, settings)]
-    blocks.extend(latency_table((("lookup", section.latency),)))
+    if [resolver.latency.count for resolver in section.resolvers] != [section.latency.count]:
+        # One resolver's line alone would say the same.
+        blocks.extend(latency_table((("lookup", section.latency),)))
     if section.resolvers:
         blocks.append(_resolvers(section.resolvers))
     if section.top_names:

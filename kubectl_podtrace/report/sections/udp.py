@@ -18,7 +18,7 @@ def udp(section: Udp, settings: Settings) -> Section:
         pairs=(
             error_rate(section.send, section.receive, section.error_ratio, settings),
             throughput(section.throughput_bytes_per_s, section.peak_bytes_per_op),
-            ("dropped", f"{units.counted(section.drops, 'datagram')} for which a socket's buffer had no room"),
+            ("dropped", f"{units.counted(section.drops, 'datagram')} at full socket buffers"),
         )
     )
     latencies = (("send", section.send.latency), ("receive", section.receive.latency))

@@ -13,7 +13,8 @@ from kubectl_podtrace.analysis.findings import Finding, find
 from kubectl_podtrace.analysis.selection import Op, Selection, SlowOp, select
 from kubectl_podtrace.analysis.tcp import Tcp, tcp
 from kubectl_podtrace.analysis.udp import Udp, udp
-from tests.unit.streams import Stream, shop_stream
+from tests.unit.shop import shop_stream
+from tests.unit.streams import Stream
 
 MILLISECOND = 1_000_000
 
@@ -69,9 +70,9 @@ def test_failing_connections_are_found_with_peer_errno_and_threshold() -> None:
     assert (found.rule, found.severity) == ("connections-failed", "warning")
     assert found.evidence == (
         "210 of 2,010 (10.4 %) failed, threshold 10 %: ECONNREFUSED 201, ETIMEDOUT 8, ABORTED 1, "
-        "most to 10.96.99.1:6379"
+        "most to cache.example.net:6379 (10.96.99.1)"
     )
-    assert found.next_step == "nothing listens on 10.96.99.1:6379: check the service behind it"
+    assert found.next_step == "nothing listens on cache.example.net:6379: check the service behind it"
 
 
 def test_the_error_threshold_is_strict_and_as_set() -> None:
@@ -167,10 +168,11 @@ def test_each_kind_of_failed_lookup_has_its_own_next_step(section: Dns, word: st
     assert found.severity == "critical"
 
 
-def test_the_peer_of_failing_connections_is_named_where_its_name_is_known() -> None:
-    targets = tuple(replace(target, name="cache.shop") for target in CONNECTIONS.top_targets)
+def test_a_peer_whose_name_is_not_known_is_told_by_its_address() -> None:
+    targets = tuple(replace(target, name=None) for target in CONNECTIONS.top_targets)
     (found,) = findings(connection_section=replace(CONNECTIONS, top_targets=targets))
-    assert found.next_step == "nothing listens on 10.96.99.1:6379 (cache.shop): check the service behind it"
+    assert found.evidence.endswith("ABORTED 1, most to 10.96.99.1:6379")
+    assert found.next_step == "nothing listens on 10.96.99.1:6379: check the service behind it"
 
 
 def test_looking_for_files_along_a_search_path_is_no_failure() -> None:

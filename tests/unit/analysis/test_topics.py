@@ -28,7 +28,8 @@ from kubectl_podtrace.wire.records import (
     Totals,
 )
 from tests.unit.analysis.selections import selection_of
-from tests.unit.streams import OFFSET, SECOND, STARTED, Stream, error_rows, shop_stream, timed, totals_row
+from tests.unit.shop import shop_stream
+from tests.unit.streams import OFFSET, SECOND, STARTED, Stream, error_rows, timed, totals_row
 
 MILLISECOND = 1_000_000
 

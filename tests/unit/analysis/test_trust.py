@@ -10,7 +10,8 @@ import pytest
 from kubectl_podtrace.analysis.trust import BYPASSING, Trust, trust
 from kubectl_podtrace.wire.records import LostRow, SuppressedRow, TableRow, Totals
 from kubectl_podtrace.wire.topics import BYPASSES
-from tests.unit.streams import HEADER, LOSSES, Stream, folded, probe, scope, shop_stream, totals_row
+from tests.unit.shop import shop_stream
+from tests.unit.streams import HEADER, LOSSES, Stream, folded, probe, scope, totals_row
 
 
 def notes(found: Trust) -> str:
@@ -48,7 +49,7 @@ def test_a_gap_in_the_middle_leaves_the_report_complete_and_says_what_it_costs()
 @pytest.mark.parametrize(
     ("is_missing", "expected"),
     [
-        (lambda data: b'"histogram"' in data, "percentiles of 8 operations lack durations"),
+        (lambda data: b'"histogram"' in data, "percentiles of 11 operations lack durations"),
         (lambda data: b'"errors"' in data, "errors of 3 operations are counted, but not all by name"),
     ],
 )
@@ -76,7 +77,7 @@ def test_totals_that_are_behind_the_trailer_are_told() -> None:
     behind = [data for data in stream.lines if b'"kind":"totals"' not in data]
     found = trust(folded([*behind]))
     assert not found.complete
-    assert "the trailer counts 20 operations differently: their last lines did not arrive" in notes(found)
+    assert "the trailer counts 26 operations differently: their last lines did not arrive" in notes(found)
 
 
 def test_losses_are_added_up_and_told_by_source() -> None:

@@ -10,6 +10,14 @@ from typing import Final
 from kubectl_podtrace.analysis.fold import Fold
 from kubectl_podtrace.report.build import ClientFacts, ReportOptions, TargetInfo, build_report
 from kubectl_podtrace.report.model import Remark, Report
+from kubectl_podtrace.wire.dns_records import (
+    AddressNameRow,
+    AddressNames,
+    DnsNameRow,
+    DnsNames,
+    ResolverRow,
+    Resolvers,
+)
 from kubectl_podtrace.wire.records import (
     Errors,
     ExitRow,
@@ -21,23 +29,13 @@ from kubectl_podtrace.wire.records import (
     Notice,
     Processes,
     ProcessRow,
+    Record,
     TargetRow,
     Targets,
     Totals,
 )
-from tests.unit.streams import (
-    CONTAINER_ID,
-    HEADER,
-    LOSSES,
-    Stream,
-    error_rows,
-    folded,
-    probe,
-    scope,
-    shop_stream,
-    timed,
-    totals_row,
-)
+from tests.unit.shop import shop_stream
+from tests.unit.streams import CONTAINER_ID, HEADER, LOSSES, Stream, error_rows, folded, probe, scope, timed, totals_row
 
 CLIENT: Final = ClientFacts(
     version="0.1.0",
@@ -108,6 +106,28 @@ def truncated() -> Report:
     return report_of(folded([*stream.lines[:12], *stream.lines[17:], b"Killed\n"]))
 
 
+def _hostile_lookups() -> tuple[Record, ...]:
+    return (
+        DnsNames(
+            rows=(
+                DnsNameRow(
+                    scope=0, key=1, name=HOSTILE, lookups=11, answers=0, errors=0, nxdomain=0, timeouts=11, total_ns=0,
+                    max_ns=0,
+                ),
+            )
+        ),
+        Resolvers(
+            rows=(
+                ResolverRow(
+                    scope=0, address=HOSTILE, port=53, lookups=11, answers=0, timeouts=11, sum_ns=0, max_ns=0,
+                    buckets=(),
+                ),
+            )
+        ),
+        AddressNames(rows=(AddressNameRow(scope=0, address=HOSTILE, name=HOSTILE),)),
+    )  # fmt: skip
+
+
 def hostile() -> Report:
     """Everything that a container, a node or a command line can name, named by an enemy."""
     stream = Stream(replace(HEADER, node=HOSTILE, kernel=HOSTILE, tracer_version=HOSTILE))
@@ -119,6 +139,7 @@ def hostile() -> Report:
             rows=(
                 reads, totals_row("connections.attempt", count=11), totals_row("connections.failure", count=11),
                 totals_row("files.open", count=11, errors=11), totals_row("processes.exit", count=1),
+                totals_row("dns.lookup", count=11), totals_row("dns.timeout", count=11),
             )
         ),
         histogram,
@@ -136,6 +157,7 @@ def hostile() -> Report:
                 ),
             )
         ),
+        *_hostile_lookups(),
         Processes(rows=(ProcessRow(scope=0, pid=1, node_pid=2, start_ns=1, comm=HOSTILE, events=33, alive=True),)),
         Exits(rows=(ExitRow(scope=0, comm=HOSTILE, code=1, signal=0, count=1),)),
     )  # fmt: skip

@@ -11,17 +11,8 @@ from kubectl_podtrace.report.document import Facts
 from kubectl_podtrace.report.sections.overview import trust as trust_section
 from kubectl_podtrace.wire.records import Refusal, Totals
 from tests.unit.report.reports import API, CLIENT, healthy, report_of, silent, truncated, typical
-from tests.unit.streams import (
-    CONTAINER_ID,
-    HEADER,
-    SIDECAR_ID,
-    Stream,
-    folded,
-    probe,
-    scope,
-    shop_stream,
-    totals_row,
-)
+from tests.unit.shop import shop_stream
+from tests.unit.streams import CONTAINER_ID, HEADER, SIDECAR_ID, Stream, folded, probe, scope, totals_row
 
 THIRD_ID = "ef" * 32
 
@@ -120,9 +111,9 @@ def test_what_went_through_io_uring_stands_in_the_headline_and_under_trust() -> 
 
 def test_a_report_with_issues_begins_with_the_worst() -> None:
     headline = typical().headline
-    assert headline.verdict == "2 issues (2 warnings); 17,759 events in 30.0 s"
+    assert headline.verdict == "2 issues (2 warnings); 30,211 events in 30.0 s"
     assert [fact.partition(":")[0] for fact in headline.facts] == ["connections fail", "fsyncs are slow"]
-    assert headline.next_step == "nothing listens on 10.96.99.1:6379: check the service behind it"
+    assert headline.next_step == "nothing listens on cache.example.net:6379: check the service behind it"
 
 
 def test_a_silent_container_is_told_from_one_that_was_never_seen() -> None:

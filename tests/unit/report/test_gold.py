@@ -15,7 +15,7 @@ from kubectl_podtrace.report.render.live import LiveRenderer
 from kubectl_podtrace.report.render.markdown import MarkdownRenderer
 from kubectl_podtrace.report.render.terminal import TerminalRenderer
 from tests.unit.report.reports import API, CLIENT, REPORTS
-from tests.unit.streams import shop_stream
+from tests.unit.shop import shop_stream
 
 GOLD = Path(__file__).parent / "gold"
 FORMATS: dict[str, Renderer] = {

@@ -1,0 +1,174 @@
+"""The stream of a small shop: half a minute in which it does most things that a report can show.
+
+Real: the records, the codec, the histogram's arithmetic. Made up: the numbers.
+"""
+
+from __future__ import annotations
+
+from kubectl_podtrace.wire.dns_records import (
+    AddressNameRow,
+    AddressNames,
+    DnsCodeRow,
+    DnsCodes,
+    DnsNameRow,
+    DnsNames,
+    DnsTypeRow,
+    DnsTypes,
+    ResolverRow,
+    Resolvers,
+)
+from kubectl_podtrace.wire.records import (
+    Errors,
+    Existing,
+    ExistingRow,
+    Histogram,
+    Notice,
+    Record,
+    Totals,
+    TotalsRow,
+)
+from tests.unit.streams import Stream, error_rows, keyed_records, probe, scope, timed, totals_row
+
+LOOKUP_DURATIONS = tuple(310_000 + 400 * number for number in range(4_100)) + (2_700_000_000,) * 41
+"""Answers from a near server, and 41 that it passed on in vain."""
+
+
+def lookup_records() -> tuple[Record, ...]:
+    """A name in the cluster is found at once; one outside is looked up along the search domains first."""
+    names = (
+        ("orders-db.shop.svc.cluster.local", 820, 0, 0, 0),
+        ("api.payments.example", 820, 41, 0, 9),
+        ("api.payments.example.shop.svc.cluster.local", 820, 0, 820, 0),
+        ("api.payments.example.svc.cluster.local", 820, 0, 820, 0),
+        ("api.payments.example.cluster.local", 820, 0, 820, 0),
+        ("cache.example.net", 50, 0, 0, 0),
+    )
+    _, durations = timed("dns.lookup", LOOKUP_DURATIONS)
+    return (
+        DnsNames(
+            rows=tuple(
+                DnsNameRow(
+                    scope=0, key=key, name=name, lookups=count, answers=count - timeouts, errors=errors,
+                    nxdomain=nxdomain, timeouts=timeouts, total_ns=count * 1_000_000, max_ns=2_700_000_000,
+                )
+                for key, (name, count, errors, nxdomain, timeouts) in enumerate(names)
+            )
+        ),
+        DnsTypes(
+            rows=(DnsTypeRow(scope=0, query_type=1, count=2_075), DnsTypeRow(scope=0, query_type=28, count=2_075))
+        ),
+        DnsCodes(
+            rows=tuple(DnsCodeRow(scope=0, code=code, count=count) for code, count in ((0, 1_640), (2, 41), (3, 2_460)))
+        ),
+        Resolvers(
+            rows=(
+                ResolverRow(
+                    scope=0, address="10.96.0.10", port=53, lookups=4_150, answers=4_141, timeouts=9,
+                    sum_ns=sum(LOOKUP_DURATIONS), max_ns=max(LOOKUP_DURATIONS), buckets=durations.buckets,
+                ),
+            )
+        ),
+        AddressNames(
+            rows=tuple(
+                AddressNameRow(scope=0, address=address, name=name)
+                for address, name in (
+                    ("10.96.12.7", "orders-db.shop.svc.cluster.local"), ("10.96.99.1", "cache.example.net"),
+                    ("203.0.113.80", "api.payments.example"),
+                )
+            )
+        ),
+    )  # fmt: skip
+
+
+def shop_stream(*, trailer: bool = True) -> Stream:
+    """Half a minute of a small shop: refused connections, slow fsyncs, a few errors, a restart-free container."""
+    stream = Stream()
+    stream.add(
+        scope(),
+        probe("raw_tracepoint:sys_enter", "files"),
+        probe("raw_tracepoint:sys_exit", "files"),
+        probe("raw_tracepoint:inet_sock_set_state", "connections"),
+        probe("raw_tracepoint:tcp_retransmit_skb", "tcp", attached=False, required=False),
+        Existing(
+            total=3,
+            rows=(
+                ExistingRow(state="ESTABLISHED", address="10.96.0.1", port=443, count=2),
+                ExistingRow(state="LISTEN", address="0.0.0.0", port=0, count=1),
+            ),
+        ),
+        Notice(slug="default-container", text="container api is traced; others: proxy (--all-containers)"),
+        at_s=0.1,
+    )
+    for second in range(1, 30):
+        attempts = second * 67
+        stream.add(Totals(rows=(totals_row("connections.attempt", count=attempts),)), at_s=second)
+        stream.beat(second)
+    _final_snapshot(stream)
+    if trailer:
+        stream.end(30)
+    return stream
+
+
+def _final_snapshot(stream: Stream) -> None:
+    operations = (*_transfers(), *_file_operations(), timed("dns.lookup", LOOKUP_DURATIONS, count=4_150))
+    stream.add(
+        Totals(rows=(*COUNTED, *(row for row, _ in operations))),
+        *(histogram for _, histogram in operations),
+        Errors(
+            rows=(
+                *error_rows("connections.failure", {111: 201, 110: 8, 0: 1}),
+                *error_rows("tcp.receive", {104: 3}),
+                *error_rows("files.open", {2: 11, 13: 1}),
+                *error_rows("processes.exec", {2: 1}),
+            )
+        ),
+        at_s=29.9,
+    )
+    stream.add(*keyed_records(), *lookup_records(), at_s=29.95)
+
+
+COUNTED = (
+    totals_row("connections.attempt", count=2_010),
+    totals_row("connections.failure", count=210),
+    totals_row("connections.accept", count=13),
+    totals_row("tcp.retransmit", count=5),
+    totals_row("tcp.reset_received", count=201),
+    totals_row("tcp.state_established", count=1_813),
+    totals_row("tcp.state_syn_sent", count=2_010),
+    totals_row("dns.answer", count=4_141),
+    totals_row("dns.timeout", count=9),
+    totals_row("dns.retransmit", count=11),
+    totals_row("processes.exec", count=4, errors=1),
+    totals_row("processes.fork_process", count=3),
+    totals_row("processes.fork_thread", count=8),
+    totals_row("processes.exit", count=3),
+    totals_row("descriptors.close", count=2_304),
+)
+
+
+def _transfers() -> tuple[tuple[TotalsRow, Histogram], ...]:
+    return (
+        timed("connections.handshake", [210_000 + 1_000 * number for number in range(1_800)]),
+        timed("tcp.send", [9_000 + 13 * number for number in range(5_003)], bytes=1_234_567, max_bytes=65_536),
+        timed(
+            "tcp.receive", [11_000 + 17 * number for number in range(4_999)],
+            bytes=7_654_321, would_block=311, errors=3, max_bytes=16_384,
+        ),
+        timed(
+            "tcp.rtt", [180_000 + 70 * number for number in range(10_000)] + [120_000_000] * 2, slow_above=100_000_000
+        ),
+        timed("udp.send", [6_000 + 3 * number for number in range(4_161)], bytes=187_245, max_bytes=67),
+        timed(
+            "udp.receive", [4_000 + 2 * number for number in range(4_141)],
+            bytes=579_740, would_block=37, max_bytes=211,
+        ),
+    )  # fmt: skip
+
+
+def _file_operations() -> tuple[tuple[TotalsRow, Histogram], ...]:
+    return (
+        timed("files.read", [900 + number for number in range(2_011)], bytes=8_237_056),
+        timed("files.write", [2_100 + 3 * number for number in range(997)], bytes=510_464),
+        timed("files.fsync", [4_000_000 + 90_000 * number for number in range(97)], slow_above=10_000_000),
+        timed("files.open", [3_000 + 11 * number for number in range(307)], errors=12),
+    )
