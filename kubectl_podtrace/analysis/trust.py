@@ -216,6 +216,11 @@ def _remarks(fold: Fold) -> tuple[str, ...]:
             f"{units.counted(lines, 'line')} did not arrive: totals are cumulative and not touched, "
             "peaks and patterns are coarser there"
         )
+    if fold.early_lines:
+        notes.append(
+            f"{units.counted(fold.early_lines, 'line')} came before the header and went unread: "
+            "what they counted is counted again by later ones"
+        )
     if fold.unknown_lines:
         notes.append(f"{units.counted(fold.unknown_lines, 'line')} of a newer tracer went unread")
     return tuple(notes)

@@ -86,7 +86,16 @@ def _trace_command(words: Sequence[str], options: TraceOptions, factory: TracerF
         command.await_ready()
         cgroup = stack.enter_context(_own_cgroup(command, run))
         request = options.request(_command_target(command, cgroup))
-        source = stack.enter_context(closing(LocalSource(program=program, request=request, command=command)))
+        source = stack.enter_context(
+            closing(
+                LocalSource(
+                    program=program,
+                    request=request,
+                    command=command,
+                    on_ending=lambda: run.step("ending the command"),
+                )
+            )
+        )
         run.target = _target_info(command, cgroup)
         try:
             run.follow(source, on_start=source.release)

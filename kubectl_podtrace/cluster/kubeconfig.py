@@ -53,7 +53,7 @@ def load_config(options: ConnectionOptions, environ: Mapping[str, str]) -> Loade
         return _load_in_cluster(configuration)
     if not paths:
         raise KubeconfigError(
-            f"found no kubeconfig: {_where_it_was_sought(environ)} does not exist",
+            f"found no kubeconfig: {_where_it_was_sought(environ)}",
             "set KUBECONFIG or --kubeconfig; kubectl config view shows what kubectl uses",
         )
     return _load_files(paths, options, configuration)
@@ -64,11 +64,14 @@ def _kubeconfig_paths(options: ConnectionOptions, environ: Mapping[str, str]) ->
     if options.kubeconfig is not None:
         path = Path(options.kubeconfig).expanduser()
         if not path.is_file():
-            raise KubeconfigError(f'the kubeconfig "{options.kubeconfig}" does not exist')
+            raise KubeconfigError(f'the kubeconfig "{options.kubeconfig}" {_what_is_wrong(path)}')
         return [path]
+    return [path for path in _candidates(environ) if path.is_file() and path.stat().st_size > 0]
+
+
+def _candidates(environ: Mapping[str, str]) -> list[Path]:
     listed = environ.get("KUBECONFIG", "")
-    candidates = [Path(item).expanduser() for item in listed.split(os.pathsep) if item] or [_default_path(environ)]
-    return [path for path in candidates if path.is_file() and path.stat().st_size > 0]
+    return [Path(item).expanduser() for item in listed.split(os.pathsep) if item] or [_default_path(environ)]
 
 
 def _default_path(environ: Mapping[str, str]) -> Path:
@@ -77,7 +80,13 @@ def _default_path(environ: Mapping[str, str]) -> Path:
 
 
 def _where_it_was_sought(environ: Mapping[str, str]) -> str:
-    return environ.get("KUBECONFIG") or str(_default_path(environ))
+    return ", ".join(f"{path} {_what_is_wrong(path)}" for path in _candidates(environ))
+
+
+def _what_is_wrong(path: Path) -> str:
+    if path.is_dir():
+        return "is a directory"
+    return "is empty" if path.exists() else "does not exist"
 
 
 def _load_files(paths: list[Path], options: ConnectionOptions, configuration: Configuration) -> LoadedConfig:
@@ -145,11 +154,20 @@ def _read(path: Path) -> dict[str, Any]:
 
     try:
         document = yaml.safe_load(path.read_bytes())
-    except (OSError, yaml.YAMLError) as error:
-        raise KubeconfigError(f'the kubeconfig "{path}" cannot be read: {error}') from error
+    except OSError as error:
+        raise KubeconfigError(f'the kubeconfig "{path}" cannot be read: {error.strerror}') from error
+    except yaml.YAMLError as error:
+        raise KubeconfigError(f'the kubeconfig "{path}" is not YAML{_yaml_trouble(error)}') from error
     if not isinstance(document, dict):
         raise KubeconfigError(f'"{path}" is not a kubeconfig')
     return document
+
+
+def _yaml_trouble(error: Exception) -> str:
+    """Where and why, on one line; the parser says it on several, with an excerpt that may hold a secret."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    where = f" at line {mark.line + 1}" if mark is not None else ""
+    return f"{where}: {problem or str(error).partition(chr(10))[0]}"
 
 
 def _entries(documents: list[dict[str, Any]], section: str) -> list[dict[str, Any]]:

@@ -15,6 +15,8 @@ from kubectl_podtrace.errors import LocalModeError
 _V1_CONTROLLERS: Final = ("pids", "freezer", "devices", "memory", "cpu", "cpuacct", "blkio")
 """In order of preference: by how little being in a group of one's own changes. cpuset is no choice: it starts empty."""
 
+_CGROUP_HINT: Final = "a directory below /sys/fs/cgroup; of a process: cat /proc/PID/cgroup"
+
 _REMOVAL_TRIES: Final = 50
 _REMOVAL_PAUSE_S: Final = 0.01
 
@@ -146,14 +148,21 @@ def create_here(name: str, pid: int) -> CommandCgroup | None:
 
 def find_cgroup(text: str, hierarchies: Sequence[Hierarchy]) -> Path:
     """The directory of the cgroup that was typed: a directory, or a path below a hierarchy. Raises `LocalModeError`."""
+    if not text.strip():
+        raise LocalModeError("--cgroup names no cgroup", _CGROUP_HINT)
     candidates = [Path(text), *(hierarchy.mount_point / text.lstrip("/") for hierarchy in hierarchies)]
     for candidate in candidates:
         if (candidate / "cgroup.procs").exists():
-            return candidate.resolve()
-    raise LocalModeError(
-        f'there is no cgroup "{text}"',
-        "a directory below /sys/fs/cgroup; of a process: cat /proc/PID/cgroup",
-    )
+            return _below_the_top(candidate.resolve(), hierarchies)
+    raise LocalModeError(f'there is no cgroup "{text}"', _CGROUP_HINT)
+
+
+def _below_the_top(found: Path, hierarchies: Sequence[Hierarchy]) -> Path:
+    if found in {hierarchy.mount_point for hierarchy in hierarchies}:
+        raise LocalModeError(
+            f"{found} is the top of its hierarchy: everything on this machine is in it", "name a cgroup below it"
+        )
+    return found
 
 
 def _from_below(top: Path) -> list[Path]:

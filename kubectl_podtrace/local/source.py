@@ -39,7 +39,7 @@ class LocalSource:
     """A tracer on this machine, and the command that it traces (if we started one): see `LineSource`.
 
     One thread waits for everything: lines, the command's end, a signal's wish to stop. `watched` is a pidfd; the end of
-    its process ends the trace.
+    its process ends the trace. `on_ending` is called when a stop has to wait for the command.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class LocalSource:
         command: HeldCommand | None = None,
         watched: int | None = None,
         patience: Patience = Patience(),
+        on_ending: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._program = program
@@ -57,6 +58,7 @@ class LocalSource:
         self._command = command
         self._watched = command.pidfd if command is not None else watched
         self._patience = patience
+        self._on_ending = on_ending
         self._clock = clock
         self._tracer: subprocess.Popen[bytes] | None = None
         self._selector = selectors.DefaultSelector()
@@ -181,6 +183,7 @@ class LocalSource:
         if self._command is not None and self._command.released and self._command.status is None:
             if self._stop_at is None:
                 self._stop_at = self._clock() + self._patience.command_s
+                self._on_ending()
         else:
             self._stop_tracer()
         return []

@@ -73,7 +73,9 @@ def test_a_clusters_proxy_is_used_whatever_the_environment_says(
     [
         ("{}", "names no current context"),
         ("[1]", "is not a kubeconfig"),
-        ("{", "cannot be read"),
+        ("{", r'config" is not YAML at line 1: expected .*$'),
+        ("token: secret\nusers: [\n", r'config" is not YAML at line 3: [^\n]*(?<!secret)$'),
+        ("a: b\0", r'config" is not YAML: [^\n]*not allowed$'),
         ('{"current-context": "a", "contexts": [{"name": "b", "context": {}}]}', 'has no context "a"'),
         (
             '{"current-context": "a", "contexts": [{"name": "a", "context": {"cluster": "c"}}]}',
@@ -129,6 +131,18 @@ def test_a_kubeconfig_that_is_not_there_is_named(tmp_path: Path) -> None:
         connect(ConnectionOptions(kubeconfig=str(tmp_path / "nowhere")), {})
     with pytest.raises(KubeconfigError, match=r"\.kube/config does not exist"):
         connect(ConnectionOptions(), {"HOME": str(tmp_path)})
+
+
+def test_a_kubeconfig_that_is_a_directory_or_empty_is_told_from_one_that_does_not_exist(tmp_path: Path) -> None:
+    with pytest.raises(KubeconfigError, match=f'"{tmp_path}" is a directory'):
+        connect(ConnectionOptions(kubeconfig=str(tmp_path)), {})
+    (tmp_path / "empty").touch()
+    listed = f"{tmp_path}:{tmp_path}/empty:{tmp_path}/nowhere"
+    with pytest.raises(KubeconfigError) as caught:
+        connect(ConnectionOptions(), {"KUBECONFIG": listed})
+    assert caught.value.message == (
+        f"found no kubeconfig: {tmp_path} is a directory, {tmp_path}/empty is empty, {tmp_path}/nowhere does not exist"
+    )
 
 
 def test_inside_a_pod_without_its_token_the_service_account_is_named(tmp_path: Path) -> None:

@@ -230,6 +230,14 @@ def test_the_first_interrupt_waits_for_the_command_and_reports(run_local: RunLoc
     assert "4,242" in outcome.out
 
 
+def test_an_interrupt_that_the_command_ignores_is_told_while_the_command_runs(run_local: RunLocal) -> None:
+    # Its stderr is the file that ours is captured in; were nothing said, it would be ended and have another code.
+    waiting = 'trap "" INT; kill -INT $PPID; until grep -q "ending the command" /dev/stderr; do :; done; exit 7'
+    outcome = run_local("--", "sh", "-c", waiting)
+    assert outcome.code == 7
+    assert outcome.err.count("ending the command\n") == 1
+
+
 def test_the_second_interrupt_leaves_at_once_and_leaves_nothing_behind(run_local: RunLocal) -> None:
     # As many as it takes for two to arrive apart, and no more: our pid may be somebody else's one day.
     insisting = 'echo $$; n=0; while [ $n -lt 100000 ] && [ -d "/proc/$PPID" ]; do kill -INT $PPID; n=$((n+1)); done'

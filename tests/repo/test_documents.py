@@ -3,6 +3,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from kubectl_podtrace import errors
+from kubectl_podtrace.errors import PodtraceError
+
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 CODE_BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 MAKE_COMMAND = re.compile(r"\bmake ((?:[a-z][a-z-]*)(?: [a-z][a-z-]*)*)")
@@ -55,6 +58,14 @@ def test_the_readme_s_paths_exist(root: Path) -> None:
     text = (root / "README.md").read_text()
     named = set(re.findall(r"\b(?:examples|manifests|docs|scripts)/[\w./-]+\w", text))
     assert {name for name in named if not (root / name).exists()} == set()
+
+
+def test_the_readme_has_every_exit_code(root: Path) -> None:
+    section = (root / "README.md").read_text().split("\n### Exit codes\n")[1].split("\n## ")[0]
+    cells = re.findall(r"^\| ([0-9, ]+) \|", section, re.MULTILINE)
+    found = [int(code) for cell in cells for code in cell.split(",")]
+    failures = (kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, PodtraceError))
+    assert found == sorted({0, *(kind.exit_code for kind in failures)})
 
 
 def test_the_changelog_keeps_an_unreleased_section_on_top(root: Path) -> None:

@@ -80,6 +80,16 @@ def test_totals_that_are_behind_the_trailer_are_told() -> None:
     assert "the trailer counts 26 operations differently: their last lines did not arrive" in notes(found)
 
 
+def test_lines_before_the_header_are_told_and_cost_no_total() -> None:
+    lines = shop_stream().lines
+    header, scope_line = lines[1], lines[2]
+    found = trust(folded([scope_line, header, *lines[2:]]))
+    assert found.remarks[-1] == (
+        "1 line came before the header and went unread: what they counted is counted again by later ones"
+    )
+    assert trust(shop_stream().fold()).remarks == ()
+
+
 def test_losses_are_added_up_and_told_by_source() -> None:
     stream = Stream()
     stream.beat(

@@ -108,3 +108,19 @@ def test_a_cgroup_is_found_by_directory_and_by_its_path_below_a_hierarchy(tmp_pa
     assert find_cgroup("system.slice/nginx.service", hierarchies) == directory
     with pytest.raises(LocalModeError, match="no cgroup"):
         find_cgroup("/system.slice", hierarchies)
+
+
+@pytest.mark.parametrize("text", ["/", ".", "{top}", "{top}/"])
+def test_the_top_of_a_hierarchy_is_everything_and_is_refused_in_plain_words(tmp_path: Path, text: str) -> None:
+    (tmp_path / "cgroup.procs").touch()
+    hierarchies = read_hierarchies(f"30 23 0:26 / {tmp_path} rw - cgroup2 cgroup2 rw\n")
+    with pytest.raises(LocalModeError, match="everything on this machine is in it"):
+        find_cgroup(text.format(top=tmp_path), hierarchies)
+
+
+@pytest.mark.parametrize("text", ["", " "])
+def test_an_empty_name_is_no_cgroup(tmp_path: Path, text: str) -> None:
+    (tmp_path / "cgroup.procs").touch()
+    hierarchies = read_hierarchies(f"30 23 0:26 / {tmp_path} rw - cgroup2 cgroup2 rw\n")
+    with pytest.raises(LocalModeError, match="names no cgroup"):
+        find_cgroup(text, hierarchies)

@@ -124,6 +124,25 @@ def test_after_a_stop_the_command_has_some_time_and_then_the_trace_ends() -> Non
         assert made.notices == []
 
 
+def test_a_stop_that_waits_for_the_command_says_so_at_once_and_only_once() -> None:
+    said: list[str] = []
+    text = "print('up', flush=True)\nfor line in sys.stdin:\n    if line == 'stop\\n': break"
+    with held("sleep", "60") as command:
+        waiting = LocalSource(
+            program=program(text),
+            request=REQUEST,
+            command=command,
+            patience=QUICK,
+            on_ending=lambda: said.append("running" if command.status is None else "ended"),
+        )
+        with closing(waiting) as made:
+            for _ in made.lines():
+                made.release()
+                made.stop()
+                made.stop()
+    assert said == ["running"]
+
+
 def test_a_stop_before_the_release_ends_the_tracer_and_the_command_never_runs() -> None:
     text = "print('up', flush=True)\nfor line in sys.stdin:\n    if line == 'stop\\n': break"
     with held("sleep", "60") as command, source(text, command, Patience()) as made:
