@@ -27,6 +27,9 @@ class Operation:
         return f"{self.topic}.{self.name}"
 
 
+DESCRIPTOR_KINDS: Final = ("file", "socket", "pipe", "other")
+"""The kinds of descriptors: what has a path is a file; what is neither file, socket nor pipe is anonymous."""
+
 TCP_STATES: Final = (
     "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT",
     "CLOSE", "CLOSE_WAIT", "LAST_ACK", "LISTEN", "CLOSING", "NEW_SYN_RECV",
@@ -62,6 +65,9 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation(topic="processes", name="fork_thread"),
     Operation(topic="processes", name="exit"),
     Operation(topic="descriptors", name="close"),
+    *(Operation(topic="descriptors", name=f"opened_{kind}") for kind in DESCRIPTOR_KINDS),
+    *(Operation(topic="descriptors", name=f"closed_{kind}") for kind in DESCRIPTOR_KINDS),
+    *(Operation(topic="descriptors", name=f"ended_{kind}") for kind in DESCRIPTOR_KINDS),
     *(Operation(topic="tcp", name=f"state_{state.lower()}") for state in TCP_STATES),
     Operation(topic="io_uring", name="transfer"),
     Operation(topic="io_uring", name="message"),

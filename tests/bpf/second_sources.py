@@ -111,3 +111,56 @@ def exact_percentile(values: list[int], fraction: float) -> float:
     below, rest = divmod((len(ordered) - 1) * fraction, 1)
     low, high = ordered[int(below)], ordered[min(int(below) + 1, len(ordered) - 1)]
     return low + (high - low) * rest
+
+
+MAKERS = re.compile(
+    r"^(?:(?:open|openat|open_by_handle_at|open_tree|fsopen|fspick|socket|accept4?|dup|eventfd2?|memfd_\w+|epoll_create1?"
+    r"|timerfd_create|inotify_init1?|fanotify_init|perf_event_open|bpf|io_uring_setup|userfaultfd|mq_open|pidfd_\w+)\("
+    r"|(?:dup[23]\((?P<old>\d+)<.*>, (?!(?P=old)\b))|(?:fcntl\(.*F_DUPFD)|(?:signalfd4?\(-1)"
+    r"|(?:seccomp\(.*NEW_LISTENER)|(?:landlock_create_ruleset\(\{))"
+)
+RESULT = re.compile(r" = (?P<number>\d+)(?:<(?P<link>.*)>)?(?:\(deleted\))?(?: \(flags .*\))?$")
+IN_ARGUMENTS = re.compile(
+    r"^(?:pipe2?|socketpair)\(.*\[(\d+<.*>)\].* = 0$|^clone3?\(.*CLONE_PIDFD.*=\[(\d+<.*>)\].* = [1-9]"
+)
+RECEIVED = re.compile(r"cmsg_type=SCM_RIGHTS, cmsg_data=\[(.*?)\]\}")
+LISTED = re.compile(r"\d+<(.*?)>(?:\(deleted\))?(?=, \d+<|$)")
+SHOWN_SOCKET = re.compile(r"(?:socket|(?:TCP|UDP|UNIX)[\w-]*):\[")
+
+
+def kind_by_link(link: str) -> str:
+    """The kind of a descriptor by what /proc/PID/fd or strace shows of it."""
+    if SHOWN_SOCKET.match(link):
+        return "socket"
+    if link.startswith("/") and not link.startswith(("/memfd:", "/secretmem")):
+        return "file"
+    return "pipe" if link.startswith("pipe:") else "other"
+
+
+def table_kinds(pid: int) -> Counter[str]:
+    """What a process has open now."""
+    return Counter(kind_by_link(str(path.readlink())) for path in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def _made(line: str) -> list[str]:
+    """What strace shows of the descriptors that a call made."""
+    if line.startswith(("recvmsg(", "recvmmsg(")):
+        return [link for data in RECEIVED.findall(line) for link in LISTED.findall(data)]
+    if several := IN_ARGUMENTS.match(line):
+        return LISTED.findall(several[1] or several[2])
+    result = RESULT.search(line) if MAKERS.match(line) else None
+    if result is None:
+        return []
+    # strace does not know that this call returns a descriptor.
+    return [result["link"] or ("/" if line.startswith("open_by_handle_at") else "")]
+
+
+def strace_opened_kinds(logs: list[Path]) -> dict[str, int]:
+    """How many descriptors of each kind came to be after the load was released; from `strace -ff -yy -v -o`."""
+    kinds: Counter[str] = Counter()
+    for log in logs:
+        text = log.read_text(errors="replace")
+        _, released, after = text.partition('"\\n", 1) ')
+        for line in (after if released else text).splitlines():
+            kinds.update(kind_by_link(link) for link in _made(line))
+    return dict(kinds)

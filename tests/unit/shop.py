@@ -143,6 +143,13 @@ COUNTED = (
     totals_row("processes.fork_thread", count=8),
     totals_row("processes.exit", count=3),
     totals_row("descriptors.close", count=2_304),
+    totals_row("descriptors.opened_file", count=295),
+    totals_row("descriptors.opened_socket", count=2_025),
+    totals_row("descriptors.opened_other", count=2),
+    totals_row("descriptors.closed_file", count=288),
+    totals_row("descriptors.closed_socket", count=2_016),
+    totals_row("descriptors.ended_pipe", count=6),
+    totals_row("descriptors.ended_other", count=1),
 )
 
 

@@ -33,6 +33,7 @@ TABLE_SIZES: Final = {
     "errors": 4_096,
     "sockets": 65_536,
     "members": 65_536,
+    "pending_closes": 4_096,
 }
 
 LOST: Final[tuple[tuple[str, str], ...]] = (
@@ -46,11 +47,16 @@ LOST: Final[tuple[tuple[str, str], ...]] = (
     ("FAILED_OPENS", "failed opens that found no place in the table"),
     ("TARGETS", "connections to targets that found no place in the table"),
     ("EXITS", "exits that found no place in the table"),
+    ("DESCRIPTORS", "descriptors whose kind is not known: they had gone before they could be looked at"),
+    ("TABLES", "descriptor tables that were too large to be looked through, or found no place to be kept"),
     ("32BIT", "system calls of 32-bit programs: their numbers mean other calls"),
 )
 """What `lose()` counts: name in C, and what it is in words."""
 
-TAILS: Final = ("sys_exit", "register", "messages_exit", "multiple_exit", "other_exit", "paths")
+TAILS: Final = (
+    "sys_exit", "register", "messages_exit", "multiple_exit", "other_exit", "paths",
+    "descriptors_exit", "received", "table",
+)  # fmt: skip
 """Programs that are called at the end of another one, in the order of their place in the map `tails`."""
 
 # Timed operations first: the histograms' table has a row for these only.
@@ -84,7 +90,8 @@ def wanted_structs(topics: tuple[str, ...], machine: str) -> dict[str, tuple[str
     """The kernel's structs and fields that the programs of these topics read."""
     wanted: dict[str, tuple[str, ...]] = {**base.STRUCTS, "pt_regs": base.REGISTERS[machine]}
     for collector in collectors_of(topics):
-        wanted.update(collector.structs)
+        for struct, fields in collector.structs.items():
+            wanted[struct] = tuple(dict.fromkeys((*wanted.get(struct, ()), *fields)))
     return wanted
 
 
@@ -133,6 +140,7 @@ def defines(request: TraceRequest, scope: ScopeMatch, btf: Btf, *, typed_loads: 
     values["CLASS_LAST_ON_SOCKETS"] = syscalls.class_number(syscalls.LAST_ON_SOCKETS)
     values["CLASS_LAST_PLAIN"] = syscalls.class_number(syscalls.LAST_PLAIN)
     values["CLASS_LAST_TRANSFER"] = syscalls.class_number(syscalls.LAST_TRANSFER)
+    values["CLASS_DESCRIPTORS_FROM"] = syscalls.class_number(syscalls.FIRST_OF_DESCRIPTORS)
     values["CLASS_NAMES_FROM"] = syscalls.class_number(syscalls.FIRST_WITHOUT_DESCRIPTOR)
     values |= {f"TOPIC_{topic.upper()}": 1 for topic in request.topics}
     values |= {

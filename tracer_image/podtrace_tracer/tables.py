@@ -42,7 +42,7 @@ _TABLES: Final = {
 _TOPIC_OF_LOST: Final = {
     "EVENTS": "", "PATHS": "files", "ERRORS": "", "SOCKETS": "connections", "MEMBERS": "processes",
     "PROCESSES": "processes", "FILES": "files", "FAILED_OPENS": "files", "TARGETS": "connections", "EXITS": "processes",
-    "32BIT": "",
+    "DESCRIPTORS": "descriptors", "TABLES": "descriptors", "32BIT": "",
 }  # fmt: skip
 _DETAIL: Final = frozenset({*_TABLES.values(), "PATHS"})
 """Losses that cost the detail of a table only: the totals are exact, what is missing is in `(other)`."""

@@ -263,9 +263,20 @@ def test_processes_are_told_by_their_own_start_and_add_up() -> None:
     assert [(end.comm, end.code, end.count) for end in section.exits] == [("old", 3, 1), ("(other)", 0, 1)]
 
 
-def test_descriptors_count_failed_opens_apart() -> None:
+def test_descriptors_are_opened_closed_and_ended_by_kind_and_failed_opens_stand_apart() -> None:
     section = descriptors(selection_of(shop_stream().fold()))
-    assert (section.opened, section.failed_opens, section.closed) == (295, 12, 2_304)
+    assert (section.opened, section.failed_opens, section.closed) == (295 + 2_025 + 2, 12, 288 + 2_016)
+    assert section.ended_with_process == 7
+    assert section.by_kind is not None
+    assert (section.by_kind.socket.opened, section.by_kind.socket.closed) == (2_025, 2_016)
+    assert (section.by_kind.pipe.opened, section.by_kind.pipe.ended_with_process) == (0, 6)
+
+
+def test_descriptors_of_an_older_tracer_have_no_kinds() -> None:
+    stream = Stream()
+    stream.add(Totals(rows=(totals_row("files.open", count=9, errors=2), totals_row("descriptors.close", count=5))))
+    section = descriptors(selection_of(stream.fold()))
+    assert (section.opened, section.failed_opens, section.closed, section.by_kind) == (7, 2, 5, None)
 
 
 def test_only_the_selected_scopes_count_and_their_histograms_add() -> None:

@@ -72,7 +72,7 @@ def test_calls_that_arm64_never_had_are_left_out_there(name: str) -> None:
 def test_every_call_of_every_collector_has_a_number_of_its_own_within_the_kernel_s_table(machine: str) -> None:
     numbers = class_of_numbers(NAMES, machine)
     known = [name for name in NAMES if number_of(name, machine) is not None]
-    assert len(numbers) == len(known) >= len(NAMES) - 4
+    assert len(numbers) == len(known) >= len(NAMES) - 10
     assert max(numbers) < NUMBERS
 
 
@@ -91,4 +91,5 @@ def test_only_the_calls_of_the_topics_asked_for_are_looked_at() -> None:
     only_processes = syscalls_of((COLLECTORS["processes"],), "x86_64")
     assert only_processes == {59: class_number("EXEC"), 322: class_number("EXECAT")}
     both = syscalls_of((COLLECTORS["processes"], COLLECTORS["descriptors"]), "x86_64")
-    assert set(both) == {59, 322, 2, 85, 257, 437, 3}
+    assert {59, 322, 2, 85, 257, 437, 3, 41, 32} <= set(both)
+    assert {0, 1, 42, 87}.isdisjoint(both)

@@ -1,4 +1,4 @@
-"""descriptors: opens and closes, counted only. The programs that read system calls hold all that it needs."""
+"""descriptors: what came to be and ceased to be, by kind, whichever call did it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,24 @@ from typing import Final
 from podtrace_tracer.collectors import io_uring
 from podtrace_tracer.collectors.files import OPENS
 from podtrace_tracer.collectors.model import Collector
+from podtrace_tracer.syscalls import MAKE_AND_CLOSE
 
 COLLECTOR: Final = Collector(
     topic="descriptors",
-    sources=(io_uring.SOURCE,),
-    syscalls=OPENS | {"close"},
+    sources=(
+        "include/kinds.bpf.h",
+        "include/descriptor_tables.bpf.h",
+        "collectors/descriptors.bpf.c",
+        "collectors/received.bpf.c",
+        io_uring.SOURCE,
+    ),
+    syscalls=OPENS | MAKE_AND_CLOSE | {"accept", "accept4", "close", "execve", "execveat", "recvmsg", "recvmmsg"},
     probes=io_uring.PROBES,
-    structs=io_uring.STRUCTS,
+    structs={
+        **io_uring.STRUCTS,
+        "fdtable": ("open_fds", "close_on_exec"),
+        "dentry": ("d_op",),
+        "dentry_operations": ("d_dname",),
+        "vfsmount": ("mnt_root",),
+    },
 )

@@ -88,6 +88,10 @@ PROBE(sched_process_exec)
 		return 0;
 	forget_thread(ctx->args[1]); /* A thread that is not the leader takes the leader's id here. */
 	struct process *process = current_process();
+#ifdef TOPIC_DESCRIPTORS
+	/* What was marked close-on-exec has gone by now. */
+	closes_done(process ? process->scope : task_scope(CURRENT_TASK), ctx->args[1], tracing());
+#endif
 	if (!process)
 		return 0;
 	bpf_get_current_comm(process->comm, sizeof(process->comm));
@@ -109,8 +113,8 @@ static __always_inline u32 exit_status(struct signal_struct *signal)
 	return READ(signal, flags) & 4 ? READ(signal, group_exit_code) : READ(leader, exit_code);
 }
 
-/* Two last threads can both see that none is left: the one that puts the process among the ended ones counts. */
-static __always_inline void process_ended(struct process *last, struct signal_struct *signal, int counts)
+/* Two last threads can both see that none is left: the one that puts the process among the ended ones counts. 1 if it does. */
+static __always_inline int process_ended(struct process *last, struct signal_struct *signal, int counts)
 {
 	struct ended_key key = {.start_ns = last->start_ns, .tgid = last->tgid};
 	last->ended_ns = bpf_ktime_get_ns();
@@ -119,14 +123,14 @@ static __always_inline void process_ended(struct process *last, struct signal_st
 #endif
 	int problem = ended.insert(&key, last);
 	if (problem == -ERROR_EXISTS)
-		return;
+		return 0;
 	if (problem)
 		lose_many(LOST_PROCESSES, last->events);
 #ifdef TOPIC_PROCESSES
 	struct exit_key exit = {.scope = last->scope, .status = exit_status(signal) & 0xff7f};
 	u64 zero = 0;
 	if (!counts)
-		return;
+		return 0;
 	count_once(last->scope, OP_PROCESSES_EXIT);
 	__builtin_memcpy(exit.comm, last->comm, sizeof(exit.comm));
 	u64 *count = exits.lookup_or_try_init(&exit, &zero);
@@ -136,6 +140,7 @@ static __always_inline void process_ended(struct process *last, struct signal_st
 		lose(LOST_EXITS);
 	process_event(OP_PROCESSES_EXIT, last, 0, exit.status);
 #endif
+	return counts;
 }
 
 PROBE(sched_process_exit)
@@ -145,6 +150,10 @@ PROBE(sched_process_exit)
 	int inside = current_in_scope();
 	if (inside)
 		forget_thread(tid);
+#ifdef TOPIC_DESCRIPTORS
+	if (inside)
+		pending_closes.delete(&tid); /* killed inside of the call */
+#endif
 	struct signal_struct *signal = READ(CURRENT_TASK, signal);
 #ifdef EXIT_SAYS_LAST
 	if (!(u8)ctx->args[1])
@@ -154,6 +163,8 @@ PROBE(sched_process_exit)
 		return 0;
 #endif
 	/* One that was moved out of the target leaves the book here too, uncounted. */
+	int counted = 0;
+	u32 scope = 0;
 	struct process *known = processes.lookup(&tgid);
 	if (inside || known) {
 		struct process last = {};
@@ -161,11 +172,19 @@ PROBE(sched_process_exit)
 			last = *known;
 		else
 			fill_process(&last, CURRENT_TASK);
-		process_ended(&last, signal, inside && tracing());
+		counted = process_ended(&last, signal, inside && tracing());
+		scope = last.scope;
 		processes.delete(&tgid);
 	}
 #if SCOPE_MODE != SCOPE_HELPER
 	members.delete(&tgid);
+#endif
+#ifdef TOPIC_DESCRIPTORS
+	struct table_walk *walk = counted ? table_walk_begin(WALK_ENDS, CURRENT_TASK, tgid) : 0;
+	if (walk) {
+		walk->scope = scope;
+		tails.call(ctx, TAIL_TABLE);
+	}
 #endif
 	return 0;
 }

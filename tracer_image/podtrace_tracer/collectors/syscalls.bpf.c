@@ -29,6 +29,10 @@ PROBE(sys_enter)
 	call->file = file;
 	call->flags = flags;
 	call->start = bpf_ktime_get_ns();
+#ifdef TOPIC_DESCRIPTORS
+	if (closes_begin(call, *class, (struct pt_regs *)ctx->args[0]))
+		tails.call(ctx, TAIL_TABLE);
+#endif
 	return 0;
 }
 
@@ -61,6 +65,15 @@ PROBE(sys_exit)
 	work->paths = 0;
 	work->ends_done = 0;
 	work->now = now;
+#ifdef TOPIC_DESCRIPTORS
+	if (finished.class >= CLASS_DESCRIPTORS_FROM)
+		tails.call(ctx, TAIL_DESCRIPTORS_EXIT);
+	if (finished.class == CLASS_RECVMSG || finished.class == CLASS_RECVMMSG) {
+		if (!work->received_done && received_begin(&finished, &done))
+			tails.call(ctx, TAIL_RECEIVED);
+		work->received_done = 0;
+	}
+#endif
 	if (finished.class > CLASS_LAST_TRANSFER)
 		tails.call(ctx, TAIL_OTHER_EXIT);
 	if (finished.class == CLASS_SENDMMSG || finished.class == CLASS_RECVMMSG)
@@ -159,6 +172,9 @@ PROBE(other_exit)
 	if (!work || !finish(ctx, work, work->now, &finished, &done))
 		return 0;
 	other_done(&finished, &done);
+#ifdef TOPIC_DESCRIPTORS
+	descriptors_of_others(&finished, &done);
+#endif
 	forget_call(finished.call);
 	if (work->paths)
 		tails.call(ctx, TAIL_PATHS);

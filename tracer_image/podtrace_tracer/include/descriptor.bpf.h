@@ -3,6 +3,7 @@
 
 #define TYPE_MASK 0170000
 #define TYPE_REGULAR 0100000
+#define TYPE_PIPE 0010000
 #define TYPE_SOCKET 0140000
 
 /* SS_UNCONNECTED of linux/net.h: neither connected nor on the way there. */

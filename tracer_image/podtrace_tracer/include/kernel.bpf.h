@@ -52,11 +52,13 @@ static void *(*rdonly_cast)(const void *, u64) = (void *)RDONLY_CAST_PLACEHOLDER
 #define SYSCALL_ARG0(saved) READ(saved, orig_x0)
 #define SYSCALL_ARG1(saved) READ(saved, regs[1])
 #define SYSCALL_ARG2(saved) READ(saved, regs[2])
+#define SYSCALL_ARG3(saved) READ(saved, regs[3])
 #else
 #define SYSCALL_NUMBER(saved) ((u32)READ(saved, orig_ax))
 #define SYSCALL_ARG0(saved) READ(saved, di)
 #define SYSCALL_ARG1(saved) READ(saved, si)
 #define SYSCALL_ARG2(saved) READ(saved, dx)
+#define SYSCALL_ARG3(saved) READ(saved, r10)
 #endif
 
 /* What the beginning of a call needs of its registers. */
@@ -72,7 +74,7 @@ static __always_inline void read_call_start(struct pt_regs *regs, struct call_st
 #ifdef __aarch64__
 	call->first = SYSCALL_ARG0(regs);
 	call->third = SYSCALL_ARG2(regs);
-	call->fourth = READ(regs, regs[3]);
+	call->fourth = SYSCALL_ARG3(regs);
 	call->is_32bit = (READ(regs, pstate) & 0x10) != 0; /* PSR_MODE32_BIT of asm/ptrace.h */
 #else
 	call->first = READ(regs, di);

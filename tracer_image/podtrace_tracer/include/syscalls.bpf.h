@@ -16,7 +16,7 @@ struct call {
 	u32 tid;
 	u32 flags;
 	u32 class;
-	u32 unused;
+	u32 kind; /* of the descriptor that the call may close, from 1 */
 };
 /* By the low bits of the thread id, checked against the whole: a collision costs a latency, and no count but
  * that of a connect that fails before its socket has done anything. */
@@ -64,6 +64,8 @@ struct tail_work {
 	u32 scope;
 	u32 paths;
 	u32 ends_done;
+	u32 received_done;
+	u32 unused;
 	struct file_key keys[2];
 	u64 files[2];
 };
