@@ -70,8 +70,12 @@ image: ## the tracer's image (buildah or docker); IMAGE=NAME:TAG
 	@scripts/image $(IMAGE)
 
 .PHONY: bench
-bench: ## what tracing costs the traced program (root)
-	@$(PY) -m benchmarks
+bench: ## what tracing costs the traced program (root; some eight minutes)
+	@scripts/bench
+
+.PHONY: bench-docs
+bench-docs: ## the same, and its tables are written into docs/overhead.md
+	@scripts/bench --docs
 
 .PHONY: wheel
 wheel: ## dist/*.whl and the sdist

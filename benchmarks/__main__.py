@@ -1,4 +1,4 @@
-"""The cost of tracing, as tables. Exit status 1 if a mark is missed."""
+"""The cost of tracing, as tables. Exit status 1 if a mark is missed; goals are only shown."""
 
 from __future__ import annotations
 
@@ -9,145 +9,157 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from benchmarks.overhead import (
-    ANOTHER,
+from benchmarks import page
+from benchmarks.calls import CallLoad, call_loads
+from benchmarks.cgroups import cgroup, unified_root
+from benchmarks.failure import BenchmarkError
+from benchmarks.marks import MARKS
+from benchmarks.programs import ProgramCost, costs_between, costs_of, statistics_on
+from benchmarks.rounds import Rounds, order_of
+from benchmarks.servers import ServerLoad, require_programs, server_loads
+from benchmarks.tables import Fact, facts_of, tables_of, text_of
+from benchmarks.tracing import (
+    EMPTY,
     EVERYTHING,
-    ONE_FILTER,
+    MODES,
     ROOT,
+    UNTRACED,
     Footprint,
-    Load,
-    Result,
-    help_ms,
-    measure,
-    ratio,
+    Processors,
+    Scene,
 )
 
-MIB = 1024 * 1024
+PARTS = ("calls", "servers", "programs")
+PAGE = ROOT / "docs" / "overhead.md"
+_PROGRAM_ROUNDS = 3
 
-
-@dataclass(frozen=True, kw_only=True)
-class Fact:
-    """One measured number beside the mark that it must not exceed."""
-
-    name: str
-    value: float
-    unit: str
-    mark: float | None
-
-    @property
-    def kept(self) -> bool:
-        """Is it within its mark?"""
-        return self.mark is None or self.value <= self.mark
-
-
-def loads(directory: Path) -> dict[Load, Path]:
-    """The loads, compiled into a directory."""
-    found = (
-        Load(
-            name="read/write loop",
-            arguments=(str(directory / "data"), "300000"),
-            filter_name="fs",
-            marks={EVERYTHING: 2.5, ANOTHER: 1.8},
-        ),
-        Load(
-            name="TCP ping-pong",
-            arguments=("40000",),
-            filter_name="net",
-            marks={EVERYTHING: 1.35, ONE_FILTER: 1.15, ANOTHER: 1.8},
-        ),
-    )
-    programs = dict(zip(found, ("rw", "pingpong"), strict=True))
-    for name in programs.values():
-        source = ROOT / "benchmarks" / "loads" / f"{name}.c"
-        subprocess.run(["gcc", "-O2", "-static", "-o", str(directory / name), str(source)], check=True)
-    return {load: directory / name for load, name in programs.items()}
-
-
-def facts(footprint: Footprint) -> list[Fact]:
-    """What the tracer and the plugin took."""
-    return [
-        Fact(name="stream, at its most", value=max(footprint.stream_bytes_per_s) / 1024, unit="KiB/s", mark=64),
-        Fact(name="tracer's CPU, of one processor", value=100 * max(footprint.cpu_ratio), unit="%", mark=None),
-        Fact(name="tracer's memory when attached", value=max(footprint.attached_rss) / 1e6, unit="MB", mark=130),
-        Fact(name="tracer's memory at its peak", value=max(footprint.peak_rss) / 1e6, unit="MB", mark=190),
-        Fact(name="`kubectl podtrace --help`", value=help_ms(11), unit="ms", mark=150),
-    ]
-
-
-def table(rows: Sequence[Sequence[str]], *, markdown: bool) -> str:
-    """Rows as text, the first one as the heading."""
-    if markdown:
-        lines = [f"| {' | '.join(row)} |" for row in rows]
-        lines.insert(1, "|" + "---|" * len(rows[0]))
-        return "\n".join(lines)
-    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
-    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
-
-
-def ratio_rows(results: Sequence[Result]) -> list[tuple[str, ...]]:
-    """Each load in each mode: median, spread, ratio, mark."""
-    rows: list[tuple[str, ...]] = [("load", "traced by", "ns per operation", "spread", "of untraced", "mark")]
-    for result in results:
-        mark = result.load.marks.get(result.mode)
-        mode = f"`--filter {result.load.filter_name}`" if result.mode == ONE_FILTER else result.mode
-        rows.append(
-            (
-                result.load.name,
-                mode,
-                f"{statistics.median(result.ns):.0f}",
-                f"{min(result.ns):.0f} to {max(result.ns):.0f}",
-                f"{ratio(result, results):.2f}",
-                "" if mark is None else f"{mark:.2f}",
-            )
-        )
-    return rows
-
-
-def fact_rows(found: Sequence[Fact]) -> list[tuple[str, ...]]:
-    """Each number beside its mark."""
-    rows: list[tuple[str, ...]] = [("what", "measured", "mark")]
-    for fact in found:
-        mark = "" if fact.mark is None else f"{fact.mark:g} {fact.unit}"
-        rows.append((fact.name, f"{fact.value:.1f} {fact.unit}", mark))
-    return rows
+Load = CallLoad | ServerLoad
 
 
 def main() -> int:
     """Measures and prints; 1 if a mark was missed."""
-    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    parser.add_argument("--markdown", action="store_true", help="tables for docs/overhead.md")
-    parser.add_argument("--rounds", type=int, default=7, help="how often each is measured (7)")
-    arguments = parser.parse_args()
+    arguments = _parser().parse_args()
     if os.geteuid() != 0:
-        sys.stderr.write("error: measuring the tracer needs root\n")
-        return 2
-    footprint = Footprint()
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
-        cgroup = _cgroup()
-        try:
-            results = measure(loads(Path(directory)), cgroup, arguments.rounds, footprint, _say)
-        finally:
-            cgroup.rmdir()
-    found = facts(footprint)
-    print(f"{platform.machine()}, Linux {platform.release()}, {os.cpu_count()} processors, {arguments.rounds} rounds\n")
-    print(table(ratio_rows(results), markdown=arguments.markdown), end="\n\n")
-    print(table(fact_rows(found), markdown=arguments.markdown))
-    missed = [r for r in results if ratio(r, results) > r.load.marks.get(r.mode, float("inf"))]
-    return 1 if missed or not all(fact.kept for fact in found) else 0
+        return _refuse("measuring the tracer needs root")
+    if arguments.docs and arguments.only:
+        return _refuse("--docs rewrites all tables, so it measures all")
+    parts = set(arguments.only or PARTS)
+    try:
+        if parts != {"calls"}:
+            require_programs()
+        return _measured(parts, arguments)
+    except BenchmarkError as error:
+        return _refuse(str(error))
 
 
-def _cgroup() -> Path:
-    mounts = [line.split() for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()]
-    root = next((Path(mount[1]) for mount in mounts if mount[2] == "cgroup2"), None)
-    if root is None:
-        raise SystemExit("error: no cgroup v2 hierarchy is mounted")
-    path = root / f"podtrace-bench-{os.getpid()}"
-    path.mkdir()
-    return path
+def _measured(parts: set[str], arguments: argparse.Namespace) -> int:
+    rounds, costs, footprint = Rounds(untraced=UNTRACED.name), {}, Footprint()
+    began = time.monotonic()
+    with _stage(parts, footprint) as (scene, loads_of):
+        loads = [load for each in loads_of.values() for load in each]
+        for load in loads:
+            _say(f"{load.name}: {load.run()[0].cpu_ns:.0f} ns, not counted")
+        compared = [load for part, each in loads_of.items() if part in parts for load in each]
+        if compared:
+            _run_rounds(rounds, scene, compared, arguments.rounds)
+        if "programs" in parts:
+            costs = _program_costs(scene, loads, min(arguments.rounds, _PROGRAM_ROUNDS))
+    facts = [*facts_of(footprint), Fact(name="`kubectl podtrace --help`", value=_help_ms(11), unit="ms", mark=150)]
+    markdown = arguments.markdown or arguments.docs
+    found = tables_of(rounds, costs, facts, [load.name for load in loads_of.get("servers", [])])
+    texts = {"machine": _machine(arguments.rounds, loads)}
+    texts |= {name: text_of(rows, markdown=markdown) for name, rows in found.items()}
+    print("\n\n".join(texts.values()))
+    _say(f"measured in {time.monotonic() - began:.0f} s")
+    if arguments.docs:
+        PAGE.write_text(page.with_tables(PAGE.read_text(encoding="utf-8"), texts), encoding="utf-8")
+    missed = [f"{load}, {mode}" for load, mode in rounds.missed(MARKS)]
+    missed += [fact.name for fact in facts if not fact.is_kept]
+    if missed:
+        _say(f"missed marks: {'; '.join(missed)}")
+    return 1 if missed else 0
+
+
+@contextmanager
+def _stage(parts: set[str], footprint: Footprint) -> Iterator[tuple[Scene, dict[str, list[Load]]]]:
+    """The loads of each part, ready to run, below one cgroup."""
+    root, processors = unified_root(Path("/proc/self/mounts").read_text(encoding="utf-8")), Processors.of_this_process()
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/dev/shm")))
+        traced = stack.enter_context(cgroup(root, f"podtrace-bench-{os.getpid()}")).path
+        empty = stack.enter_context(cgroup(root, f"podtrace-bench-{os.getpid()}-empty")).path
+        loads: dict[str, list[Load]] = {}
+        if parts != {"servers"}:
+            loads["calls"] = [*stack.enter_context(call_loads(directory, traced, processors))]
+        if parts != {"calls"}:
+            loads["servers"] = [*stack.enter_context(server_loads(directory, traced, processors))]
+        yield Scene(traced=traced, empty=empty, processors=processors, footprint=footprint), loads
+
+
+def _run_rounds(rounds: Rounds, scene: Scene, loads: Sequence[Load], count: int) -> None:
+    """All loads under all kinds of tracing, again and again."""
+    modes = {mode.name: mode for mode in MODES}
+    for number in range(count):
+        for name in order_of(modes, number):
+            with scene.start(modes[name]):
+                for load in loads:
+                    sample, _ = load.run()
+                    rounds.add(load.name, name, sample)
+                    _say(f"round {number + 1}: {load.name}, {name}: {sample.cpu_ns:.0f} ns")
+
+
+def _program_costs(scene: Scene, loads: Sequence[Load], count: int) -> dict[str, list[ProgramCost]]:
+    """By load: what the programs cost; and what empty ones do, which is mostly the measuring itself."""
+    with statistics_on():
+        with scene.start(EVERYTHING) as pid:
+            costs = {load.name: _costs_under(load, pid, count) for load in loads}
+        with scene.start(EMPTY) as pid:
+            empty = _costs_under(loads[0], pid, count)
+    return {**costs, f"{loads[0].name}, {EMPTY.name}": empty}
+
+
+def _costs_under(load: Load, pid: int, count: int) -> list[ProgramCost]:
+    operations, before = 0, costs_of(pid)
+    for _ in range(count):
+        operations += load.run(traced_client=True)[1]
+    _say(f"programs: {load.name}")
+    return costs_between(before, costs_of(pid), operations)
+
+
+def _help_ms(count: int) -> float:
+    """Median wall time of `kubectl-podtrace --help`."""
+    times = []
+    for _ in range(count):
+        began = time.monotonic()
+        command = [str(ROOT / ".venv" / "bin" / "kubectl-podtrace"), "--help"]
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+        times.append(time.monotonic() - began)
+    return 1000 * statistics.median(times)
+
+
+def _machine(rounds: int, loads: Sequence[Load]) -> str:
+    servers = [f"{load.name} {load.version}" for load in loads if isinstance(load, ServerLoad)]
+    where = [platform.machine(), f"Linux {platform.release()}", f"{os.cpu_count()} processors", f"{rounds} rounds"]
+    return ", ".join([*where, *servers])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("--only", action="append", choices=PARTS, help="a part; may be given again")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each is measured (5)")
+    parser.add_argument("--markdown", action="store_true", help="print the tables as Markdown")
+    parser.add_argument("--docs", action="store_true", help="also write them into docs/overhead.md")
+    return parser
+
+
+def _refuse(why: str) -> int:
+    _say(f"error: {why}")
+    return 2
 
 
 def _say(text: str) -> None:
