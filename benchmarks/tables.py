@@ -43,7 +43,7 @@ def text_of(rows: Sequence[Row], *, markdown: bool) -> str:
 
 def call_rows(rounds: Rounds, loads: Sequence[str], modes: Sequence[str]) -> list[Row]:
     """CPU time of an operation, in ns, beside its mark."""
-    rows: list[Row] = [("load", "traced by", "ns per operation", "of untraced", "rounds from, to", "mark")]
+    rows: list[Row] = [("load", "traced by", "ns per operation", "of untraced", "least to most", "mark")]
     for load in loads:
         for mode in modes:
             median = f"{statistics.median(rounds.cpu_ns(load, mode)):.0f}"
@@ -53,7 +53,7 @@ def call_rows(rounds: Rounds, loads: Sequence[str], modes: Sequence[str]) -> lis
 
 def server_rows(rounds: Rounds, loads: Sequence[str], modes: Sequence[str]) -> list[Row]:
     """CPU time of a request, in microseconds, beside its goal; throughput; the 99th percentile where it is steady."""
-    heading = ("server", "traced by", "us of CPU per request", "of untraced", "rounds from, to", "goal, at most")
+    heading = ("server", "traced by", "us of CPU per request", "of untraced", "least to most", "goal, at most")
     rows: list[Row] = [(*heading, "requests/s", "of untraced", "goal, at least", "p99, ms")]
     for load in loads:
         for mode in modes:
