@@ -24,6 +24,7 @@ from benchmarks.rounds import Rounds, order_of
 from benchmarks.servers import ServerLoad, require_programs, server_loads
 from benchmarks.tables import Fact, facts_of, tables_of, text_of
 from benchmarks.tracing import (
+    ANOTHER,
     EMPTY,
     EVERYTHING,
     MODES,
@@ -55,6 +56,8 @@ def main() -> int:
         return _measured(parts, arguments)
     except BenchmarkError as error:
         return _refuse(str(error))
+    except KeyboardInterrupt:
+        return _refuse("interrupted")
 
 
 def _measured(parts: set[str], arguments: argparse.Namespace) -> int:
@@ -114,13 +117,15 @@ def _run_rounds(rounds: Rounds, scene: Scene, loads: Sequence[Load], count: int)
 
 
 def _program_costs(scene: Scene, loads: Sequence[Load], count: int) -> dict[str, list[ProgramCost]]:
-    """By load: what the programs cost; and what empty ones do, which is mostly the measuring itself."""
+    """By load: what the programs cost; for the first load also what they cost another process, and empty ones."""
+    costs: dict[str, list[ProgramCost]] = {}
     with statistics_on():
         with scene.start(EVERYTHING) as pid:
-            costs = {load.name: _costs_under(load, pid, count) for load in loads}
-        with scene.start(EMPTY) as pid:
-            empty = _costs_under(loads[0], pid, count)
-    return {**costs, f"{loads[0].name}, {EMPTY.name}": empty}
+            costs |= {load.name: _costs_under(load, pid, count) for load in loads}
+        for mode in (ANOTHER, EMPTY):
+            with scene.start(mode) as pid:
+                costs[f"{loads[0].name}, {mode.name}"] = _costs_under(loads[0], pid, count)
+    return costs
 
 
 def _costs_under(load: Load, pid: int, count: int) -> list[ProgramCost]:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager as Context
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -120,6 +120,7 @@ class _Drain(threading.Thread):
     def run(self) -> None:
         for line in self._stream:
             self.bytes += len(line)
+        self._stream.close()
 
 
 @contextmanager
@@ -139,19 +140,29 @@ def _tracer(cgroup: Path, topics: tuple[str, ...], processors: Processors, footp
     try:
         yield process.pid
     finally:
-        seconds = time.monotonic() - began
+        seconds, streamed = time.monotonic() - began, stream.bytes
         used_s = (cpu_ticks(_of_process(process.pid, "stat")) - ticks) / os.sysconf("SC_CLK_TCK")
-        footprint.stream_bytes_per_s.append(stream.bytes / seconds)
+        peak_rss = _stop(process, stream)
+    footprint.attached_rss.append(rss)
+    footprint.peak_rss.append(peak_rss)
+    footprint.cpu_ratio.append(used_s / seconds)
+    footprint.stream_bytes_per_s.append(streamed / seconds)
+
+
+def _stop(process: subprocess.Popen[bytes], stream: _Drain) -> int:
+    """Ends the tracer and reads what it still has to say; its memory at the peak."""
+    assert process.stdin is not None
+    with suppress(BrokenPipeError):  # it has ended already, and its status says how
         process.stdin.write(STOP_LINE)
         process.stdin.flush()
-        stream.join()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+    stream.join()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    with suppress(BrokenPipeError):
         process.stdin.close()
-        process.stdout.close()
-        footprint.attached_rss.append(rss)
-        footprint.peak_rss.append(1024 * usage.ru_maxrss)
-        footprint.cpu_ratio.append(used_s / seconds)
+    if process.returncode != 0:
+        raise BenchmarkError(f"the tracer ended with {process.returncode}")
+    return 1024 * usage.ru_maxrss
 
 
 def _await_start(stream: IO[bytes]) -> None:
