@@ -63,7 +63,7 @@ class Dns:
 def dns(selection: Selection) -> Dns:
     """The section `dns` of the selected scopes."""
     lookups, answers = selection.of("dns.lookup").count, selection.of("dns.answer").count
-    errors, codes = failed_lookups(selection), _codes(selection)
+    errors, codes = selection.of("dns.lookup").errors, _codes(selection)
     types = _added_up((row.query_type, row.count) for row in selection.rows(DnsTypes))
     return Dns(
         lookups=lookups,
@@ -83,16 +83,11 @@ def dns(selection: Selection) -> Dns:
     )
 
 
-def failed_lookups(selection: Selection) -> int:
-    """Answers whose code is an error, and lookups that timed out."""
-    codes = _codes(selection)
-    return sum(codes.get(code, 0) for code in DNS_ERROR_CODES) + selection.of("dns.timeout").count
-
-
 def errors_by_name(section: Dns) -> dict[str, int]:
-    """What `errors` holds, the most frequent first: answers by their code, and `timeouts`."""
+    """What `errors` holds, the most frequent first: answers by their code, `timeouts`, and `UNKNOWN` without a row."""
     found = {name: section.rcodes.get(name, 0) for name in map(code_name, sorted(DNS_ERROR_CODES))}
     found["timeouts"] = section.timeouts
+    found["UNKNOWN"] = max(section.errors - sum(found.values()), 0)
     return dict(sorted(((name, count) for name, count in found.items() if count), key=lambda item: (-item[1], item[0])))
 
 

@@ -149,7 +149,7 @@ def _lookup_step(kind: str) -> str:
         case "REFUSED":
             return "the resolver does not serve these names: check which one /etc/resolv.conf in the container names"
         case _:
-            return f"the resolver does not understand the query: look for {kind} in its log"
+            return "look for these names in the resolver's log"
 
 
 def _file_operations(section: Files) -> dict[str, Op]:

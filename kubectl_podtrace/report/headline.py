@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from kubectl_podtrace import units
-from kubectl_podtrace.analysis.dns import failed_lookups
 from kubectl_podtrace.analysis.findings import SEARCHING, SEVERITIES, Finding
 from kubectl_podtrace.analysis.fold import Fold
 from kubectl_podtrace.analysis.selection import Selection
@@ -112,11 +111,10 @@ def _healthy_facts(selection: Selection) -> tuple[str, ...]:
             f"slowest: a {_LABELS[slowest]} of {units.duration(latency.max_ns)} "
             f"(p99 of {units.count(latency.count)}: {units.duration(latency.p99_ns)})"
         )
-    counted = EVENT_OPERATIONS - {"dns.lookup"}
-    errors = sum(counters.errors for name, counters in selection.counters.items() if name in counted)
+    errors = sum(counters.errors for name, counters in selection.counters.items() if name in EVENT_OPERATIONS)
     by_name = selection.errors_by_name("files.open")
     searching = sum(count for name, count in by_name.items() if name in SEARCHING)
-    failed = errors + selection.of("connections.failure").count + failed_lookups(selection) - searching
+    failed = errors + selection.of("connections.failure").count - searching
     share = f"{units.count(failed)} operations failed ({units.ratio(failed / selection.events)})" if failed else "none"
     absent = f", beside {units.count(searching)} opens of files that are not there" if searching else ""
     facts.append(f"errors: {share}{absent}")

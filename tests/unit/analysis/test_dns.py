@@ -26,9 +26,14 @@ from tests.unit.streams import Stream, timed, totals_row
 MILLISECOND = 1_000_000
 
 
-def totals(*, lookups: int, answers: int = 0, timeouts: int = 0, retransmits: int = 0) -> Totals:
-    counts = {"lookup": lookups, "answer": answers, "timeout": timeouts, "retransmit": retransmits}
-    return Totals(rows=tuple(totals_row(f"dns.{name}", count=count) for name, count in counts.items() if count))
+def totals(*, lookups: int, errors: int = 0, answers: int = 0, timeouts: int = 0, retransmits: int = 0) -> Totals:
+    counts = {"answer": answers, "timeout": timeouts, "retransmit": retransmits}
+    return Totals(
+        rows=(
+            totals_row("dns.lookup", count=lookups, errors=errors),
+            *(totals_row(f"dns.{name}", count=count) for name, count in counts.items()),
+        )
+    )
 
 
 def codes(counts: dict[int, int], *, scope: int = 0) -> DnsCodes:
@@ -67,7 +72,8 @@ def section_of(*records: object) -> Dns:
 
 def test_lookups_rate_and_latency_are_those_of_the_stream() -> None:
     row, histogram = timed("dns.lookup", [2 * MILLISECOND, 4 * MILLISECOND], count=3)
-    section = section_of(Totals(rows=(row,)), histogram, totals(lookups=0, answers=2, retransmits=5))
+    counts = totals(lookups=0, answers=2, retransmits=5).rows[1:]
+    section = section_of(Totals(rows=(row, *counts)), histogram)
     assert (section.lookups, section.answers, section.retransmits) == (3, 2, 5)
     assert section.per_s == pytest.approx(0.3)
     assert (section.latency.count, section.latency.avg_ns, section.latency.max_ns) == (2, 3_000_000, 4_000_000)
@@ -75,13 +81,19 @@ def test_lookups_rate_and_latency_are_those_of_the_stream() -> None:
 
 def test_errors_are_four_codes_and_timeouts_and_never_an_absent_name() -> None:
     section = section_of(
-        totals(lookups=200, answers=187, timeouts=13), codes({0: 100, 1: 2, 2: 11, 3: 60, 4: 1, 5: 7, 6: 3, 9: 3})
+        totals(lookups=200, errors=34, answers=187, timeouts=13),
+        codes({0: 100, 1: 2, 2: 11, 3: 60, 4: 1, 5: 7, 6: 3, 9: 3}),
     )
     assert section.errors == 2 + 11 + 1 + 7 + 13
     assert section.error_ratio == pytest.approx(34 / 200)
     assert section.timeouts == 13
     assert section.nxdomain_ratio == pytest.approx(60 / 200)
     assert errors_by_name(section) == {"timeouts": 13, "SERVFAIL": 11, "REFUSED": 7, "FORMERR": 2, "NOTIMP": 1}
+
+
+def test_errors_whose_code_did_not_arrive_are_named_unknown() -> None:
+    section = section_of(totals(lookups=200, errors=34, answers=187, timeouts=13), codes({2: 11}))
+    assert errors_by_name(section) == {"timeouts": 13, "SERVFAIL": 11, "UNKNOWN": 10}
 
 
 def test_response_codes_and_query_types_have_their_registered_names_the_most_frequent_first() -> None:
@@ -106,7 +118,7 @@ def test_what_no_row_tells_of_is_the_rest_so_that_lists_add_up() -> None:
 
 def test_names_have_their_errors_with_time_outs_and_the_addresses_that_they_gave() -> None:
     section = section_of(
-        totals(lookups=50, answers=40, timeouts=10),
+        totals(lookups=50, errors=22, answers=40, timeouts=10),
         codes({0: 20, 2: 12, 3: 8}),
         DnsNames(
             rows=(
@@ -172,7 +184,7 @@ def test_nothing_looked_up_has_zeros_and_divides_by_nothing() -> None:
 
 
 def test_errors_of_earlier_lookups_make_no_share_of_more_than_all() -> None:
-    section = section_of(totals(lookups=2, timeouts=5), codes({3: 9}))
+    section = section_of(totals(lookups=2, errors=5, timeouts=5), codes({3: 9}))
     assert (section.error_ratio, section.nxdomain_ratio) == (1, 1)
 
 

@@ -159,7 +159,7 @@ def test_lookups_that_fail_are_found_with_the_code_the_name_and_the_threshold() 
         (failing_lookups(timeouts=50), "port 53"),
         (failing_lookups(SERVFAIL=50), "forwards"),
         (failing_lookups(REFUSED=50), "resolv.conf"),
-        (failing_lookups(FORMERR=50), "FORMERR"),
+        (failing_lookups(FORMERR=50), "log"),
     ],
 )
 def test_each_kind_of_failed_lookup_has_its_own_next_step(section: Dns, word: str) -> None:

@@ -94,14 +94,14 @@ def test_filters_stand_in_one_order_and_once() -> None:
     assert topics_of(()) == TOPICS
 
 
-@pytest.mark.parametrize("name", ["dns", "cpu"])
+@pytest.mark.parametrize("name", ["cpu"])
 def test_a_filter_of_another_version_is_refused_with_those_that_exist(name: str) -> None:
     with pytest.raises(UsageError, match=f'"{name}" is not in this version') as refusal:
         parse_filters(f"net,{name}")
     assert ", ".join(FILTERS) in str(refusal.value.hint)
 
 
-@pytest.mark.parametrize(("text", "near"), [("nets", "net"), ("FS", "fs"), ("process", "proc")])
+@pytest.mark.parametrize(("text", "near"), [("nets", "net"), ("NET", "net"), ("FS", "fs"), ("process", "proc")])
 def test_a_misspelt_filter_is_answered_with_the_nearest(text: str, near: str) -> None:
     with pytest.raises(UsageError, match=f'no filter "{text}"') as refusal:
         parse_filters(text)

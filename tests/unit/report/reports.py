@@ -139,7 +139,7 @@ def hostile() -> Report:
             rows=(
                 reads, totals_row("connections.attempt", count=11), totals_row("connections.failure", count=11),
                 totals_row("files.open", count=11, errors=11), totals_row("processes.exit", count=1),
-                totals_row("dns.lookup", count=11), totals_row("dns.timeout", count=11),
+                totals_row("dns.lookup", count=11, errors=11), totals_row("dns.timeout", count=11),
             )
         ),
         histogram,
