@@ -110,6 +110,7 @@ class Selection:
     existing: Existing | None = None
     series: Mapping[str, tuple[Series, ...]] = field(default_factory=dict)
     is_window: bool = False
+    event_operations: frozenset[str] = EVENT_OPERATIONS
 
     @property
     def duration_s(self) -> float:
@@ -131,7 +132,7 @@ class Selection:
     @property
     def events(self) -> int:
         """All operations that count as events."""
-        return sum(counters.count for name, counters in self.counters.items() if name in EVENT_OPERATIONS)
+        return sum(counters.count for name, counters in self.counters.items() if name in self.event_operations)
 
     def errors_by_name(self, *operations: str) -> dict[str, int]:
         """Errors of some operations by name, the most frequent first; those whose number is not known as `UNKNOWN`."""
@@ -211,6 +212,7 @@ def select(
     existing: Existing | None = None,
     series: Mapping[str, tuple[Series, ...]] | None = None,
     is_window: bool = False,
+    event_operations: frozenset[str] = EVENT_OPERATIONS,
 ) -> Selection:
     """The numbers of some scopes (None: of all) out of a state, added up."""
 
@@ -241,6 +243,7 @@ def select(
         existing=existing,
         series=series or {},
         is_window=is_window,
+        event_operations=event_operations,
     )
 
 

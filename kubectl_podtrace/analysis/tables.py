@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Generic, TypeVar
 
+from kubectl_podtrace.wire.cpu_records import CpuProcesses, Throttling
 from kubectl_podtrace.wire.dns_records import AddressNames, DnsCodes, DnsNames, DnsTypes, Resolvers
 from kubectl_podtrace.wire.histogram import BUCKETS, midpoint
 from kubectl_podtrace.wire.records import ErrorRow, Errors, Exits, FailedOpens, Files, Processes, Targets, TotalsRow
@@ -87,6 +88,8 @@ KEYED: Final[Mapping[type[Any], TableFields]] = {
         key=("scope", "address", "port"), counters=("lookups", "answers", "timeouts", "sum_ns"), histogram="buckets"
     ),
     AddressNames: TableFields(key=("scope", "address"), counters=()),
+    CpuProcesses: TableFields(key=("scope", "node_pid", "start_ns"), counters=("on_cpu_ns", "switches", "samples")),
+    Throttling: TableFields(key=("scope",), counters=("periods", "throttled", "total_ns")),
 }
 """The keyed tables by their kind of record: one line here makes a new kind part of every state and window."""
 

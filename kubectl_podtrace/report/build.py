@@ -8,6 +8,7 @@ from datetime import datetime
 
 from kubectl_podtrace import units
 from kubectl_podtrace.analysis.connections import Connections, connections
+from kubectl_podtrace.analysis.cpu import Cpu, cpu
 from kubectl_podtrace.analysis.descriptors import Descriptors, descriptors
 from kubectl_podtrace.analysis.dns import Dns, dns
 from kubectl_podtrace.analysis.files import Files, files
@@ -35,7 +36,7 @@ from kubectl_podtrace.report.model import (
     Tool,
 )
 from kubectl_podtrace.wire.request import DEFAULT_FS_THRESHOLD_NS, DEFAULT_RTT_THRESHOLD_NS
-from kubectl_podtrace.wire.topics import EVENT_OPERATIONS, TOPICS
+from kubectl_podtrace.wire.topics import TOPICS, event_operations
 
 SHORT_ID_CHARS = 12
 
@@ -164,6 +165,7 @@ def _build(
         network_io=sections.network_io,
         dns=sections.dns,
         files=sections.files,
+        cpu=sections.cpu,
         processes=sections.processes,
         descriptors=sections.descriptors,
         findings=findings,
@@ -183,6 +185,7 @@ class _Sections:
     network_io: NetworkIo | None
     dns: Dns | None
     files: Files | None
+    cpu: Cpu | None
     processes: Processes | None
     descriptors: Descriptors | None
 
@@ -195,6 +198,7 @@ def _sections(selection: Selection, measured: frozenset[str], settings: Settings
         network_io=network_io(selection) if measured & {"tcp", "udp"} else None,
         dns=dns(selection) if "dns" in measured else None,
         files=files(selection, slow_threshold_ns=settings.fs_threshold_ns) if "files" in measured else None,
+        cpu=cpu(selection) if "cpu" in measured else None,
         processes=processes(selection) if "processes" in measured else None,
         descriptors=descriptors(selection) if "descriptors" in measured else None,
     )
@@ -222,7 +226,13 @@ def _selection(
         existing=fold.existing,
         series={name: tuple(fold.series(name, scopes)) for name in SERIES_OPERATIONS},
         is_window=is_window,
+        event_operations=_event_operations(fold),
     )
+
+
+def _event_operations(fold: Fold) -> frozenset[str]:
+    """The operations that count as events in this trace."""
+    return event_operations(fold.header.topics if fold.header else ())
 
 
 def _tool(fold: Fold, client: ClientFacts) -> Tool:
@@ -271,7 +281,8 @@ def _container_names(fold: Fold, state: State, target: TargetInfo) -> tuple[str,
 
 def _met_scopes(fold: Fold, state: State, target: TargetInfo) -> list[int]:
     """The scopes that have a name or events; a pod's sandbox has neither."""
-    busy = {index for (index, operation), row in state.totals.items() if operation in EVENT_OPERATIONS and row.count}
+    events = _event_operations(fold)
+    busy = {index for (index, operation), row in state.totals.items() if operation in events and row.count}
     return sorted(
         index
         for index, scope in fold.scopes.items()
@@ -296,7 +307,7 @@ def _unknown_containers(fold: Fold, state: State, target: TargetInfo) -> tuple[R
     events = sum(
         row.count
         for (index, operation), row in state.totals.items()
-        if operation in EVENT_OPERATIONS and index in unknown
+        if operation in _event_operations(fold) and index in unknown
     )
     if not events:
         return ()
@@ -314,7 +325,7 @@ def _target(fold: Fold, state: State, target: TargetInfo, scopes: frozenset[int]
             runs[name] = runs.get(name, 0) + 1
             events.setdefault(name, 0)
     for (index, operation), row in state.totals.items():
-        if operation in EVENT_OPERATIONS and (scopes is None or index in scopes):
+        if operation in _event_operations(fold) and (scopes is None or index in scopes):
             name = _scope_name(fold, target, index)
             events[name] = events.get(name, 0) + row.count
     return Target(

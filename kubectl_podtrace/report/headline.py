@@ -11,7 +11,7 @@ from kubectl_podtrace.analysis.selection import Selection
 from kubectl_podtrace.analysis.summary import Summary
 from kubectl_podtrace.analysis.trust import Trust
 from kubectl_podtrace.report.model import Headline
-from kubectl_podtrace.wire.topics import EVENT_OPERATIONS, OPERATIONS
+from kubectl_podtrace.wire.topics import EVENT_OPERATIONS
 
 FACTS: Final = 2
 
@@ -44,7 +44,8 @@ def headline(
 ) -> Headline:
     """The headline; `seen` says whether any of the selected `containers` appeared in the stream."""
     trusted = trust_line(trust)
-    if summary.events == 0:
+    ran = selection.of("cpu.switch").count or selection.of("cpu.run").sum_ns
+    if summary.events == 0 and not ran:
         verdict, next_step = _silence(fold, summary, containers, seen=seen)
         return Headline(verdict=verdict, facts=(), next_step=next_step, trust=trusted)
     what = f"{units.counted(summary.events, 'event')} in {_period(summary)}"
@@ -103,14 +104,18 @@ def _issues(findings: tuple[Finding, ...]) -> str:
 def _healthy_facts(selection: Selection) -> tuple[str, ...]:
     """What comes closest to trouble where there is none: the slowest operation and the share of errors."""
     facts: list[str] = []
-    timed = [operation.full_name for operation in OPERATIONS if operation.timed]
-    slowest = max(timed, key=lambda name: selection.of(name).max_ns)
+    slowest = max(_LABELS, key=lambda name: selection.of(name).max_ns)
     latency = selection.latency(slowest)
     if latency.count:
         facts.append(
             f"slowest: a {_LABELS[slowest]} of {units.duration(latency.max_ns)} "
             f"(p99 of {units.count(latency.count)}: {units.duration(latency.p99_ns)})"
         )
+    waited = selection.latency("cpu.run_queue")
+    if waited.count and not latency.count:
+        facts.append(f"longest wait for a CPU: {units.duration(waited.max_ns)} (p99 {units.duration(waited.p99_ns)})")
+    if selection.event_operations != EVENT_OPERATIONS:
+        return tuple(facts)  # of cpu alone: a switch cannot fail
     errors = sum(counters.errors for name, counters in selection.counters.items() if name in EVENT_OPERATIONS)
     by_name = selection.errors_by_name("files.open")
     searching = sum(count for name, count in by_name.items() if name in SEARCHING)

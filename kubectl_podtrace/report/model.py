@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from kubectl_podtrace.analysis.connections import Connections
+from kubectl_podtrace.analysis.cpu import Cpu
 from kubectl_podtrace.analysis.descriptors import Descriptors
 from kubectl_podtrace.analysis.dns import Dns
 from kubectl_podtrace.analysis.files import Files
@@ -117,7 +118,7 @@ class Report:
     network_io: NetworkIo | None
     dns: Dns | None
     files: Files | None
-    cpu: None = None
+    cpu: Cpu | None
     processes: Processes | None
     lifecycle: None = None
     memory: None = None

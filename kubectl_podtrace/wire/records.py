@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Final
 
+from kubectl_podtrace.wire.cpu_records import CpuProcesses, Throttling
 from kubectl_podtrace.wire.dns_records import AddressNames, DnsCodes, DnsNames, DnsTypes, Resolvers
 from kubectl_podtrace.wire.fields import Count, ErrorNumber, Index, Limit, Offset, OperationName, Pid, Port, Text, Topic
 
@@ -349,6 +350,8 @@ type_of_kind: Final = {
     "dns_codes": DnsCodes,
     "resolvers": Resolvers,
     "address_names": AddressNames,
+    "cpu_processes": CpuProcesses,
+    "throttling": Throttling,
     "existing": Existing,
     "event": Event,
     "heartbeat": Heartbeat,
@@ -359,5 +362,6 @@ type_of_kind: Final = {
 
 Record = (
     Header | Scope | Probe | Totals | Errors | Histogram | Files | FailedOpens | Targets | Processes | Exits | DnsNames
-    | DnsTypes | DnsCodes | Resolvers | AddressNames | Existing | Event | Heartbeat | Notice | Refusal | Trailer
+    | DnsTypes | DnsCodes | Resolvers | AddressNames | CpuProcesses | Throttling | Existing | Event | Heartbeat | Notice
+    | Refusal | Trailer
 )  # fmt: skip

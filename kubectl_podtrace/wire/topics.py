@@ -6,6 +6,7 @@ the wire it travels by name, so the order may change and names may be added.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -60,6 +61,15 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation(topic="tcp", name="retransmit"),
     Operation(topic="tcp", name="reset_sent"),
     Operation(topic="tcp", name="reset_received"),
+    Operation(topic="cpu", name="block", timed=True),
+    Operation(topic="cpu", name="run_queue", timed=True),
+    Operation(topic="cpu", name="lock", timed=True),
+    Operation(topic="cpu", name="disk", timed=True),
+    Operation(topic="cpu", name="network", timed=True),
+    Operation(topic="cpu", name="sleep", timed=True),
+    Operation(topic="cpu", name="other", timed=True),
+    Operation(topic="cpu", name="switch"),
+    Operation(topic="cpu", name="run"),
     Operation(topic="processes", name="exec"),
     Operation(topic="processes", name="fork_process"),
     Operation(topic="processes", name="fork_thread"),
@@ -82,6 +92,7 @@ OPERATION_NAMES: Final = frozenset(operation.full_name for operation in OPERATIO
 FILTERS: Final[dict[str, tuple[str, ...]]] = {
     "net": ("tcp", "udp", "connections"),
     "fs": ("files",),
+    "cpu": ("cpu",),
     "proc": ("processes", "descriptors"),
 }
 """What `--filter` takes and the topics that each name stands for."""
@@ -113,3 +124,8 @@ EVENT_OPERATIONS: Final = frozenset({
     "processes.fork_process", "processes.fork_thread", "processes.exit",
 })  # fmt: skip
 """The operations that `summary.events` adds up."""
+
+
+def event_operations(topics: Collection[str]) -> frozenset[str]:
+    """The operations that `summary.events` adds up in a trace of these topics: of cpu alone, its switches."""
+    return frozenset({"cpu.switch"}) if set(topics) == {"cpu"} else EVENT_OPERATIONS

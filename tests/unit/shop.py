@@ -27,7 +27,7 @@ from kubectl_podtrace.wire.records import (
     Totals,
     TotalsRow,
 )
-from tests.unit.streams import Stream, error_rows, keyed_records, probe, scope, timed, totals_row
+from tests.unit.streams import SECOND, Stream, cpu_records, error_rows, keyed_records, probe, scope, timed, totals_row
 
 LOOKUP_DURATIONS = tuple(310_000 + 400 * number for number in range(4_100)) + (2_700_000_000,) * 41
 """Answers from a near server, and 41 that it passed on in vain."""
@@ -110,7 +110,8 @@ def shop_stream(*, trailer: bool = True) -> Stream:
 
 
 def _final_snapshot(stream: Stream) -> None:
-    operations = (*_transfers(), *_file_operations(), timed("dns.lookup", LOOKUP_DURATIONS, count=4_150, errors=50))
+    lookups = timed("dns.lookup", LOOKUP_DURATIONS, count=4_150, errors=50)
+    operations = (*_transfers(), *_file_operations(), *_waits(), lookups)
     stream.add(
         Totals(rows=(*COUNTED, *(row for row, _ in operations))),
         *(histogram for _, histogram in operations),
@@ -124,7 +125,7 @@ def _final_snapshot(stream: Stream) -> None:
         ),
         at_s=29.9,
     )
-    stream.add(*keyed_records(), *lookup_records(), at_s=29.95)
+    stream.add(*keyed_records(), *cpu_records(), *lookup_records(), at_s=29.95)
 
 
 COUNTED = (
@@ -138,6 +139,8 @@ COUNTED = (
     totals_row("dns.answer", count=4_141),
     totals_row("dns.timeout", count=9),
     totals_row("dns.retransmit", count=11),
+    totals_row("cpu.switch", count=1_019),
+    totals_row("cpu.run", count=1_485, sum_ns=15 * SECOND),
     totals_row("processes.exec", count=4, errors=1),
     totals_row("processes.fork_process", count=3),
     totals_row("processes.fork_thread", count=8),
@@ -151,6 +154,15 @@ COUNTED = (
     totals_row("descriptors.ended_pipe", count=6),
     totals_row("descriptors.ended_other", count=1),
 )
+
+
+def _waits() -> tuple[tuple[TotalsRow, Histogram], ...]:
+    """1,013 waits: 601 for the network and 103 for locks, each with one for a CPU behind it; 309 for a CPU alone."""
+    network, lock = [2_000_000 + 1_009 * number for number in range(601)], [90_000] * 103
+    queue = [40_000 + number for number in range(1_013)]
+    whole = [before + after for before, after in zip(network + lock + [0] * 309, queue, strict=True)]
+    durations = {"block": whole, "run_queue": queue, "network": network, "lock": lock}
+    return tuple(timed(f"cpu.{name}", values) for name, values in durations.items())
 
 
 def _transfers() -> tuple[tuple[TotalsRow, Histogram], ...]:

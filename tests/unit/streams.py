@@ -11,6 +11,7 @@ from typing import Any
 
 from kubectl_podtrace.analysis.fold import Fold
 from kubectl_podtrace.wire.codec import Line, encode
+from kubectl_podtrace.wire.cpu_records import CpuProcesses, CpuProcessRow, Throttling, ThrottlingRow
 from kubectl_podtrace.wire.dns_records import (
     AddressNameRow,
     AddressNames,
@@ -233,6 +234,23 @@ def keyed_records() -> tuple[Record, ...]:
     )  # fmt: skip
 
 
+def cpu_records() -> tuple[Record, ...]:
+    """Two processes that ran, in a container whose CPU limit held them back."""
+    processes = ((1, 40_001, 5, "shop", 12 * SECOND, 900, 1_188), (12, 40_012, 6, "worker", 2 * SECOND, 100, 198))
+    return (
+        CpuProcesses(
+            rows=tuple(
+                CpuProcessRow(
+                    scope=0, pid=pid, node_pid=node_pid, start_ns=start_ns, comm=comm, on_cpu_ns=on_cpu_ns,
+                    switches=switches, samples=samples,
+                )
+                for pid, node_pid, start_ns, comm, on_cpu_ns, switches, samples in processes
+            )
+        ),
+        Throttling(rows=(ThrottlingRow(scope=0, periods=300, throttled=21, total_ns=1_700_000_000),)),
+    )  # fmt: skip
+
+
 def dns_records() -> tuple[Record, ...]:
     """Two names of which one does not exist, asked of one server of which a fifth time it was not heard."""
     names = (("db.shop.svc.cluster.local", 4, 3, 0, 0, 1), ("db.shop.svc.cluster.local.shop.svc", 1, 1, 0, 1, 0))
@@ -280,7 +298,7 @@ def every_kind_stream() -> Stream:
     stream.add(Notice(slug="example", text="a remark"))
     row, buckets = timed("files.fsync", [31_000_000, 2_000_000], slow_above=10_000_000, errors=1)
     stream.add(Totals(rows=(row,)), buckets, Errors(rows=error_rows("files.fsync", {28: 1})))
-    stream.add(*keyed_records(), *dns_records())
+    stream.add(*keyed_records(), *cpu_records(), *dns_records())
     stream.beat(
         1,
         lost=LOSSES,

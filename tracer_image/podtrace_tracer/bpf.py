@@ -17,6 +17,7 @@ from podtrace_tracer.stderr import captured_stderr
 _BATCH: Final = 2048
 _RECORD_HEADER: Final = struct.Struct("=II")
 _BUSY, _DISCARD = 1 << 31, 1 << 30
+_CPU_CLOCK: Final = (1, 0)  # PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK of linux/perf_event.h
 
 
 class BpfError(Exception):
@@ -75,6 +76,7 @@ class Programs:
         self._bcc = bcc
         self.version: str = bcc.__version__
         self._attached: list[str] = []
+        self._has_clock = False
         with captured_stderr() as said:
             try:
                 self._bpf = bcc.BPF(text=text.encode(), cflags=list(flags))
@@ -103,8 +105,21 @@ class Programs:
                 raise BpfError(_telling(str(error), said())) from error
         self._attached.append(tracepoint)
 
+    def attach_clock(self, program: str, per_s: int) -> None:
+        """Loads a program and runs it so many times a second on each CPU, in the interrupt of a clock of its own."""
+        with captured_stderr() as said:
+            try:
+                self._bpf.load_func(f"on_{program}".encode(), self._bcc.BPF.PERF_EVENT)
+                self._bpf.attach_perf_event(*_CPU_CLOCK, fn_name=f"on_{program}".encode(), sample_freq=per_s)
+            except Exception as error:  # bcc raises plain Exception
+                raise BpfError(_telling(str(error), said())) from error
+        self._has_clock = True
+
     def detach(self) -> None:
         """Detaches all programs; the maps stay readable."""
+        if self._has_clock:
+            self._bpf.detach_perf_event(*_CPU_CLOCK)
+            self._has_clock = False
         for tracepoint in self._attached:
             self._bpf.detach_raw_tracepoint(tp=tracepoint.encode())
         self._attached.clear()

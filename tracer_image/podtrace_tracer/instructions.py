@@ -9,7 +9,7 @@ import struct
 from typing import Final
 
 _INSTRUCTION: Final = struct.Struct("=BBhi")
-_CALL, _MOVE_CONSTANT, _EXIT = 0x85, 0xB7, 0x95
+_CALL, _MOVE_CONSTANT, _MOVE, _EXIT = 0x85, 0xB7, 0xBF, 0x95
 _OF_KERNEL_FUNCTION: Final = 2 << 4  # BPF_PSEUDO_KFUNC_CALL in the place of the source register
 SIZE: Final = _INSTRUCTION.size
 EXIT: Final = _INSTRUCTION.pack(_EXIT, 0, 0, 0)
@@ -18,6 +18,11 @@ EXIT: Final = _INSTRUCTION.pack(_EXIT, 0, 0, 0)
 def set_register(register: int, value: int) -> bytes:
     """Puts a constant into a register."""
     return _INSTRUCTION.pack(_MOVE_CONSTANT, register, 0, value)
+
+
+def copy_register(register: int, source: int) -> bytes:
+    """Puts what one register holds into another."""
+    return _INSTRUCTION.pack(_MOVE, source << 4 | register, 0, 0)
 
 
 def helper_call(number: int) -> bytes:

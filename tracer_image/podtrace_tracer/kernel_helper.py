@@ -7,9 +7,10 @@ import os
 import struct
 from typing import Final
 
-from podtrace_tracer.instructions import EXIT, SIZE, helper_call, kernel_function_call, set_register
+from podtrace_tracer.instructions import EXIT, SIZE, copy_register, helper_call, kernel_function_call, set_register
 
 GET_CURRENT_ANCESTOR_CGROUP_ID: Final = 123
+_GET_CURRENT_TASK_BTF, _TASK_PT_REGS = 158, 175
 
 _BPF_SYSCALL: Final = {"x86_64": 321, "aarch64": 280}
 _PROG_LOAD, _RAW_TRACEPOINT = 5, 17
@@ -24,6 +25,12 @@ def casts_are_allowed(function: int, struct_type: int, machine: str) -> bool:
     """Does this kernel let them cast a pointer by bpf_rdonly_cast? Both numbers are BTF ids."""
     arguments = set_register(1, 0) + set_register(2, struct_type)
     return _loads(arguments + kernel_function_call(function) + set_register(0, 0) + EXIT, machine)
+
+
+def task_registers_are_allowed(machine: str) -> bool:
+    """Does this kernel tell them with which registers the current task entered it (bpf_task_pt_regs)?"""
+    call = helper_call(_GET_CURRENT_TASK_BTF) + copy_register(1, 0) + helper_call(_TASK_PT_REGS)
+    return _loads(call + set_register(0, 0) + EXIT, machine)
 
 
 def _loads(code: bytes, machine: str) -> bool:

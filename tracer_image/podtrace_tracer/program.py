@@ -10,7 +10,7 @@ from typing import Final
 from kubectl_podtrace.wire import histogram
 from kubectl_podtrace.wire.request import TraceRequest
 from kubectl_podtrace.wire.topics import ABORTED, OPERATIONS, TCP_STATES
-from podtrace_tracer import syscalls
+from podtrace_tracer import syscalls, waits
 from podtrace_tracer.btf import Btf
 from podtrace_tracer.collectors import base, io_uring
 from podtrace_tracer.collectors.model import Collector, ProbeSpec
@@ -34,6 +34,7 @@ TABLE_SIZES: Final = {
     "sockets": 65_536,
     "members": 65_536,
     "pending_closes": 4_096,
+    "cpu_processes": 16_384,
 }
 
 LOST: Final[tuple[tuple[str, str], ...]] = (
@@ -49,13 +50,15 @@ LOST: Final[tuple[tuple[str, str], ...]] = (
     ("EXITS", "exits that found no place in the table"),
     ("DESCRIPTORS", "descriptors whose kind is not known: they had gone before they could be looked at"),
     ("TABLES", "descriptor tables that were too large to be looked through, or found no place to be kept"),
+    ("CPU_PROCESSES", "switches and runs of processes that found no place in the table"),
+    ("CPU_WAITS", "waits off the CPU: no place to remember their beginning"),
     ("32BIT", "system calls of 32-bit programs: their numbers mean other calls"),
 )
 """What `lose()` counts: name in C, and what it is in words."""
 
 TAILS: Final = (
     "sys_exit", "register", "messages_exit", "multiple_exit", "other_exit", "paths",
-    "descriptors_exit", "received", "table",
+    "descriptors_exit", "received", "table", "descriptor_wait",
 )  # fmt: skip
 """Programs that are called at the end of another one, in the order of their place in the map `tails`."""
 
@@ -83,7 +86,8 @@ def probes_of(topics: tuple[str, ...]) -> dict[str, tuple[ProbeSpec, str]]:
     """Tracepoint -> (probe, topic that it touches), in the order of attaching: system calls come last."""
     collectors = collectors_of(topics)
     found = {probe.tracepoint: (probe, each.topic) for each in reversed(collectors) for probe in each.probes}
-    return {**found, **{probe.tracepoint: (probe, topics[0]) for probe in base.PROBES}}
+    own = (*base.PROBES, *(base.SYSTEM_CALL_PROBES if any(each.syscalls for each in collectors) else ()))
+    return {**found, **{probe.tracepoint: (probe, topics[0]) for probe in own}}
 
 
 def wanted_structs(topics: tuple[str, ...], machine: str) -> dict[str, tuple[str, ...]]:
@@ -97,8 +101,10 @@ def wanted_structs(topics: tuple[str, ...], machine: str) -> dict[str, tuple[str
 
 def source_text(topics: tuple[str, ...]) -> str:
     """All C files of these topics in one text (bcc rewrites map methods in its main text only)."""
-    names = [*base.HEADERS, *(name for collector in collectors_of(topics) for name in collector.sources)]
-    ordered = dict.fromkeys([*sorted(names, key=_is_socket_life), *base.LAST_SOURCES])
+    collectors = collectors_of(topics)
+    names = [*base.HEADERS, *(name for collector in collectors for name in collector.sources)]
+    last = base.SYSTEM_CALL_SOURCES if any(collector.syscalls for collector in collectors) else ()
+    ordered = dict.fromkeys([*sorted(names, key=_is_socket_life), *base.BOOK_SOURCES, *last])
     return "\n".join(f'#line 1 "{name}"\n{(_HERE / name).read_text()}' for name in ordered)
 
 
@@ -107,9 +113,10 @@ def _is_socket_life(name: str) -> bool:
     return name == "collectors/sockets.bpf.c"
 
 
-def defines(request: TraceRequest, scope: ScopeMatch, btf: Btf, *, typed_loads: bool = False) -> dict[str, int]:
-    """The constants of the C text. `typed_loads`: the kernel has bpf_rdonly_cast."""
-    retransmit = btf.raw_tracepoint("tcp_retransmit_skb") or ()
+def defines(
+    request: TraceRequest, scope: ScopeMatch, btf: Btf, *, typed_loads: bool = False, task_registers: bool = False
+) -> dict[str, int]:
+    """The constants of the C text. The kernel has: `typed_loads` bpf_rdonly_cast, `task_registers` bpf_task_pt_regs."""
     values = {
         "MAX_SCOPES": MAX_SCOPES,
         "OPERATIONS": len(OPERATIONS),
@@ -121,6 +128,8 @@ def defines(request: TraceRequest, scope: ScopeMatch, btf: Btf, *, typed_loads: 
         "LOST_COUNT": len(LOST),
         "SYSCALL_NUMBERS": syscalls.NUMBERS,
         "CALL_SLOTS": 65_536,
+        "OFF_CPU_PLACES": 16_384,
+        "THREAD_BYTES": max(16_384, mmap.PAGESIZE),
         "MAX_MESSAGES": 1024,
         "RING_PAGES": RING_BYTES // mmap.PAGESIZE,
         "EVENTS_PER_S": request.events_per_s,
@@ -136,6 +145,8 @@ def defines(request: TraceRequest, scope: ScopeMatch, btf: Btf, *, typed_loads: 
     values |= {f"LOST_{name}": number for number, (name, _) in enumerate(LOST)}
     values |= {f"OP_{op.topic.upper()}_{op.name.upper()}": index for index, op in enumerate(ORDERED_OPERATIONS)}
     values |= {f"CLASS_{name}": syscalls.class_number(name) for name in syscalls.CLASSES}
+    values |= {f"WAIT_{name}": waits.class_number(name) for name in waits.CLASSES}
+    values["WAIT_FIRST_ON_SETS"] = waits.class_number(waits.FIRST_ON_SETS)
     values["CLASS_FIRST_ON_SOCKETS"] = syscalls.class_number(syscalls.FIRST_ON_SOCKETS)
     values["CLASS_LAST_ON_SOCKETS"] = syscalls.class_number(syscalls.LAST_ON_SOCKETS)
     values["CLASS_LAST_PLAIN"] = syscalls.class_number(syscalls.LAST_PLAIN)
@@ -143,18 +154,31 @@ def defines(request: TraceRequest, scope: ScopeMatch, btf: Btf, *, typed_loads: 
     values["CLASS_DESCRIPTORS_FROM"] = syscalls.class_number(syscalls.FIRST_OF_DESCRIPTORS)
     values["CLASS_NAMES_FROM"] = syscalls.class_number(syscalls.FIRST_WITHOUT_DESCRIPTOR)
     values |= {f"TOPIC_{topic.upper()}": 1 for topic in request.topics}
-    values |= {
-        probe.define: 1 for probe, _ in probes_of(request.topics).values() if btf.raw_tracepoint(probe.tracepoint)
-    }
-    if len(retransmit) > len(("sk", "skb")):
-        values["RETRANSMIT_HAS_RESULT"] = 1
-    if len(btf.raw_tracepoint("sched_process_exit") or ()) > len(("task",)):
-        values["EXIT_SAYS_LAST"] = 1
+    values |= _kernel_defines(request.topics, btf)
+    if task_registers:
+        values["TASK_REGISTERS"] = 1
     if any(io_uring.SOURCE in collector.sources for collector in collectors_of(request.topics)):
         values |= io_uring.defines(btf)
     if typed_loads:
         values |= {"TYPED_LOADS": 1, "RDONLY_CAST_PLACEHOLDER": RDONLY_CAST_PLACEHOLDER}
     return values | _scope_defines(scope)
+
+
+_KNOWN_ARGUMENTS: Final = {
+    "tcp_retransmit_skb": (("sk", "skb"), "RETRANSMIT_HAS_RESULT"),
+    "sched_process_exit": (("task",), "EXIT_SAYS_LAST"),
+    "sched_switch": (("preempt", "prev", "next"), "SWITCH_SAYS_STATE"),
+}
+"""Tracepoint -> the arguments that every kernel's has, and what the C text is told where there is another one."""
+
+
+def _kernel_defines(topics: tuple[str, ...], btf: Btf) -> dict[str, int]:
+    """Which tracepoints the kernel has, and which of them say more than they used to."""
+    values = {probe.define: 1 for probe, _ in probes_of(topics).values() if btf.raw_tracepoint(probe.tracepoint)}
+    for tracepoint, (arguments, name) in _KNOWN_ARGUMENTS.items():
+        if len(btf.raw_tracepoint(tracepoint) or ()) > len(arguments):
+            values[name] = 1
+    return values
 
 
 def _scope_defines(scope: ScopeMatch) -> dict[str, int]:

@@ -34,6 +34,8 @@ DRAIN_NS: Final = 100_000_000
 TURNS_PER_SECOND: Final = 10
 REFRESH_S: Final = 5
 REPEAT_S: Final = 30
+SAMPLES_PER_S: Final = 99
+"""Not 100: what programs do by the clock would otherwise always or never be met."""
 
 
 class Runner:
@@ -100,7 +102,8 @@ class Runner:
         with tempfile.TemporaryDirectory(prefix="podtrace-") as directory:
             tree = headers.write_tree(Path(directory), btf, wanted, release=self._host.release, machine=machine)
             cast = self._rdonly_cast(btf)
-            values = program.defines(self._request, target.match, btf, typed_loads=bool(cast))
+            registers = kernel_helper.task_registers_are_allowed(machine)
+            values = program.defines(self._request, target.match, btf, typed_loads=bool(cast), task_registers=registers)
             try:
                 programs = Programs(program.source_text(topics), program.compiler_flags(values), tree.path, cast)
             except BpfError as error:
@@ -167,7 +170,10 @@ class Runner:
                 self._add_probe(tracepoint, topic, reason=probe.left_out)
             return
         try:
-            programs.attach(tracepoint)
+            if probe.kind == "perf_event":
+                programs.attach_clock(tracepoint, SAMPLES_PER_S)
+            else:
+                programs.attach(tracepoint)
         except BpfError as error:
             if probe.required:
                 raise RefusedError("attach", f"{probe.name} cannot be attached: {error}", _ATTACH_HINT) from error

@@ -79,7 +79,7 @@ _INITIAL_PID_NAMESPACE: Final = 0xEFFFFFFC  # PROC_PID_INIT_INO in include/linux
 
 
 def _cgroup_target(directory: Path, host: Host, btf: Btf, *, has_helper: bool, per_child: bool) -> Target:
-    hierarchy = _hierarchy_of(host, directory)
+    hierarchy = hierarchy_of(host, directory)
     is_v2 = (hierarchy / "cgroup.controllers").exists()
     # The root of a hierarchy has no type; a root with one is that of a cgroup namespace, somewhere below.
     is_whole = not is_v2 or not (hierarchy / "cgroup.type").exists()
@@ -101,15 +101,16 @@ def _cgroup_target(directory: Path, host: Host, btf: Btf, *, has_helper: bool, p
     return Target(match=match, directory=directory)
 
 
-def _hierarchies(host: Host) -> list[Path]:
+def hierarchies(host: Host) -> list[Path]:
     """Where cgroups are mounted: v2 first."""
     candidates = [host.cgroups, host.cgroups / "unified"]
     v2 = [path for path in candidates if (path / "cgroup.controllers").exists()]
     return v2 + [host.cgroups / name for name in V1_HIERARCHIES if (host.cgroups / name / "cgroup.procs").exists()]
 
 
-def _hierarchy_of(host: Host, directory: Path) -> Path:
-    holding = [path for path in _hierarchies(host) if directory.is_relative_to(path)]
+def hierarchy_of(host: Host, directory: Path) -> Path:
+    """The hierarchy that a cgroup is in. Raises RefusedError when it is in none, or is the root of one."""
+    holding = [path for path in hierarchies(host) if directory.is_relative_to(path)]
     if not holding or directory in holding:
         raise RefusedError("cgroup", f"{directory} is not a cgroup below {host.cgroups}", "")
     return max(holding, key=lambda path: len(path.parts))
@@ -117,7 +118,7 @@ def _hierarchy_of(host: Host, directory: Path) -> Path:
 
 def _cgroup_directory(host: Host, path: str) -> Path:
     # Without `..`, because the depth in the hierarchy is read off the path. Links stay: v1 has `cpu` for `cpu,cpuacct`.
-    candidates = [Path(path), *(hierarchy / path.lstrip("/") for hierarchy in _hierarchies(host))]
+    candidates = [Path(path), *(hierarchy / path.lstrip("/") for hierarchy in hierarchies(host))]
     wanted = [Path(os.path.normpath(candidate)) for candidate in candidates]
     wanted = [candidate for candidate in wanted if candidate.is_relative_to(host.cgroups)]
     found = next((directory for directory in wanted if directory.is_dir()), None)
@@ -130,7 +131,7 @@ def _cgroup_directory(host: Host, path: str) -> Path:
 
 def _pod_directory(host: Host, uid: str) -> Path:
     """The pod's cgroup, in the v2 hierarchy where the pod really is in it."""
-    found = [path for path in (_find_pod(hierarchy, uid) for hierarchy in _hierarchies(host)) if path]
+    found = [path for path in (_find_pod(hierarchy, uid) for hierarchy in hierarchies(host)) if path]
     if not found:
         raise RefusedError(
             "no-cgroup",

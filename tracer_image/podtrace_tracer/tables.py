@@ -38,11 +38,12 @@ SETTLED_NS: Final = 100_000_000
 _HISTOGRAM_PART: Final = 250
 _TABLES: Final = {
     "processes": "PROCESSES", "files": "FILES", "failed_opens": "FAILED_OPENS", "targets": "TARGETS", "exits": "EXITS",
+    "cpu_processes": "CPU_PROCESSES",
 }  # fmt: skip
 _TOPIC_OF_LOST: Final = {
     "EVENTS": "", "PATHS": "files", "ERRORS": "", "SOCKETS": "connections", "MEMBERS": "processes",
     "PROCESSES": "processes", "FILES": "files", "FAILED_OPENS": "files", "TARGETS": "connections", "EXITS": "processes",
-    "DESCRIPTORS": "descriptors", "TABLES": "descriptors", "32BIT": "",
+    "DESCRIPTORS": "descriptors", "TABLES": "descriptors", "32BIT": "", "CPU_PROCESSES": "cpu", "CPU_WAITS": "cpu",
 }  # fmt: skip
 _DETAIL: Final = frozenset({*_TABLES.values(), "PATHS"})
 """Losses that cost the detail of a table only: the totals are exact, what is missing is in `(other)`."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final, TextIO
 
 from kubectl_podtrace import units
+from kubectl_podtrace.analysis.cpu import CpuProcess
 from kubectl_podtrace.analysis.files import Files
 from kubectl_podtrace.analysis.processes import TopProcess
 from kubectl_podtrace.analysis.selection import Dist, Op
@@ -38,7 +39,7 @@ def _section(live: LiveReport) -> Section:
     when = units.wall_clock(window.summary.end) if window.summary.end else "not started"
     blocks: list[Block] = []
     title = f"{when}: last {seconds} of {units.duration(round(total.summary.duration_s * units.SECOND))}"
-    if not total.summary.events:
+    if not total.summary.events and not (total.cpu and total.cpu.total_ratio):
         return Section(title=title, blocks=(), empty="no events yet")
     rows = tuple(_rows(window, total))
     blocks.append(
@@ -47,6 +48,9 @@ def _section(live: LiveReport) -> Section:
     busiest = [entry for entry in window.processes.top if entry.node_pid] if window.processes else []
     if busiest:
         blocks.append(_processes(busiest[:TOP_PROCESSES]))
+    running = [entry for entry in window.cpu.processes if entry.node_pid] if window.cpu else []
+    if running:
+        blocks.append(_cpu_processes(running[:TOP_PROCESSES]))
     remarks = tuple(_remarks(live))
     if remarks:
         blocks.append(Facts(pairs=remarks))
@@ -87,6 +91,11 @@ def _rows(window: Report, total: Report) -> Iterator[tuple[str, ...]]:
         ):
             if ever.count:
                 yield _operation_row(f"file {name}" if name != "fsync" else name, now, ever)
+    if window.cpu and total.cpu:
+        yield _count_row("CPU switch", window.cpu.switches, window.cpu.per_s, total.cpu.switches)
+        yield _latency_row(
+            "wait for a CPU", window.cpu.block_by_cause.run_queue, window, total.cpu.block_by_cause.run_queue.count
+        )
     if window.processes and total.processes:
         rate = window.processes.exec / window.summary.duration_s if window.summary.duration_s else 0.0
         yield _count_row("exec", window.processes.exec, rate, total.processes.exec)
@@ -130,6 +139,16 @@ def _processes(busiest: list[TopProcess]) -> Table:
         rows=tuple(
             (str(entry.pid), units.count(entry.events), units.ratio(entry.share_ratio), Name(entry.comm))
             for entry in busiest
+        ),
+    )
+
+
+def _cpu_processes(running: list[CpuProcess]) -> Table:
+    return Table(
+        columns=(*right("pid", "CPU", "switches"), left("process")),
+        rows=tuple(
+            (str(entry.pid), units.ratio(entry.cpu_ratio), units.count(entry.switches), Name(entry.comm))
+            for entry in running
         ),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kubectl_podtrace.report.document import Section
 from kubectl_podtrace.report.model import Report
 from kubectl_podtrace.report.sections.connections import connection_patterns, connections
+from kubectl_podtrace.report.sections.cpu import cpu
 from kubectl_podtrace.report.sections.dns import dns
 from kubectl_podtrace.report.sections.files import files
 from kubectl_podtrace.report.sections.network_io import network_io
@@ -23,6 +24,7 @@ def document(report: Report) -> tuple[Section, ...]:
         connections(report.connections, report.settings) if report.connections else None,
         dns(report.dns, report.settings) if report.dns else None,
         files(report.files) if report.files else None,
+        cpu(report.cpu) if report.cpu else None,
         process_activity(report.processes) if report.processes else None,
         connection_patterns(report.connections) if report.connections else None,
         network_io(report.network_io) if report.network_io else None,

@@ -36,8 +36,10 @@ SELECTIONS = [
     for chosen in itertools.combinations(TOPICS, size)
 ]
 BASE_PROBES = {
-    "sched_process_fork", "sched_process_exec", "sched_process_exit", "cgroup_attach_task", "sys_enter", "sys_exit",
+    "sched_process_fork", "sched_process_exec", "sched_process_exit", "cgroup_attach_task",
 }  # fmt: skip
+SYSTEM_CALL_PROBES = {"sys_enter", "sys_exit"}
+CPU_PROBES = {"sched_switch", "sched_wakeup", "cpu_clock"}
 URING_PROBES = {"io_uring_submit_req", "io_uring_submit_sqe"}
 TCP_PROBES = {
     "inet_sock_set_state", "tcp_destroy_sock", "tcp_retransmit_skb", "tcp_send_reset", "tcp_receive_reset",
@@ -52,8 +54,10 @@ def kernel(*, retransmit_arguments: int = 2, without: str = "") -> Btf:
     """A kernel that has the tracepoints, but perhaps one."""
     blob = BtfBlob()
     number = blob.integer("int", 4)
-    for name in sorted((BASE_PROBES | TCP_PROBES | UDP_PROBES) - {without}):
-        blob.tracepoint(name, [number] * (retransmit_arguments if name == "tcp_retransmit_skb" else 2))
+    arguments = {"tcp_retransmit_skb": retransmit_arguments, "sched_switch": retransmit_arguments + 1}
+    every = BASE_PROBES | SYSTEM_CALL_PROBES | TCP_PROBES | UDP_PROBES | CPU_PROBES - {"cpu_clock"}
+    for name in sorted(every - {without}):
+        blob.tracepoint(name, [number] * arguments.get(name, 2))
     request = blob.pointer(blob.struct("io_kiocb", 64, []))
     blob.tracepoint("io_uring_submit_req", [request])
     return Btf.parse(blob.to_bytes())
@@ -89,7 +93,8 @@ def constants_used(text: str) -> set[str]:
 
 def test_every_constant_of_the_c_text_has_a_value() -> None:
     values = defines(request(*TOPICS), ScopeMatch(mode="helper", root_id=5, level=2), kernel(retransmit_arguments=3))
-    values |= defines(request(*TOPICS), ScopeMatch(mode="walk", subsystem=3), kernel(), typed_loads=True)
+    walk = ScopeMatch(mode="walk", subsystem=3)
+    values |= defines(request(*TOPICS), walk, kernel(), typed_loads=True, task_registers=True)
     assert constants_used(source_text(TOPICS)) - set(values) == set()
 
 
@@ -99,7 +104,8 @@ def test_every_constant_that_is_handed_over_is_used() -> None:
     text = "".join(path.read_text() for path in C_FILES.values())
     # Operations, classes and states are tables of which each name may be handed over, needed or not.
     unused = {name for name in values if not re.search(rf"\b{name}\b", text)}
-    unused -= {f"PROBE_{name.upper()}" for name in BASE_PROBES | TCP_PROBES | UDP_PROBES | URING_PROBES}
+    every = BASE_PROBES | SYSTEM_CALL_PROBES | TCP_PROBES | UDP_PROBES | URING_PROBES | CPU_PROBES
+    unused -= {f"PROBE_{name.upper()}" for name in every}
     assert {name for name in unused if not name.startswith(("OP_", "CLASS_", "TOPIC_"))} == set()
 
 
@@ -109,14 +115,15 @@ def test_each_file_stands_in_the_text_once_and_the_life_of_sockets_behind_what_i
 ) -> None:
     names = files_of(topics)
     assert len(names) == len(set(names))
-    assert names[-1] == "collectors/syscalls.bpf.c"
+    assert names[-1] == ("collectors/processes.bpf.c" if topics == ("cpu",) else "collectors/syscalls.bpf.c")
     places = {name: place for place, name in enumerate(names)}
     for topic in ("tcp", "connections"):
         assert (f"collectors/{topic}.bpf.c" in places) == (topic in topics)
         if topic in topics:
             assert places["include/sockets.bpf.h"] < places[f"collectors/{topic}.bpf.c"]
             assert places[f"collectors/{topic}.bpf.c"] < places["collectors/sockets.bpf.c"]
-    assert ("collectors/files.bpf.c" in places) == ("files" in topics)
+    for topic in ("files", "cpu"):
+        assert (f"collectors/{topic}.bpf.c" in places) == (topic in topics)
 
 
 def test_all_c_files_are_part_of_some_program() -> None:
@@ -131,7 +138,11 @@ def test_only_what_is_asked_for_is_attached(topics: tuple[str, ...]) -> None:
         wanted |= {"inet_sock_set_state", "tcp_destroy_sock"}
     if "tcp" in topics:
         wanted |= TCP_PROBES
-    if set(topics) - {"processes"}:
+    if set(topics) - {"cpu"}:
+        wanted |= SYSTEM_CALL_PROBES
+    if "cpu" in topics:
+        wanted |= CPU_PROBES
+    if set(topics) - {"processes", "cpu"}:
         wanted |= URING_PROBES
     if "udp" in topics:
         wanted |= UDP_PROBES
@@ -143,14 +154,15 @@ def test_every_probe_has_its_program_in_the_text_under_the_same_condition(topics
     text = source_text(topics)
     for tracepoint, (probe, _) in probes_of(topics).items():
         assert f"PROBE({tracepoint})" in text
-        if not probe.required:
+        if not probe.required and probe.kind == "raw_tracepoint":
             assert probe.define in text
         assert probe.costs
 
 
 def test_system_calls_are_attached_last_their_ends_first() -> None:
     for topics in SELECTIONS:
-        assert list(probes_of(topics))[-2:] == ["sys_exit", "sys_enter"]
+        if topics != ("cpu",):
+            assert list(probes_of(topics))[-2:] == ["sys_exit", "sys_enter"]
 
 
 def test_a_probe_that_two_topics_share_is_attributed_to_the_first_of_them() -> None:

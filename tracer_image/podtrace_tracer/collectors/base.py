@@ -18,8 +18,9 @@ HEADERS: Final = (
 )
 """In the order in which they build on each other."""
 
-LAST_SOURCES: Final = ("collectors/processes.bpf.c", "collectors/transfers.bpf.c", "collectors/syscalls.bpf.c")
-"""Behind the topics' own: the system call programs call all of them."""
+BOOK_SOURCES: Final = ("collectors/processes.bpf.c",)
+SYSTEM_CALL_SOURCES: Final = ("collectors/transfers.bpf.c", "collectors/syscalls.bpf.c")
+"""Behind the topics' own, whose functions both call; the second only where a topic asks for system calls."""
 
 PROBES: Final = (
     ProbeSpec(tracepoint="sched_process_fork", required=True, costs="new processes of the target are not followed"),
@@ -29,6 +30,8 @@ PROBES: Final = (
         tracepoint="cgroup_attach_task",
         costs="a process that is moved into another container is still shown under its first one",
     ),
+)
+SYSTEM_CALL_PROBES: Final = (
     # The exit comes first: a call whose beginning was seen must not be missed at its end.
     ProbeSpec(tracepoint="sys_exit", required=True, costs="no system call is counted"),
     ProbeSpec(tracepoint="sys_enter", required=True, costs="no latency of a system call is known"),
@@ -65,6 +68,6 @@ STRUCTS: Final = {
 }  # fmt: skip
 
 REGISTERS: Final = {
-    "x86_64": ("di", "si", "dx", "r10", "orig_ax", "cs"),
+    "x86_64": ("di", "si", "dx", "r10", "ax", "orig_ax", "cs"),
     "aarch64": ("regs", "orig_x0", "syscallno", "pstate"),
 }

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from podtrace_tracer.btf import Btf
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeSpec:
-    """A raw tracepoint. `costs` says what its absence costs; without a `required` one the topic cannot be measured.
+    """A raw tracepoint, or a clock that interrupts each CPU (`perf_event`).
 
+    `costs` says what its absence costs; without a `required` one the topic cannot be measured.
     Nothing is missing where the kernel lacks the `feature` (a struct of its) or has the `other` tracepoint instead.
     `left_out`: why the programs may do without it in some ways of matching the target; empty where that costs nothing.
     """
@@ -19,6 +21,7 @@ class ProbeSpec:
     tracepoint: str
     costs: str
     required: bool = False
+    kind: Literal["raw_tracepoint", "perf_event"] = "raw_tracepoint"
     feature: str = ""
     other: str = ""
     left_out: str = ""
@@ -26,7 +29,7 @@ class ProbeSpec:
     @property
     def name(self) -> str:
         """The name that reports show."""
-        return f"raw_tracepoint:{self.tracepoint}"
+        return f"{self.kind}:{self.tracepoint}"
 
     @property
     def define(self) -> str:
@@ -35,6 +38,8 @@ class ProbeSpec:
 
     def is_missing(self, btf: Btf) -> bool:
         """Does this kernel lack it, and nothing makes up for it?"""
+        if self.kind != "raw_tracepoint":
+            return False  # whether the kernel has it shows when it is attached
         if btf.raw_tracepoint(self.tracepoint) is not None or (self.feature and btf.struct(self.feature) is None):
             return False
         return not self.other or btf.raw_tracepoint(self.other) is None

@@ -95,6 +95,9 @@ PROBE(sched_process_exec)
 	if (!process)
 		return 0;
 	bpf_get_current_comm(process->comm, sizeof(process->comm));
+#ifdef TOPIC_CPU
+	cpu_process_renamed();
+#endif
 #ifdef TOPIC_PROCESSES
 	struct linux_binprm *program = (struct linux_binprm *)ctx->args[2];
 	if (!tracing())
@@ -166,6 +169,10 @@ PROBE(sched_process_exit)
 	int counted = 0;
 	u32 scope = 0;
 	struct process *known = processes.lookup(&tgid);
+#ifdef TOPIC_CPU
+	if (inside)
+		cpu_process_ended();
+#endif
 	if (inside || known) {
 		struct process last = {};
 		if (known)

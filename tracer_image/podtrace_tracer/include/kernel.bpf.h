@@ -30,6 +30,9 @@ static void *(*rdonly_cast)(const void *, u64) = (void *)RDONLY_CAST_PLACEHOLDER
 /* A program for the raw tracepoint of this name. Named so that bcc does not attach it by itself. */
 #define PROBE(name) int on_##name(struct bpf_raw_tracepoint_args *ctx)
 
+/* A program for a clock that interrupts each CPU. */
+#define CLOCK_PROBE(name) int on_##name(struct bpf_perf_event_data *ctx)
+
 #define CURRENT_TASK ((struct task_struct *)bpf_get_current_task())
 
 #define MSG_PEEK_FLAG 2

@@ -1,0 +1,123 @@
+"""CPU: switches, what threads waited for while they were off a CPU, who ran how much, and throttling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kubectl_podtrace.analysis.selection import LISTED, OTHER, Dist, Selection
+from kubectl_podtrace.wire import cpu_records
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockByCause:
+    """Times off a CPU by what they were spent on; a wait that a wake-up ended has its part in `run_queue` too."""
+
+    run_queue: Dist
+    lock: Dist
+    disk: Dist
+    network: Dist
+    sleep: Dist
+    other: Dist
+
+
+@dataclass(frozen=True, kw_only=True)
+class Throttled:
+    """How often a CPU limit was enforced: periods, those in which it held threads back, and for how long."""
+
+    periods: int
+    throttled: int
+    total_ns: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CpuProcess:
+    """A process by its pid in the container, `node_pid` on the node; `cpu_ratio` 1.0 is one core.
+
+    `(other)`, pid 0, holds all not listed.
+    """
+
+    pid: int
+    node_pid: int
+    comm: str
+    cpu_ratio: float
+    switches: int
+    samples: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cpu:
+    """The section `cpu`; `throttling` is null where no cgroup of the target has a CPU controller."""
+
+    switches: int
+    per_s: float
+    block: Dist
+    block_by_cause: BlockByCause
+    throttling: Throttled | None
+    top_functions: None = None
+    processes: tuple[CpuProcess, ...]
+    total_ratio: float
+    samples: int
+
+
+def cpu(selection: Selection) -> Cpu:
+    """The section `cpu` of the selected scopes."""
+    switches, run = selection.of("cpu.switch"), selection.of("cpu.run")
+    return Cpu(
+        switches=switches.count,
+        per_s=selection.per_s(switches.count),
+        block=selection.latency("cpu.block"),
+        block_by_cause=BlockByCause(
+            run_queue=selection.latency("cpu.run_queue"),
+            lock=selection.latency("cpu.lock"),
+            disk=selection.latency("cpu.disk"),
+            network=selection.latency("cpu.network"),
+            sleep=selection.latency("cpu.sleep"),
+            other=selection.latency("cpu.other"),
+        ),
+        throttling=_throttling(selection),
+        processes=_processes(selection),
+        total_ratio=_cores(selection, run.sum_ns),
+        samples=run.count,
+    )
+
+
+def _cores(selection: Selection, on_cpu_ns: int) -> float:
+    """How many cores so much time on a CPU kept busy."""
+    length_ns = selection.end_ns - selection.start_ns
+    return on_cpu_ns / length_ns if length_ns > 0 else 0.0
+
+
+def _throttling(selection: Selection) -> Throttled | None:
+    rows = selection.rows(cpu_records.Throttling)
+    if not rows:
+        return None
+    return Throttled(
+        periods=sum(row.periods for row in rows),
+        throttled=sum(row.throttled for row in rows),
+        total_ns=sum(row.total_ns for row in rows),
+    )
+
+
+def _processes(selection: Selection) -> tuple[CpuProcess, ...]:
+    rows = [row for row in selection.rows(cpu_records.CpuProcesses) if row.on_cpu_ns or row.switches]
+    listed = sorted(rows, key=lambda row: (-row.on_cpu_ns, -row.switches, row.node_pid, row.start_ns))[:LISTED]
+    found = [
+        CpuProcess(
+            pid=row.pid,
+            node_pid=row.node_pid,
+            comm=row.comm,
+            cpu_ratio=_cores(selection, row.on_cpu_ns),
+            switches=row.switches,
+            samples=row.samples,
+        )
+        for row in listed
+    ]
+    # A process's own counters can be ahead of the totals, which travel before them.
+    run = selection.of("cpu.run")
+    rest_ns = max(run.sum_ns - sum(row.on_cpu_ns for row in listed), 0)
+    switches = max(selection.of("cpu.switch").count - sum(row.switches for row in listed), 0)
+    if rest_ns or switches:
+        samples = max(run.count - sum(row.samples for row in listed), 0)
+        ratio = _cores(selection, rest_ns)
+        found.append(CpuProcess(pid=0, node_pid=0, comm=OTHER, cpu_ratio=ratio, switches=switches, samples=samples))
+    return tuple(found)

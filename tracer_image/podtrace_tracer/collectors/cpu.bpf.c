@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* cpu: threads that leave a CPU and come back, what they waited for meanwhile, and how long each process ran. */
+
+/* What a CPU runs, and how much the kernel had charged that thread when it was looked at last. */
+struct running {
+	u64 charged_ns;
+	u32 tid;
+	u32 unused;
+};
+BPF_PERCPU_ARRAY(running, struct running, 1);
+
+/* A thread that is off its CPU; `operation` is what its wait counts as until it is woken. */
+struct off_cpu {
+	u64 left_ns;
+	u64 woken_ns;
+	u64 charged_ns;
+	u32 tid;
+	u32 scope;
+	u32 operation;
+	u32 unused;
+};
+
+/* By the low bits of the thread id, four to a place: a switch writes it and the wake-up and the return look there, so a thread
+ * that is none of the target's costs one look-up. Two CPUs that take the same place in the same moment leave one wait untimed. */
+struct off_cpu_place {
+	struct off_cpu threads[4];
+};
+BPF_ARRAY(off_cpu, struct off_cpu_place, OFF_CPU_PLACES);
+
+static __always_inline struct off_cpu *off_cpu_of(u32 tid)
+{
+	u32 index = tid & (OFF_CPU_PLACES - 1);
+	struct off_cpu_place *place = off_cpu.lookup(&index);
+	if (!place)
+		return 0;
+	if (place->threads[0].tid == tid)
+		return &place->threads[0];
+	if (place->threads[1].tid == tid)
+		return &place->threads[1];
+	if (place->threads[2].tid == tid)
+		return &place->threads[2];
+	return place->threads[3].tid == tid ? &place->threads[3] : 0;
+}
+
+/* Where a thread that leaves is remembered; 0 if all four are taken. */
+static __always_inline struct off_cpu *off_cpu_free(u32 tid)
+{
+	u32 index = tid & (OFF_CPU_PLACES - 1);
+	struct off_cpu_place *place = off_cpu.lookup(&index);
+	if (!place)
+		return 0;
+	if (!place->threads[0].tid)
+		return &place->threads[0];
+	if (!place->threads[1].tid)
+		return &place->threads[1];
+	if (!place->threads[2].tid)
+		return &place->threads[2];
+	return place->threads[3].tid ? 0 : &place->threads[3];
+}
+
+static __always_inline void count_wait(u32 scope, u32 operation, u64 duration)
+{
+	struct total *total = total_of(scope, operation);
+	if (!total)
+		return;
+	total->count++;
+	count_duration(scope, operation, total, duration, NO_THRESHOLD);
+}
+
+static __always_inline void thread_comes(struct off_cpu *thread, u64 now)
+{
+	u32 scope = thread->scope, operation = thread->operation;
+	u64 left = thread->left_ns, woken = thread->woken_ns;
+	thread->tid = 0;
+	if (now < left)
+		now = left;
+	count_wait(scope, OP_CPU_BLOCK, now - left);
+	if (operation != OP_CPU_RUN_QUEUE && woken > left && woken <= now) {
+		count_wait(scope, operation, woken - left);
+		operation = OP_CPU_RUN_QUEUE;
+		left = woken;
+	}
+	count_wait(scope, operation, now - left);
+}
+
+/* What the thread on this CPU ran since it was looked at last. A kernel may run no programs while certain tasks are current, and
+ * then nobody sees who follows them: that thread has come as long ago as it has run. */
+static __always_inline u64 time_run(const struct running *cpu, u32 tid, u64 charged, u64 now)
+{
+	if (cpu->tid == tid)
+		return charged - cpu->charged_ns;
+	struct off_cpu *thread = off_cpu_of(tid);
+	/* It ran before the probes were attached: since when is not known. */
+	if (!thread)
+		return 0;
+	u64 ran_ns = charged - thread->charged_ns;
+	thread_comes(thread, now - ran_ns);
+	return ran_ns;
+}
+
+/* Returns what its wait is, if that takes a look at the descriptors that it waits for, else 0. */
+static __always_inline u32 thread_leaves(struct bpf_raw_tracepoint_args *ctx, u32 tid, u64 now, u64 charged, u64 ran_ns)
+{
+	struct task_struct *task = (struct task_struct *)ctx->args[1];
+	u32 scope = count_run(task, now, ran_ns, 1, 0);
+	struct total *total = total_of(scope, OP_CPU_SWITCH);
+	if (total)
+		total->count++;
+	u32 state = task_state(task);
+#ifdef SWITCH_SAYS_STATE
+	/* What it was before a wake-up that may be on its way already. */
+	state = state ? ctx->args[3] : 0;
+#endif
+	if (state & STATE_DEAD)
+		return 0;
+	struct off_cpu *thread = off_cpu_free(tid);
+	if (!thread) {
+		lose(LOST_CPU_WAITS);
+		return 0;
+	}
+	u32 class = 0;
+	thread->operation = OP_CPU_RUN_QUEUE;
+	if (!(u8)ctx->args[0] && state) {
+		struct pt_regs *regs = entry_registers(task);
+		class = wait_class(regs);
+		thread->operation = wait_operation(task, regs, state, class);
+	}
+	thread->scope = scope;
+	thread->left_ns = now;
+	thread->woken_ns = 0;
+	thread->charged_ns = charged;
+	thread->tid = tid;
+	return state & STATE_INTERRUPTIBLE ? class : 0;
+}
+
+PROBE(sched_switch)
+{
+	struct task_struct *previous = (struct task_struct *)ctx->args[1], *next = (struct task_struct *)ctx->args[2];
+	u32 first = 0, tid = READ(previous, pid), next_tid = READ(next, pid), class = 0;
+	struct running *cpu = running.lookup(&first);
+	if (!cpu)
+		return 0;
+	if (tracing()) {
+		u64 now = bpf_ktime_get_ns();
+		if (tid && runs_in_scope(previous)) {
+			u64 charged = READ(previous, se__sum_exec_runtime);
+			u64 ran_ns = time_run(cpu, tid, charged, now);
+			class = thread_leaves(ctx, tid, now, charged, ran_ns);
+		}
+		struct off_cpu *thread = next_tid ? off_cpu_of(next_tid) : 0;
+		if (thread)
+			thread_comes(thread, now);
+	}
+	cpu->tid = next_tid;
+	cpu->charged_ns = READ(next, se__sum_exec_runtime);
+	if (class >= WAIT_FIRST_ON_SETS)
+		tails.call(ctx, TAIL_DESCRIPTOR_WAIT);
+	return 0;
+}
+
+/* The rest of a switch whose thread waits for several descriptors. It has not left its CPU yet, so nobody has woken it. */
+PROBE(descriptor_wait)
+{
+	struct task_struct *task = (struct task_struct *)ctx->args[1];
+	struct off_cpu *thread = off_cpu_of(READ(task, pid));
+	if (!thread)
+		return 0;
+	struct pt_regs *regs = entry_registers(task);
+	u32 class = wait_class(regs);
+	if (class == WAIT_POLL)
+		thread->operation = poll_operation(regs);
+	else if (class == WAIT_SELECT)
+		thread->operation = select_operation(regs);
+	else if (class == WAIT_EPOLL)
+		thread->operation = epoll_operation(regs);
+	return 0;
+}
+
+/* In interrupts too: the current task means nothing here. */
+PROBE(sched_wakeup)
+{
+	struct task_struct *task = (struct task_struct *)ctx->args[0];
+	u32 tid = READ(task, pid);
+	struct off_cpu *thread = tid ? off_cpu_of(tid) : 0;
+	if (thread && !thread->woken_ns)
+		thread->woken_ns = bpf_ktime_get_ns();
+	return 0;
+}
+
+/* 99 times a second on each CPU: a sample, and the time that a thread has run which does not leave its CPU. */
+CLOCK_PROBE(cpu_clock)
+{
+	struct task_struct *task = CURRENT_TASK;
+	u32 first = 0, tid = READ(task, pid);
+	struct running *cpu = running.lookup(&first);
+	if (!cpu || !tid)
+		return 0;
+	u64 now = bpf_ktime_get_ns(), charged = READ(task, se__sum_exec_runtime);
+	if (tracing() && runs_in_scope(task))
+		count_run(task, now, time_run(cpu, tid, charged, now), 0, 1);
+	cpu->tid = tid;
+	cpu->charged_ns = charged;
+	return 0;
+}

@@ -1,0 +1,140 @@
+"""cpu: the processes' time on a CPU, and the CPU limits of the containers' cgroups."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from kubectl_podtrace.wire.codec import clean_text
+from kubectl_podtrace.wire.cpu_records import CpuProcesses, CpuProcessRow, Throttling, ThrottlingRow
+from kubectl_podtrace.wire.records import LostRow, TotalsRow
+from podtrace_tracer import throttling, waits
+from podtrace_tracer.readers.model import KeyedTable, TraceContext
+
+MAX_ENDED: Final = 20_000
+SETTLED_NS: Final = 2_000_000_000
+"""The last threads of a process leave their CPU behind its end; a throttled one waits long for that."""
+
+
+class CpuReader:
+    """Takes ended processes out of the kernel, and follows the counters of cpu.stat."""
+
+    def __init__(
+        self, context: TraceContext, *, max_ended: int = MAX_ENDED, clock: Callable[[], int] = time.monotonic_ns
+    ) -> None:
+        self._context = context
+        self._programs = context.programs
+        self._max_ended = max_ended
+        self._clock = clock
+        self._key = self._programs.key_layout("cpu_processes")
+        self._value = self._programs.value_layout("cpu_processes")
+        self._rows: dict[bytes, CpuProcessRow] = {}
+        self._ended: dict[bytes, CpuProcessRow] = {}
+        self._forgotten = 0
+        self._files: dict[int, Path | None] = {}
+        self._at_start: dict[int, throttling.Counters] = {}
+        self._throttling: dict[int, ThrottlingRow] = {}
+        for number, value in waits.class_of_numbers(context.host.machine).items():
+            self._programs.set_number("wait_calls", number, value)
+        for scope, file in self._find_files():
+            self._at_start[scope] = (throttling.read(file) if file else None) or throttling.Counters()
+
+    def second(self) -> None:
+        """Reads both anew."""
+        settled_ns = self._clock() - SETTLED_NS
+        self._rows = {}
+        for key, values in list(self._programs.items("cpu_processes")):
+            fields = self._value.fields(values[0])
+            row = self._row(self._key.fields(key), fields)
+            if 0 < fields["ended_ns"] < settled_ns:
+                self._programs.delete("cpu_processes", key)
+                self._ended[key] = _added(self._ended.get(key), row)
+            else:
+                self._rows[key] = row
+        self._bound_ended()
+        self._read_throttling()
+
+    def totals(self) -> Iterable[TotalsRow]:
+        """None: the programs count all of them."""
+        return ()
+
+    def tables(self) -> Iterator[KeyedTable]:
+        """Processes, and throttling by scope."""
+        processes = dict(self._ended)
+        processes |= {key: _added(self._ended.get(key), row) for key, row in self._rows.items()}
+        yield KeyedTable(
+            record=CpuProcesses,
+            rows=processes,
+            ranks=(lambda row: row.on_cpu_ns, lambda row: row.switches),
+        )
+        yield KeyedTable(record=Throttling, rows=dict(self._throttling), ranks=(lambda row: row.total_ns,))
+
+    def lost(self) -> tuple[LostRow, ...]:
+        """Processes that had to be let go."""
+        if not self._forgotten:
+            return ()
+        source = f"ended processes beyond {self._max_ended}: what they ran is in the totals"
+        return (LostRow(source=source, topic="cpu", count=self._forgotten),)
+
+    def _row(self, key: dict[str, Any], fields: dict[str, Any]) -> CpuProcessRow:
+        return CpuProcessRow(
+            scope=key["scope"],
+            pid=fields["pid"],
+            node_pid=fields["node_pid"],
+            start_ns=key["start_ns"],
+            comm=clean_text(fields["comm"].split(b"\0")[0]),
+            on_cpu_ns=fields["on_cpu_ns"],
+            switches=fields["switches"],
+            samples=fields["samples"],
+        )
+
+    def _bound_ended(self) -> None:
+        excess = len(self._ended) - self._max_ended
+        if excess > 0:
+            by_time = sorted(self._ended, key=lambda key: self._ended[key].on_cpu_ns)
+            for key in by_time[: excess + self._max_ended // 10]:
+                del self._ended[key]
+                self._forgotten += 1
+
+    def _find_files(self) -> list[tuple[int, Path | None]]:
+        """The cpu.stat of each scope that is new."""
+        found = []
+        for scope in self._context.scopes.records():
+            if scope.index not in self._files:
+                self._files[scope.index] = self._file_of(scope.cgroup)
+                found.append((scope.index, self._files[scope.index]))
+        return found
+
+    def _file_of(self, cgroup: str) -> Path | None:
+        target, host = self._context.target, self._context.host
+        if target.directory is None:
+            return throttling.file_of_process(target.pids[0], host)
+        # The scope of further containers has no cgroup.
+        return throttling.file_of_cgroup(Path(cgroup), host) if Path(cgroup).is_relative_to(host.cgroups) else None
+
+    def _read_throttling(self) -> None:
+        """A container that is new had no counts before the trace; one that is gone keeps its last ones."""
+        self._find_files()
+        for scope, file in self._files.items():
+            now = throttling.read(file) if file else None
+            if now is None:
+                continue
+            change = now.since(self._at_start.get(scope, throttling.Counters()))
+            self._throttling[scope] = ThrottlingRow(
+                scope=scope, periods=change.periods, throttled=change.throttled, total_ns=change.total_ns
+            )
+
+
+def _added(earlier: CpuProcessRow | None, row: CpuProcessRow) -> CpuProcessRow:
+    """A process that ran after it was taken out stands in two rows."""
+    if earlier is None:
+        return row
+    return replace(
+        row,
+        on_cpu_ns=earlier.on_cpu_ns + row.on_cpu_ns,
+        switches=earlier.switches + row.switches,
+        samples=earlier.samples + row.samples,
+    )
