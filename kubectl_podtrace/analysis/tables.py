@@ -33,9 +33,15 @@ class Table(Generic[Key, Row]):
         """Takes a row in and says whether it was taken.
 
         A counter that fell breaks the row, unless the row is late; a late row without a greater counter is older.
+        A full table of facts, which add up to nothing, forgets the one that was heard of longest ago.
         """
         key = self._key(row)
         known = self.rows.get(key)
+        if not self._counters and not (late and known is not None):
+            self.rows.pop(key, None)
+            if len(self.rows) >= self._capacity:
+                del self.rows[next(iter(self.rows))]
+            known = None
         if known is None:
             if len(self.rows) >= self._capacity:
                 self.left_out += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kubectl_podtrace.analysis.tables import State, difference
+from kubectl_podtrace.analysis.tables import State, Table, difference
 from kubectl_podtrace.wire.dns_records import AddressNameRow, AddressNames, ResolverRow, Resolvers
 
 RESOLVER = ResolverRow(
@@ -38,3 +38,18 @@ def test_a_histogram_that_is_none_counts_for_nothing() -> None:
 def test_a_difference_keeps_facts_that_did_not_change() -> None:
     state = State(at_ns=0, tables={AddressNames: {(0, NAME.address): NAME}})
     assert difference(state, state).tables[AddressNames] == {(0, NAME.address): NAME}
+
+
+def test_a_full_table_of_facts_forgets_the_oldest_and_leaves_nothing_out() -> None:
+    table = Table[str, AddressNameRow](lambda row: row.address, (), capacity=2)
+    for address, name in (("10.0.0.1", "a"), ("10.0.0.2", "b"), ("10.0.0.1", "again"), ("10.0.0.3", "c")):
+        assert table.update(replace(NAME, address=address, name=name), late=False)
+    assert {row.address: row.name for row in table.rows.values()} == {"10.0.0.1": "again", "10.0.0.3": "c"}
+    assert (table.left_out, table.broken) == (0, 0)
+
+
+def test_a_late_fact_is_older_than_the_known_one() -> None:
+    table = Table[str, AddressNameRow](lambda row: row.address, ())
+    table.update(NAME, late=False)
+    assert not table.update(replace(NAME, name="older"), late=True)
+    assert table.rows[NAME.address] == NAME
