@@ -5,6 +5,7 @@
  */
 #include "load.h"
 
+#include <linux/fs.h>
 #include <linux/openat2.h>
 #include <pthread.h>
 #include <signal.h>
@@ -24,7 +25,7 @@ static void writes(int fd)
     TIMES(19) transfer(FILES_WRITE, pwrite(fd, block, 1009, 7 * turn));
     TIMES(17) transfer(FILES_WRITE, writev(fd, parts, 3));
     TIMES(13) transfer(FILES_WRITE, pwritev(fd, parts, 2, 101));
-    TIMES(11) transfer(FILES_WRITE, pwritev2(fd, parts, 3, 211, 0));
+    TIMES(11) transfer(FILES_WRITE, syscall(SYS_pwritev2, fd, parts, 3, 211, 0, 0)); /* which not every C library has */
     TIMES(3) transfer(FILES_WRITE, write(fd, block, 0));
 }
 
@@ -36,7 +37,7 @@ static void reads(int fd)
     TIMES(23) transfer(FILES_READ, pread(fd, block, 521, 3 * turn));
     TIMES(19) transfer(FILES_READ, readv(fd, parts, 3));
     TIMES(17) transfer(FILES_READ, preadv(fd, parts, 2, 5));
-    TIMES(13) transfer(FILES_READ, preadv2(fd, parts, 3, 7, 0));
+    TIMES(13) transfer(FILES_READ, syscall(SYS_preadv2, fd, parts, 3, 7, 0, 0));
     lseek(fd, 0, SEEK_END);
     TIMES(7) transfer(FILES_READ, read(fd, block, 4096)); /* 0 bytes */
 }
@@ -145,8 +146,8 @@ static void names(const char *directory, const char *path)
     TIMES(5) record(FILES_RENAME, syscall(SYS_rename, missing, other));
 #endif
     record(FILES_RENAME, renameat(AT_FDCWD, path, AT_FDCWD, other));
-    record(FILES_RENAME, renameat2(AT_FDCWD, other, AT_FDCWD, path, RENAME_NOREPLACE));
-    TIMES(2) record(FILES_RENAME, renameat2(AT_FDCWD, path, AT_FDCWD, path, RENAME_NOREPLACE)); /* EEXIST */
+    record(FILES_RENAME, syscall(SYS_renameat2, AT_FDCWD, other, AT_FDCWD, path, RENAME_NOREPLACE));
+    TIMES(2) record(FILES_RENAME, syscall(SYS_renameat2, AT_FDCWD, path, AT_FDCWD, path, RENAME_NOREPLACE)); /* EEXIST */
     TIMES(3)
     {
         load_close(load_open(other, O_RDWR | O_CREAT, 0600));
