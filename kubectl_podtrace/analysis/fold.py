@@ -6,6 +6,7 @@ from collections import deque
 from operator import attrgetter
 from typing import Any, Final
 
+from kubectl_podtrace.analysis.climbs import Climbs
 from kubectl_podtrace.analysis.sequence import Gap, Place, Sequence
 from kubectl_podtrace.analysis.series import Series
 from kubectl_podtrace.analysis.tables import (
@@ -22,6 +23,7 @@ from kubectl_podtrace.analysis.tables import (
 )
 from kubectl_podtrace.errors import IncompatibleTracerError
 from kubectl_podtrace.wire.codec import Line, Noise, UnknownKind, decode
+from kubectl_podtrace.wire.descriptor_records import DescriptorTableRow
 from kubectl_podtrace.wire.records import (
     Event,
     Existing,
@@ -62,6 +64,7 @@ class Fold:
         self.lines = self.bytes = 0
         self.noise_lines = self.duplicates = self.unknown_lines = self.early_lines = 0
         self.trailer_mismatches = 0
+        self.climbs = Climbs()
         self._sequence = Sequence()
         self._gap_ns = 0
         self._histograms: dict[OperationKey, Buckets] = {}
@@ -186,7 +189,9 @@ class Fold:
                 self._take_fact(record)
             case _:
                 for row in record.rows:
-                    self._tables[type(record)].update(row, late=late)
+                    is_newest = self._tables[type(record)].update(row, late=late, at_ns=at_ns)
+                    if is_newest and isinstance(row, DescriptorTableRow):
+                        self.climbs.add(row, at_ns, self.started_ns)
 
     def _take_fact(self, record: Scope | Probe | Notice | Existing | Refusal | Event) -> None:
         match record:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Any, Final
 
+from kubectl_podtrace.analysis.climbs import Climbs
 from kubectl_podtrace.analysis.errno_names import errno_name
 from kubectl_podtrace.analysis.series import SECOND_NS, Series, amounts, until
 from kubectl_podtrace.analysis.tables import State
@@ -98,7 +99,8 @@ class Selection:
     """What happened in the selected scopes between two moments (monotonic).
 
     `errors` maps operation → error number → count, `tables` a kind of record → its rows. `series` is how the counters
-    of some operations grew, also outside of the two moments; `is_window` says that the trace went on after the second.
+    of some operations grew, `climbs` which descriptors kept growing, both also outside of the two moments; `is_window`
+    says that the trace went on after the second.
     """
 
     start_ns: int
@@ -109,6 +111,7 @@ class Selection:
     tables: Mapping[type[Any], tuple[Any, ...]] = field(default_factory=dict)
     existing: Existing | None = None
     series: Mapping[str, tuple[Series, ...]] = field(default_factory=dict)
+    climbs: Climbs = field(default_factory=Climbs)
     is_window: bool = False
     event_operations: frozenset[str] = EVENT_OPERATIONS
 
@@ -211,6 +214,7 @@ def select(
     end_ns: int,
     existing: Existing | None = None,
     series: Mapping[str, tuple[Series, ...]] | None = None,
+    climbs: Climbs | None = None,
     is_window: bool = False,
     event_operations: frozenset[str] = EVENT_OPERATIONS,
 ) -> Selection:
@@ -242,6 +246,7 @@ def select(
         },
         existing=existing,
         series=series or {},
+        climbs=climbs or Climbs(),
         is_window=is_window,
         event_operations=event_operations,
     )

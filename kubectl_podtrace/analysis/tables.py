@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Generic, TypeVar
 
 from kubectl_podtrace.wire.cpu_records import CpuProcesses, Throttling
+from kubectl_podtrace.wire.descriptor_records import DescriptorTables
 from kubectl_podtrace.wire.dns_records import AddressNames, DnsCodes, DnsNames, DnsTypes, Resolvers
 from kubectl_podtrace.wire.histogram import BUCKETS, midpoint
 from kubectl_podtrace.wire.records import ErrorRow, Errors, Exits, FailedOpens, Files, Processes, Targets, TotalsRow
@@ -28,20 +29,17 @@ class Table(Generic[Key, Row]):
         self._key = key
         self._counters = counters
         self._capacity = capacity
+        self._told_ns: dict[Key, int] = {}
 
-    def update(self, row: Row, *, late: bool) -> bool:
-        """Takes a row in and says whether it was taken.
+    def update(self, row: Row, *, late: bool, at_ns: int = 0) -> bool:
+        """Takes a row of a line of a time in and says whether it was taken.
 
         A counter that fell breaks the row, unless the row is late; a late row without a greater counter is older.
-        A full table of facts, which add up to nothing, forgets the one that was heard of longest ago.
         """
         key = self._key(row)
+        if not self._counters:
+            return self._update_fact(key, row, late=late, at_ns=at_ns)
         known = self.rows.get(key)
-        if not self._counters and not (late and known is not None):
-            self.rows.pop(key, None)
-            if len(self.rows) >= self._capacity:
-                del self.rows[next(iter(self.rows))]
-            known = None
         if known is None:
             if len(self.rows) >= self._capacity:
                 self.left_out += 1
@@ -55,6 +53,21 @@ class Table(Generic[Key, Row]):
         if not late:
             self.broken += 1
         return False
+
+    def _update_fact(self, key: Key, row: Row, *, late: bool, at_ns: int) -> bool:
+        """A late row can still be newer than what is known of its key.
+
+        A full table of facts, which add up to nothing, forgets the one that was heard of longest ago.
+        """
+        if late and key in self.rows and at_ns <= self._told_ns[key]:
+            return False
+        self.rows.pop(key, None)
+        if len(self.rows) >= self._capacity:
+            oldest = next(iter(self.rows))
+            del self.rows[oldest], self._told_ns[oldest]
+        self.rows[key] = row
+        self._told_ns[key] = at_ns
+        return True
 
 
 TOTALS_COUNTERS: Final = (
@@ -96,6 +109,7 @@ KEYED: Final[Mapping[type[Any], TableFields]] = {
     AddressNames: TableFields(key=("scope", "address"), counters=()),
     CpuProcesses: TableFields(key=("scope", "node_pid", "start_ns"), counters=("on_cpu_ns", "switches", "samples")),
     Throttling: TableFields(key=("scope",), counters=("periods", "throttled", "total_ns")),
+    DescriptorTables: TableFields(key=("scope", "node_pid", "start_ns"), counters=()),
 }
 """The keyed tables by their kind of record: one line here makes a new kind part of every state and window."""
 

@@ -225,6 +225,7 @@ def _selection(
         end_ns=end_ns if fold.started_ns else start_ns,
         existing=fold.existing,
         series={name: tuple(fold.series(name, scopes)) for name in SERIES_OPERATIONS},
+        climbs=fold.climbs,
         is_window=is_window,
         event_operations=_event_operations(fold),
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from kubectl_podtrace.wire.cpu_records import CpuProcesses, Throttling
+from kubectl_podtrace.wire.descriptor_records import DescriptorTables
 from kubectl_podtrace.wire.dns_records import AddressNames, DnsCodes, DnsNames, DnsTypes, Resolvers
 from kubectl_podtrace.wire.fields import Count, ErrorNumber, Index, Limit, Offset, OperationName, Pid, Port, Text, Topic
 
@@ -352,6 +353,7 @@ type_of_kind: Final = {
     "address_names": AddressNames,
     "cpu_processes": CpuProcesses,
     "throttling": Throttling,
+    "descriptor_tables": DescriptorTables,
     "existing": Existing,
     "event": Event,
     "heartbeat": Heartbeat,
@@ -362,6 +364,6 @@ type_of_kind: Final = {
 
 Record = (
     Header | Scope | Probe | Totals | Errors | Histogram | Files | FailedOpens | Targets | Processes | Exits | DnsNames
-    | DnsTypes | DnsCodes | Resolvers | AddressNames | CpuProcesses | Throttling | Existing | Event | Heartbeat | Notice
-    | Refusal | Trailer
+    | DnsTypes | DnsCodes | Resolvers | AddressNames | CpuProcesses | Throttling | DescriptorTables | Existing | Event
+    | Heartbeat | Notice | Refusal | Trailer
 )  # fmt: skip

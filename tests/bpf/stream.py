@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from kubectl_podtrace.wire import codec, records
+from kubectl_podtrace.wire.descriptor_records import DescriptorTableRow, DescriptorTables
 
 NOT_IN_KERNEL = "this kernel does not have it"
 NOT_BY_V2 = "sockets know their container in the v2 cgroup hierarchy only, and the target is not found by it"
@@ -181,6 +182,11 @@ class Stream:
     def processes(self) -> dict[tuple[int, int], records.ProcessRow]:
         """The last row of each process, by its pid on the node and its start."""
         return {(row.node_pid, row.start_ns): row for record in self.of(records.Processes) for row in record.rows}
+
+    @cached_property
+    def descriptor_tables(self) -> dict[tuple[int, int], DescriptorTableRow]:
+        """The last row of each process, by its pid on the node and its start."""
+        return {(row.node_pid, row.start_ns): row for record in self.of(DescriptorTables) for row in record.rows}
 
     def events(self, operation: str) -> list[records.Event]:
         """The single events of one operation."""

@@ -5,6 +5,7 @@ Real: the records, the codec, the histogram's arithmetic. Made up: the numbers.
 
 from __future__ import annotations
 
+from kubectl_podtrace.wire.descriptor_records import DescriptorTables
 from kubectl_podtrace.wire.dns_records import (
     AddressNameRow,
     AddressNames,
@@ -27,7 +28,18 @@ from kubectl_podtrace.wire.records import (
     Totals,
     TotalsRow,
 )
-from tests.unit.streams import SECOND, Stream, cpu_records, error_rows, keyed_records, probe, scope, timed, totals_row
+from tests.unit.streams import (
+    SECOND,
+    Stream,
+    cpu_records,
+    error_rows,
+    keyed_records,
+    probe,
+    scope,
+    table_row,
+    timed,
+    totals_row,
+)
 
 LOOKUP_DURATIONS = tuple(310_000 + 400 * number for number in range(4_100)) + (2_700_000_000,) * 41
 """Answers from a near server, and 41 that it passed on in vain."""
@@ -102,6 +114,8 @@ def shop_stream(*, trailer: bool = True) -> Stream:
     for second in range(1, 30):
         attempts = second * 67
         stream.add(Totals(rows=(totals_row("connections.attempt", count=attempts),)), at_s=second)
+        if second % 5 == 0:
+            stream.add(_descriptor_tables(more_sockets=second // 4), at_s=second)
         stream.beat(second)
     _final_snapshot(stream)
     if trailer:
@@ -125,7 +139,14 @@ def _final_snapshot(stream: Stream) -> None:
         ),
         at_s=29.9,
     )
-    stream.add(*keyed_records(), *cpu_records(), *lookup_records(), at_s=29.95)
+    stream.add(*keyed_records(), *cpu_records(), *lookup_records(), _descriptor_tables(more_sockets=9), at_s=29.95)
+
+
+def _descriptor_tables(*, more_sockets: int) -> DescriptorTables:
+    """The worker leaves sockets open; the shop opened some files and keeps them."""
+    shop = table_row(pid=1, comm="shop", limit=1_048_576, first_file=30, file=37, first_pipe=2, pipe=2, other=1)
+    worker = table_row(limit=64, first_file=4, file=4, first_socket=20, socket=20 + more_sockets)
+    return DescriptorTables(rows=(shop, worker))
 
 
 COUNTED = (

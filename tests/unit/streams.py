@@ -12,6 +12,7 @@ from typing import Any
 from kubectl_podtrace.analysis.fold import Fold
 from kubectl_podtrace.wire.codec import Line, encode
 from kubectl_podtrace.wire.cpu_records import CpuProcesses, CpuProcessRow, Throttling, ThrottlingRow
+from kubectl_podtrace.wire.descriptor_records import DescriptorTableRow, DescriptorTables
 from kubectl_podtrace.wire.dns_records import (
     AddressNameRow,
     AddressNames,
@@ -122,6 +123,24 @@ def timed(
 def error_rows(operation: str, errors: Mapping[int, int], *, scope: int = 0) -> tuple[ErrorRow, ...]:
     return tuple(
         ErrorRow(scope=scope, operation=operation, errno=number, count=count) for number, count in errors.items()
+    )
+
+
+def table_row(*, pid: int = 12, comm: str = "worker", **numbers: int) -> DescriptorTableRow:
+    """A process that has been there since the start of the trace; what is not named is 0."""
+    names = (
+        "limit", "sampled", "first_file", "first_socket", "first_pipe", "first_other",
+        "file", "socket", "pipe", "other",
+    )  # fmt: skip
+    return DescriptorTableRow(
+        scope=0,
+        pid=pid,
+        node_pid=40_000 + pid,
+        start_ns=6,
+        comm=comm,
+        alive=True,
+        since_ns=STARTED,
+        **{**dict.fromkeys(names, 0), **numbers},
     )
 
 
@@ -299,6 +318,7 @@ def every_kind_stream() -> Stream:
     row, buckets = timed("files.fsync", [31_000_000, 2_000_000], slow_above=10_000_000, errors=1)
     stream.add(Totals(rows=(row,)), buckets, Errors(rows=error_rows("files.fsync", {28: 1})))
     stream.add(*keyed_records(), *cpu_records(), *dns_records())
+    stream.add(DescriptorTables(rows=(table_row(limit=1_024, first_file=4, file=5, first_socket=20, socket=30),)))
     stream.beat(
         1,
         lost=LOSSES,

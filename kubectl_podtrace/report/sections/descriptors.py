@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from kubectl_podtrace import units
-from kubectl_podtrace.analysis.descriptors import DescriptorKind, Descriptors
-from kubectl_podtrace.report.document import Table, left, right
-from kubectl_podtrace.report.sections.cells import NONE, number_or_dash
+from kubectl_podtrace.analysis.descriptors import DescriptorKind, Descriptors, Leak
+from kubectl_podtrace.report.document import Name, Table, left, right
+from kubectl_podtrace.report.sections.cells import NONE, SHOWN, number_or_dash
+
+FULLEST_SHOWN = 3
 
 
 def open_and_close(section: Descriptors) -> tuple[str, str]:
@@ -19,6 +21,17 @@ def open_and_close(section: Descriptors) -> tuple[str, str]:
     return "open and close", text
 
 
+def leaks(section: Descriptors) -> tuple[tuple[str, str], ...]:
+    """How many kinds of descriptors of how many processes keep growing; nothing where that is not known."""
+    if section.leaks is None:
+        return ()
+    estimated = units.counted(section.estimated_tables, "table")
+    note = f" (kinds estimated in {estimated}, too large to look through)" if section.estimated_tables else ""
+    processes = len({leak.node_pid for leak in section.leaks})
+    found = f"in {units.counted(processes, 'process', 'processes')}, see below" if section.leaks else "none"
+    return (("descriptor leaks", found + note),)
+
+
 def has_any(section: Descriptors) -> bool:
     """Was anything opened or closed, or tried to be?"""
     return bool(section.opened or section.closed or section.ended_with_process or section.failed_opens)
@@ -30,11 +43,53 @@ def by_kind(section: Descriptors) -> tuple[Table, ...]:
         return ()
     kinds = section.by_kind
     named = (("file", kinds.file), ("socket", kinds.socket), ("pipe", kinds.pipe), ("other", kinds.other))
-    rows = tuple(_row(name, kind) for name, kind in named if kind.opened or kind.closed or kind.ended_with_process)
+    rows = tuple(_row(name, kind) for name, kind in named if _is_used(kind))
     if not rows:
         return ()
     return (
         Table(columns=(left("descriptors"), *right("opened", "closed", "ended with process", "growth")), rows=rows),
+    )
+
+
+def _is_used(kind: DescriptorKind) -> bool:
+    return bool(kind.opened or kind.closed or kind.ended_with_process or kind.growth)
+
+
+def fullest(section: Descriptors) -> tuple[Table, ...]:
+    """The processes nearest to their limits."""
+    rows = tuple(
+        (
+            str(table.pid),
+            units.count(table.open),
+            units.count(table.limit),
+            units.ratio(table.share_ratio),
+            Name(table.comm),
+        )
+        for table in section.fullest[:FULLEST_SHOWN]
+    )
+    if not rows:
+        return ()
+    return (Table(columns=(*right("pid", "descriptors open", "limit", "share"), left("process")), rows=rows),)
+
+
+def leaking(section: Descriptors) -> tuple[Table, ...]:
+    """What keeps growing, and how long it can."""
+    rows = tuple(_leak(leak) for leak in (section.leaks or ())[:SHOWN])
+    if not rows:
+        return ()
+    columns = (*right("pid", "leak of", "growth", "open", "limit", "exhausted in"), left("process"))
+    return (Table(columns=columns, rows=rows),)
+
+
+def _leak(leak: Leak) -> tuple[str, ...]:
+    return (
+        str(leak.pid),
+        leak.kind,
+        f"{leak.growth:+,}",
+        units.count(leak.open),
+        NONE if leak.limit is None else units.count(leak.limit),
+        NONE if leak.exhausted_in_s is None else units.duration(round(leak.exhausted_in_s * units.SECOND)),
+        Name(leak.comm),
     )
 
 
@@ -44,5 +99,5 @@ def _row(name: str, kind: DescriptorKind) -> tuple[str, ...]:
         number_or_dash(kind.opened),
         number_or_dash(kind.closed),
         number_or_dash(kind.ended_with_process),
-        NONE if kind.growth is None else f"{kind.growth:+,}",
+        f"{kind.growth:+,}" if kind.growth else NONE if kind.growth is None else "0",
     )

@@ -9,7 +9,7 @@ from kubectl_podtrace.analysis.selection import OTHER
 from kubectl_podtrace.report.document import Block, Facts, Name, Section, Table, left, right
 from kubectl_podtrace.report.model import Report
 from kubectl_podtrace.report.sections.cells import NONE, shown, tally
-from kubectl_podtrace.report.sections.descriptors import by_kind, has_any, open_and_close
+from kubectl_podtrace.report.sections.descriptors import by_kind, fullest, has_any, leaking, leaks, open_and_close
 from kubectl_podtrace.report.sections.files import opened_files
 
 SYSTEM_CALLS = "Process and system call activity"
@@ -52,7 +52,8 @@ def system_calls(report: Report) -> Section:
             blocks.append(_exit_table(section.exits))
     if report.descriptors:
         pairs.append(open_and_close(report.descriptors))
-        blocks.extend(by_kind(report.descriptors))
+        pairs.extend(leaks(report.descriptors))
+        blocks.extend((*by_kind(report.descriptors), *fullest(report.descriptors), *leaking(report.descriptors)))
         quiet = quiet and not has_any(report.descriptors)
     if report.files and report.files.top_opened:
         blocks.append(opened_files(report.files.top_opened))

@@ -53,3 +53,11 @@ def test_a_late_fact_is_older_than_the_known_one() -> None:
     table.update(NAME, late=False)
     assert not table.update(replace(NAME, name="older"), late=True)
     assert table.rows[NAME.address] == NAME
+
+
+def test_a_late_fact_that_is_newer_than_what_is_known_of_its_key_is_taken() -> None:
+    table: Table[str, AddressNameRow] = Table(lambda row: row.address, ())
+    table.update(NAME, late=False, at_ns=5)
+    assert table.update(replace(NAME, name="newer"), late=True, at_ns=7)
+    assert not table.update(replace(NAME, name="between"), late=True, at_ns=6)
+    assert [row.name for row in table.rows.values()] == ["newer"]

@@ -39,7 +39,7 @@ def test_an_empty_stream_says_that_there_was_no_header() -> None:
 
 def test_a_gap_in_the_middle_leaves_the_report_complete_and_says_what_it_costs() -> None:
     stream = shop_stream()
-    found = trust(folded(stream.lines[:20] + stream.lines[25:]))
+    found = trust(folded(stream.lines[:21] + stream.lines[26:]))
     assert found.complete
     assert [(gap.lines, gap.at.second) for gap in found.gaps] == [(5, 6)]
     (remark,) = found.remarks

@@ -99,6 +99,8 @@ static __always_inline void table_done(struct table_walk *walk)
 	u32 id = walk->id;
 	if (walk->purpose == WALK_ENDS)
 		count_kinds(walk->scope, OP_DESCRIPTORS_ENDED_FILE, &walk->kinds);
+	else if (walk->purpose == WALK_BEGINS)
+		birth_done(walk);
 	else if (pending_closes.update(&id, &walk->kinds))
 		lose(LOST_TABLES);
 }

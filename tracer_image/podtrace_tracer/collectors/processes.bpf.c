@@ -66,10 +66,11 @@ PROBE(sched_process_fork)
 	if (!by_target && !task_in_scope(child))
 		return 0;
 #endif
+	struct process *fresh = 0;
 	if (tgid != parent_tgid) {
 		/* What stands under a new process's pid is of another one. */
 		processes.delete(&tgid);
-		register_process(child);
+		fresh = register_process(child);
 	}
 #ifdef TOPIC_PROCESSES
 	struct process *parent = by_target && tracing() ? current_process() : 0;
@@ -78,6 +79,10 @@ PROBE(sched_process_fork)
 		count_once(parent->scope, operation);
 		count_for_process(parent);
 	}
+#endif
+#ifdef TOPIC_DESCRIPTORS
+	if (birth_begins(fresh, child))
+		tails.call(ctx, TAIL_TABLE);
 #endif
 	return 0;
 }
@@ -100,11 +105,15 @@ PROBE(sched_process_exec)
 #endif
 #ifdef TOPIC_PROCESSES
 	struct linux_binprm *program = (struct linux_binprm *)ctx->args[2];
-	if (!tracing())
-		return 0;
-	count_once(process->scope, OP_PROCESSES_EXEC);
-	count_for_process(process);
-	process_event(OP_PROCESSES_EXEC, process, READ(program, filename), 0);
+	if (tracing()) {
+		count_once(process->scope, OP_PROCESSES_EXEC);
+		count_for_process(process);
+		process_event(OP_PROCESSES_EXEC, process, READ(program, filename), 0);
+	}
+#endif
+#ifdef TOPIC_DESCRIPTORS
+	if (birth_begins(process, CURRENT_TASK))
+		tails.call(ctx, TAIL_TABLE);
 #endif
 	return 0;
 }
@@ -187,6 +196,7 @@ PROBE(sched_process_exit)
 	members.delete(&tgid);
 #endif
 #ifdef TOPIC_DESCRIPTORS
+	births.delete(&tgid);
 	struct table_walk *walk = counted ? table_walk_begin(WALK_ENDS, CURRENT_TASK, tgid) : 0;
 	if (walk) {
 		walk->scope = scope;

@@ -8,7 +8,7 @@
 #define CONTROL_HEADER 16
 #define CONTROL_OFFSET 32
 #define MESSAGE_VECTOR_STEP 64
-#define RECEIVED_STEPS 256
+#define RECEIVED_STEPS 64
 
 /* Where the reading stands: messages are left, in them control messages, in these descriptors. */
 struct received {

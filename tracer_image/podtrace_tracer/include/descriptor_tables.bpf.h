@@ -1,12 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Looking through a whole descriptor table: some steps in each program, which is called again for the next ones. */
 
-#define TABLE_STEPS 512
+#define TABLE_STEPS 256
 #define LAST_DESCRIPTOR 0xffffffffU
 
 #define WALK_CLOSES 1
 #define WALK_CLOSES_AT_EXEC 2
 #define WALK_ENDS 3
+#define WALK_BEGINS 4
+
+/* What a process had open when it was made, or when it began to run another program. */
+struct birth {
+	u64 at_ns;
+	u32 node_pid;
+	u32 unused;
+	struct kinds kinds;
+};
+BPF_HASH(births, u32, struct birth, MAX_PROCESSES);
 
 struct table_walk {
 	u64 task;
@@ -17,6 +27,7 @@ struct table_walk {
 	u32 purpose;
 	u32 id; /* of the thread or process */
 	u32 scope;
+	u32 node_pid;
 	struct kinds kinds;
 };
 BPF_PERCPU_ARRAY(table_walks, struct table_walk, 1);
@@ -103,4 +114,23 @@ static __always_inline int closes_begin(struct call *call, u32 class, struct pt_
 		walk->word = walk->first / 64;
 	}
 	return 1;
+}
+
+/* Prepares to look at what a process has at its beginning; 1 if there is a process to look at. */
+static __always_inline int birth_begins(const struct process *process, struct task_struct *task)
+{
+	struct table_walk *walk = process ? table_walk_begin(WALK_BEGINS, task, process->tgid) : 0;
+	if (!walk)
+		return 0;
+	walk->node_pid = process->node_pid;
+	return 1;
+}
+
+static __always_inline void birth_done(struct table_walk *walk)
+{
+	struct birth birth = {.at_ns = bpf_ktime_get_ns(), .node_pid = walk->node_pid};
+	u32 tgid = walk->id;
+	birth.kinds = walk->kinds;
+	if (births.update(&tgid, &birth))
+		lose(LOST_TABLES);
 }

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from podtrace_tracer.readers.cpu import CpuReader
+from podtrace_tracer.readers.descriptors import DescriptorReader
 from podtrace_tracer.readers.model import MakeReader, TopicReader, TraceContext
 
-READERS: Final[dict[str, MakeReader]] = {"cpu": CpuReader}
+READERS: Final[dict[str, MakeReader]] = {"cpu": CpuReader, "descriptors": DescriptorReader}
 
 
 def readers_of(topics: tuple[str, ...], context: TraceContext) -> tuple[TopicReader, ...]:

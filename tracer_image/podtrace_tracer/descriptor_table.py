@@ -1,0 +1,154 @@
+"""One process's descriptors by kind, from /proc, at a bounded price however many there are."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from kubectl_podtrace.wire.codec import clean_text
+from kubectl_podtrace.wire.topics import DESCRIPTOR_KINDS
+
+FILE, SOCKET, PIPE, OTHER = DESCRIPTOR_KINDS
+_WITHOUT_PATH: Final = ("/memfd:", "/secretmem", "/dmabuf:")
+"""What is shown with a slash and is in no directory."""
+_TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
+_GONE: Final = frozenset({"Z", "X"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableReading:
+    """What a process has open. `kinds` are of all descriptors, estimated from `sampled` of them unless that is 0."""
+
+    pid: int
+    start_ns: int
+    comm: str
+    limit: int
+    kinds: Counter[str] = field(default_factory=Counter)
+    sampled: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Stat:
+    comm: str
+    state: str
+    start_ns: int
+
+
+def kind_of_link(link: str) -> str:
+    """The kind of a descriptor by what /proc says of it.
+
+    >>> [kind_of_link(link) for link in ("/a", "socket:[7]", "pipe:[8]", "anon_inode:[eventfd]", "/memfd:a (deleted)")]
+    ['file', 'socket', 'pipe', 'other', 'other']
+    """
+    if link.startswith("/"):
+        return OTHER if link.startswith(_WITHOUT_PATH) else FILE
+    kind = link.partition(":")[0]
+    return kind if kind in (SOCKET, PIPE) else OTHER
+
+
+def tells_sizes(proc: Path) -> bool:
+    """Does the size of a directory /proc/PID/fd say how many descriptors there are (Linux 6.2 and later)?"""
+    try:
+        return (proc / "self/fd").stat().st_size > 0
+    except OSError:
+        return False
+
+
+def read_table(proc: Path, pid: int, *, most: int, has_sizes: bool) -> TableReading | None:
+    """What a process has open, looking at so many descriptors at most; None when it has ended."""
+    base = proc / str(pid)
+    try:
+        stat = _stat(base / "stat")
+        directory = _table_of(base, stat)
+        if directory is None:
+            return None
+        limit = _limit(base)
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            kinds, sampled = _kinds(descriptor, base, most=most, has_sizes=has_sizes)
+        finally:
+            os.close(descriptor)
+    except (OSError, ValueError, IndexError):
+        return None  # it has ended meanwhile
+    return TableReading(pid=pid, start_ns=stat.start_ns, comm=stat.comm, limit=limit, kinds=kinds, sampled=sampled)
+
+
+def inner_pid(proc: Path, pid: int) -> int:
+    """The pid that a process has in its own namespace; the same where that is not known."""
+    numbers = _line(proc / str(pid) / "status", "NSpid:")
+    return int(numbers[-1]) if numbers else pid
+
+
+def _kinds(descriptor: int, base: Path, *, most: int, has_sizes: bool) -> tuple[Counter[str], int]:
+    """By kind, and from how many that is estimated (0: all were looked at)."""
+    total = os.fstat(descriptor).st_size if has_sizes else None
+    if total is None or total <= most:
+        with os.scandir(descriptor) as entries:
+            names = [entry.name for entry in islice(entries, most + 1)]
+        if len(names) <= most:
+            return _looked_at(descriptor, names), 0
+    size = _line(base / "status", "FDSize:")
+    capacity = int(size[0]) if size else most
+    places = range(0, capacity, max(1, -(-capacity // most)))
+    sample = _looked_at(descriptor, [str(place) for place in places])
+    found = sum(sample.values())
+    return _scaled(sample, total if total is not None else round(capacity * found / len(places))), found
+
+
+def _looked_at(descriptor: int, names: list[str]) -> Counter[str]:
+    kinds: Counter[str] = Counter()
+    for name in names:
+        try:
+            kinds[kind_of_link(os.readlink(name, dir_fd=descriptor))] += 1
+        except FileNotFoundError:
+            continue  # closed, or a number that is not in use
+    return kinds
+
+
+def _scaled(sample: Counter[str], total: int) -> Counter[str]:
+    """The same shares of so many; what rounding leaves goes to the largest. Without a sample, all are `other`."""
+    found = sum(sample.values())
+    if not found:
+        return Counter({OTHER: total})
+    scaled = Counter({kind: count * total // found for kind, count in sample.items()})
+    scaled[sample.most_common(1)[0][0]] += total - sum(scaled.values())
+    return scaled
+
+
+def _table_of(base: Path, stat: _Stat) -> Path | None:
+    """The table of the process, or of a thread that lives on when the first one has ended."""
+    if stat.state not in _GONE:
+        return base / "fd"
+    threads = (thread for thread in (base / "task").iterdir() if _stat(thread / "stat").state not in _GONE)
+    living = next(threads, None)
+    return living / "fd" if living else None
+
+
+def _stat(path: Path) -> _Stat:
+    """The name stands in parentheses and may hold anything, also parentheses and spaces (proc_pid_stat(5))."""
+    text = path.read_bytes()
+    fields = text[text.rindex(b")") + 2 :].split()
+    return _Stat(
+        comm=clean_text(text[text.index(b"(") + 1 : text.rindex(b")")]),
+        state=fields[0].decode("ascii"),
+        start_ns=int(fields[19]) * (1_000_000_000 // _TICKS_PER_S),
+    )
+
+
+def _limit(base: Path) -> int:
+    """RLIMIT_NOFILE as it is now (the soft limit); 0 if it is not known."""
+    words = _line(base / "limits", "Max open files")
+    return int(words[0]) if words and words[0].isdigit() else 0
+
+
+def _line(path: Path, title: str) -> list[str]:
+    """The words behind a title in a file of /proc; none if it is not there."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    return next((line[len(title) :].split() for line in lines if line.startswith(title)), [])
