@@ -20,9 +20,6 @@ _NUMBER: Final = r"([0-9]{1,12}(?:\.[0-9]{1,9})?)"
 _DURATION: Final = re.compile(rf"(?:{_NUMBER}h)?(?:{_NUMBER}m)?(?:{_NUMBER}s)?(?:{_NUMBER}ms)?")
 _DURATION_HINT: Final = "durations look like 10s, 5m, 1h or 1m30s"
 
-KNOWN_FILTERS: Final = ("dns", "net", "fs", "cpu", "proc")
-"""All filters that have a meaning; those that `wire.topics.FILTERS` lacks are not in this version."""
-
 
 class Format(Enum):
     """What a report can be written as; the value is the suffix of its files."""
@@ -114,12 +111,10 @@ def _check_filter(name: str) -> None:
     if name in FILTERS:
         return
     existing = f"--filter takes any of {', '.join(FILTERS)}, with commas between"
-    if name in KNOWN_FILTERS:
-        raise UsageError(f'the filter "{name}" is not in this version', existing)
     if not name:
         raise UsageError("--filter has an empty place in its list", existing)
-    near = get_close_matches(name.lower(), KNOWN_FILTERS, n=1, cutoff=0.5)
-    meant = f'did you mean "{near[0]}"? ' if near and near[0] in FILTERS else ""
+    near = get_close_matches(name.lower(), FILTERS, n=1, cutoff=0.5)
+    meant = f'did you mean "{near[0]}"? ' if near else ""
     raise UsageError(f'there is no filter "{name}"', meant + existing)
 
 

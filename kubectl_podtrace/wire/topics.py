@@ -91,6 +91,7 @@ OPERATION_NAMES: Final = frozenset(operation.full_name for operation in OPERATIO
 
 FILTERS: Final[dict[str, tuple[str, ...]]] = {
     "net": ("tcp", "udp", "connections"),
+    "dns": ("dns",),
     "fs": ("files",),
     "cpu": ("cpu",),
     "proc": ("processes", "descriptors"),
@@ -100,12 +101,12 @@ FILTERS: Final[dict[str, tuple[str, ...]]] = {
 TOPICS: Final = tuple(dict.fromkeys(topic for topics in FILTERS.values() for topic in topics))
 
 BYPASSES: Final[dict[str, tuple[str, ...]]] = {
-    "io_uring.transfer": ("files", "tcp", "udp"),
-    "io_uring.message": ("tcp", "udp"),
+    "io_uring.transfer": ("files", "tcp", "udp", "dns"),
+    "io_uring.message": ("tcp", "udp", "dns"),
     "io_uring.accept": ("tcp", "connections"),
     "io_uring.name": ("files", "descriptors"),
     "io_uring.close": ("descriptors",),
-    "io_uring.unknown": ("files", "tcp", "udp", "connections", "descriptors"),
+    "io_uring.unknown": ("files", "tcp", "udp", "dns", "connections", "descriptors"),
 }
 """Operations that pass by what is counted, and the topics whose numbers lack them."""
 

@@ -169,10 +169,10 @@ class Programs:
         found = self._bpf[table.encode()]
         found[ctypes.c_int(index)] = ctypes.c_int(function.fd)
 
-    def delete(self, table: str, key: bytes) -> None:
-        """Removes a key that is known to be unused by now; one that has gone already is no error."""
+    def delete(self, table: str, key: bytes) -> bool:
+        """Removes a key; False if it had gone already."""
         buffer = ctypes.create_string_buffer(key, len(key))
-        self._library.bpf_delete_elem(self._bpf[table.encode()].map_fd, buffer)
+        return bool(self._library.bpf_delete_elem(self._bpf[table.encode()].map_fd, buffer) == 0)
 
     def values(self, table: str, index: int, *, size: int, cpus: int = 1) -> list[bytes] | None:
         """The value at an index of an array map; a per-CPU map gives one for each possible CPU."""

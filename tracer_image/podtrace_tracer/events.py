@@ -6,10 +6,12 @@ from typing import Any, Final
 
 from kubectl_podtrace.wire.codec import clean_text
 from kubectl_podtrace.wire.records import Event
-from podtrace_tracer.bpf import Programs, RingRecord
+from podtrace_tracer.bpf import Programs
+from podtrace_tracer.dns_message import name_text
 from podtrace_tracer.emit import Emitter
 from podtrace_tracer.paths import UNKNOWN, Paths
 from podtrace_tracer.program import ORDERED_OPERATIONS, RING_BYTES
+from podtrace_tracer.readers.model import Takers
 from podtrace_tracer.tables import address_text
 
 RECORD_EVENT, RECORD_PATH = 1, 2  # RECORD_ constants of include/events.bpf.h
@@ -19,11 +21,22 @@ _NO_FILE: Final = bytes(32)
 class Events:
     """Empties the ring: learns paths, emits events; all of them unless they are `limited`."""
 
-    def __init__(self, programs: Programs, emitter: Emitter, paths: Paths, *, limited: bool) -> None:
+    def __init__(
+        self,
+        programs: Programs,
+        emitter: Emitter,
+        paths: Paths,
+        *,
+        limited: bool,
+        takers: Takers | None = None,
+    ) -> None:
+        """`takers`: who wants the records of further kinds, by their number."""
         self._programs = programs
         self._limited = limited
         self._emitter = emitter
         self._paths = paths
+        self._takers: Takers = {} if takers is None else takers
+        self._takers[RECORD_PATH] = self._learn
         self._event = programs.value_layout("event_scratch")
         self._path = programs.value_layout("path_scratch") if programs.has("path_scratch") else None
 
@@ -33,28 +46,32 @@ class Events:
         for record in self._programs.ring_records(RING_BYTES):
             if record.kind == RECORD_EVENT:
                 waiting.append(self._event.fields(record.data))
-            elif record.kind == RECORD_PATH:
-                self._learn(record)
+            elif record.kind in self._takers:
+                self._takers[record.kind](record.data)
         for fields in waiting:
-            event = self._of_fields(fields)
-            if self._limited:
-                self._emitter.emit_event(event)
-            else:
-                self._emitter.emit(event)
+            self.emit(self._of_fields(fields))
 
-    def _learn(self, record: RingRecord) -> None:
+    def emit(self, event: Event) -> None:
+        """Emits a single event, unless this second's room for its kind is used up."""
+        if self._limited:
+            self._emitter.emit_event(event)
+        else:
+            self._emitter.emit(event)
+
+    def _learn(self, data: bytes) -> None:
         assert self._path is not None  # a path record exists only with its map
-        fields = self._path.fields(record.data.ljust(self._path.size, b"\0"))
+        fields = self._path.fields(data.ljust(self._path.size, b"\0"))
         self._paths.learn(fields["file"], fields["names"][: fields["length"]], fields["flags"])
 
     def _of_fields(self, fields: dict[str, Any]) -> Event:
-        name = clean_text(fields["text"].split(b"\0")[0])
+        operation = ORDERED_OPERATIONS[fields["operation"]]
+        name = name_text(fields["text"]) if operation.topic == "dns" else clean_text(fields["text"].split(b"\0")[0])
         if not name and fields["file"][:32] != _NO_FILE:
             path = self._paths.path(fields["file"])
             name = "" if path == UNKNOWN else path
         return Event(
             scope=fields["scope"],
-            operation=ORDERED_OPERATIONS[fields["operation"]].full_name,
+            operation=operation.full_name,
             pid=fields["pid"],
             node_pid=fields["node_pid"],
             comm=clean_text(fields["comm"].split(b"\0")[0]),

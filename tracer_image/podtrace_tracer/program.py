@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import mmap
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from kubectl_podtrace.wire import histogram
 from kubectl_podtrace.wire.request import TraceRequest
-from kubectl_podtrace.wire.topics import ABORTED, OPERATIONS, TCP_STATES
+from kubectl_podtrace.wire.topics import (
+    ABORTED,
+    DNS_ERROR_CODES,
+    DNS_NXDOMAIN,
+    DNS_TIMEOUT_NS,
+    OPERATIONS,
+    TCP_STATES,
+)
 from podtrace_tracer import syscalls, waits
 from podtrace_tracer.btf import Btf
 from podtrace_tracer.collectors import base, io_uring
@@ -21,6 +29,8 @@ _HERE: Final = Path(__file__).parent
 MAX_SCOPES: Final = 64
 NO_THRESHOLD: Final = 2**64 - 1
 RING_BYTES: Final = 4 * 1024 * 1024
+_HASH_SEED: Final = secrets.randbits(64)
+"""Names are told apart by a hash; nobody outside can make two with the same one."""
 RDONLY_CAST_PLACEHOLDER: Final = 0x7F00_0001
 """Stands in the programs for the number of the kernel function bpf_rdonly_cast, as a helper that no kernel has."""
 
@@ -29,6 +39,10 @@ TABLE_SIZES: Final = {
     "files": 32_768,
     "failed_opens": 4_096,
     "targets": 4_096,
+    "dns_queries": 32_768,
+    "dns_names": 4_096,
+    "dns_types": 1_024,
+    "resolvers": 256,
     "exits": 1_024,
     "errors": 4_096,
     "sockets": 65_536,
@@ -47,6 +61,12 @@ LOST: Final[tuple[tuple[str, str], ...]] = (
     ("FILES", "operations on files that found no place in the table"),
     ("FAILED_OPENS", "failed opens that found no place in the table"),
     ("TARGETS", "connections to targets that found no place in the table"),
+    ("DNS_QUERIES", "lookups that found no place in the table: whether they were answered is not known"),
+    ("DNS_MESSAGES", "DNS messages that could not be read"),
+    ("DNS_PAYLOADS", "names and answers of lookups: the ring buffer was full; tried again at the next one"),
+    ("DNS_NAMES", "lookups whose name found no place in the table"),
+    ("DNS_TYPES", "lookups whose type found no place in the table"),
+    ("RESOLVERS", "lookups whose server found no place in the table"),
     ("EXITS", "exits that found no place in the table"),
     ("DESCRIPTORS", "descriptors whose kind is not known: they had gone before they could be looked at"),
     ("TABLES", "descriptor tables that were too large to be looked through, or found no place to be kept"),
@@ -58,7 +78,7 @@ LOST: Final[tuple[tuple[str, str], ...]] = (
 
 TAILS: Final = (
     "sys_exit", "register", "messages_exit", "multiple_exit", "other_exit", "paths",
-    "descriptors_exit", "received", "table", "descriptor_wait",
+    "descriptors_exit", "received", "table", "descriptor_wait", "dns",
 )  # fmt: skip
 """Programs that are called at the end of another one, in the order of their place in the map `tails`."""
 
@@ -144,6 +164,7 @@ def defines(
     values |= {f"TAIL_{name.upper()}": index for index, name in enumerate(TAILS)} | {"TAILS": len(TAILS)}
     values |= {f"LOST_{name}": number for number, (name, _) in enumerate(LOST)}
     values |= {f"OP_{op.topic.upper()}_{op.name.upper()}": index for index, op in enumerate(ORDERED_OPERATIONS)}
+    values |= {f"SHAPE_{name}": syscalls.shape_number(name) for name in syscalls.SHAPES}
     values |= {f"CLASS_{name}": syscalls.class_number(name) for name in syscalls.CLASSES}
     values |= {f"WAIT_{name}": waits.class_number(name) for name in waits.CLASSES}
     values["WAIT_FIRST_ON_SETS"] = waits.class_number(waits.FIRST_ON_SETS)
@@ -161,7 +182,7 @@ def defines(
         values |= io_uring.defines(btf)
     if typed_loads:
         values |= {"TYPED_LOADS": 1, "RDONLY_CAST_PLACEHOLDER": RDONLY_CAST_PLACEHOLDER}
-    return values | _scope_defines(scope)
+    return values | _dns_defines() | _scope_defines(scope)
 
 
 _KNOWN_ARGUMENTS: Final = {
@@ -179,6 +200,15 @@ def _kernel_defines(topics: tuple[str, ...], btf: Btf) -> dict[str, int]:
         if len(btf.raw_tracepoint(tracepoint) or ()) > len(arguments):
             values[name] = 1
     return values
+
+
+def _dns_defines() -> dict[str, int]:
+    return {
+        "DNS_TIMEOUT_NS": DNS_TIMEOUT_NS,
+        "DNS_NXDOMAIN": DNS_NXDOMAIN,
+        "DNS_ERROR_CODES": sum(1 << code for code in DNS_ERROR_CODES),
+        "DNS_HASH_SEED": _HASH_SEED,
+    }
 
 
 def _scope_defines(scope: ScopeMatch) -> dict[str, int]:

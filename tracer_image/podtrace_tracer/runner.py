@@ -12,7 +12,7 @@ from kubectl_podtrace import __version__
 from kubectl_podtrace.wire.records import Header, Notice, Probe, Record, Trailer
 from kubectl_podtrace.wire.request import TraceRequest
 from kubectl_podtrace.wire.version import WIRE_VERSION
-from podtrace_tracer import existing, headers, kernel_helper, program, scope
+from podtrace_tracer import existing, headers, kernel_helper, program, scope, syscalls
 from podtrace_tracer.bpf import BpfError, Programs, possible_cpus
 from podtrace_tracer.btf import Btf, BtfError
 from podtrace_tracer.collectors.model import ProbeSpec
@@ -22,7 +22,7 @@ from podtrace_tracer.events import Events
 from podtrace_tracer.host import Host
 from podtrace_tracer.memory import release_compiler
 from podtrace_tracer.paths import Paths
-from podtrace_tracer.readers.model import TraceContext
+from podtrace_tracer.readers.model import Takers, TraceContext
 from podtrace_tracer.readers.registry import readers_of
 from podtrace_tracer.refusal import RefusedError
 from podtrace_tracer.scopes import Scopes
@@ -64,9 +64,7 @@ class Runner:
             self._attach(programs)
             release_compiler()
             self._meet_existing(programs, scopes, target)
-            self._trace(
-                TraceContext(programs=programs, cpus=possible_cpus(), host=self._host, target=target, scopes=scopes)
-            )
+            self._trace(programs, scopes, target)
         finally:
             programs.close()
 
@@ -152,6 +150,9 @@ class Runner:
         classes = program.syscalls_of(collectors_of(self._request.topics), self._host.machine)
         for number, value in classes.items():
             programs.set_number("syscall_classes", number, value)
+        if programs.has("syscall_shapes"):
+            for number, value in syscalls.shape_of_numbers(self._host.machine).items():
+                programs.set_number("syscall_shapes", number, value)
         try:
             for index, name in enumerate(program.TAILS):
                 if programs.defines(name):
@@ -204,16 +205,20 @@ class Runner:
             return
         self._emitter.emit(existing.record(found))
 
-    def _trace(self, context: TraceContext) -> None:
-        programs, scopes, topics = context.programs, context.scopes, self._request.topics
-        paths = Paths()
-        tables = Tables(programs, cpus=context.cpus, paths=paths)
-        events = Events(programs, self._emitter, paths, limited=self._request.events_per_s > 0)
+    def _trace(self, programs: Programs, scopes: Scopes, target: scope.Target) -> None:
+        topics, cpus, paths, takers = self._request.topics, possible_cpus(), Paths(), Takers()
+        tables = Tables(programs, cpus=cpus, paths=paths)
+        events = Events(programs, self._emitter, paths, limited=self._request.events_per_s > 0, takers=takers)
+        context = TraceContext(
+            programs=programs, cpus=cpus, host=self._host, target=target, scopes=scopes, takers=takers,
+            emit_event=events.emit,
+        )  # fmt: skip
         snapshots = Snapshots(tables, self._emitter, topic=topics[0], readers=readers_of(topics, context))
         programs.set_number("gate", 0, 1)
         self._started_ns = time.monotonic_ns()
         self._emitter.emit(self._header())
         reason = self._loop(events, snapshots, scopes)
+        snapshots.look()
         programs.set_number("gate", 0, 0)
         ended_ns = time.monotonic_ns()
         tables.note_misses()

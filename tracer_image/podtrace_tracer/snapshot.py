@@ -41,6 +41,11 @@ class Snapshots:
         self._exits: frozenset[Any] = frozenset()
         self._books: dict[type[Any], RowBook] = {}
 
+    def look(self) -> None:
+        """Lets the readers look at what changes from outside, while the programs still count."""
+        for reader in self._readers:
+            reader.second()
+
     def second(self, scopes: list[int], *, refresh: bool) -> None:
         """One second: totals and errors that changed, with `refresh` the other tables too, then its heartbeat."""
         totals = self._read_totals(scopes)

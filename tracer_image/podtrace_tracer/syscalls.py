@@ -101,6 +101,16 @@ _TABLE: Final[dict[str, tuple[str, int | None, int | None]]] = {
 }
 MACHINES: Final = {"x86_64": 1, "aarch64": 2}
 
+SHAPES: Final[dict[str, tuple[str, ...]]] = {
+    "BUFFER": ("read", "pread64", "write", "pwrite64"),
+    "VECTOR": ("readv", "preadv", "preadv2", "writev", "pwritev", "pwritev2"),
+    "ADDRESSED": ("sendto", "recvfrom"),
+    "HEADER": ("sendmsg", "recvmsg"),
+    "HEADERS": ("sendmmsg", "recvmmsg"),
+}
+"""How a call hands over its data: one buffer, an array of buffers, a buffer and an address, one struct msghdr, several.
+In the order of their numbers, which start at 1."""
+
 READS_AND_WRITES: Final = (
     "read", "pread64", "readv", "preadv", "preadv2", "write", "pwrite64", "writev", "pwritev", "pwritev2", "sendfile",
     "splice",
@@ -115,6 +125,18 @@ MAKE_AND_CLOSE: Final = frozenset(
 def class_number(name: str) -> int:
     """The number that the BPF programs know a class by."""
     return CLASSES.index(name) + 1
+
+
+def shape_number(name: str) -> int:
+    """The number that the BPF programs know a shape by."""
+    return list(SHAPES).index(name) + 1
+
+
+def shape_of_numbers(machine: str) -> dict[int, int]:
+    """System call number -> shape number, on this machine."""
+    column = MACHINES[machine]
+    shapes = {_TABLE[name][column]: shape_number(shape) for shape, names in SHAPES.items() for name in names}
+    return {number: value for number, value in shapes.items() if isinstance(number, int)}
 
 
 def class_of_numbers(names: frozenset[str], machine: str) -> dict[int, int]:

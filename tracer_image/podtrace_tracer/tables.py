@@ -27,7 +27,7 @@ from kubectl_podtrace.wire.records import (
     TotalsRow,
 )
 from kubectl_podtrace.wire.topics import OPERATIONS
-from podtrace_tracer.bpf import Programs
+from podtrace_tracer.bpf import Layout, Programs
 from podtrace_tracer.paths import Paths
 from podtrace_tracer.program import LOST, ORDERED_OPERATIONS, TIMED
 from podtrace_tracer.readers.model import KeyedTable
@@ -39,11 +39,15 @@ _HISTOGRAM_PART: Final = 250
 _TABLES: Final = {
     "processes": "PROCESSES", "files": "FILES", "failed_opens": "FAILED_OPENS", "targets": "TARGETS", "exits": "EXITS",
     "cpu_processes": "CPU_PROCESSES",
+    "dns_names": "DNS_NAMES", "dns_types": "DNS_TYPES", "resolvers": "RESOLVERS",
 }  # fmt: skip
+_PER_CPU: Final = frozenset({"targets", "dns_names", "resolvers"})
 _TOPIC_OF_LOST: Final = {
     "EVENTS": "", "PATHS": "files", "ERRORS": "", "SOCKETS": "connections", "MEMBERS": "processes",
     "PROCESSES": "processes", "FILES": "files", "FAILED_OPENS": "files", "TARGETS": "connections", "EXITS": "processes",
     "DESCRIPTORS": "descriptors", "TABLES": "descriptors", "32BIT": "", "CPU_PROCESSES": "cpu", "CPU_WAITS": "cpu",
+    "DNS_QUERIES": "dns", "DNS_MESSAGES": "dns", "DNS_PAYLOADS": "dns", "DNS_NAMES": "dns", "DNS_TYPES": "dns",
+    "RESOLVERS": "dns",
 }  # fmt: skip
 _DETAIL: Final = frozenset({*_TABLES.values(), "PATHS"})
 """Losses that cost the detail of a table only: the totals are exact, what is missing is in `(other)`."""
@@ -58,6 +62,22 @@ _TARGET_RANKS: Final = (lambda row: row.attempts, lambda row: row.failed, lambda
 def address_text(family: int, raw: bytes) -> str:
     """An address as people write it."""
     return str(ip_address(raw[:4] if family == FAMILY_INET else raw))
+
+
+def totals_row(programs: Programs, scope: int, index: int, *, cpus: int) -> TotalsRow:
+    """The counters of one operation in one scope, by its index."""
+    layout = programs.value_layout("totals")
+    values = programs.values("totals", scope * len(OPERATIONS) + index, size=layout.size, cpus=cpus)
+    return _merged_row(scope, ORDERED_OPERATIONS[index].full_name, layout, values or [bytes(layout.size)])
+
+
+def _merged_row(scope: int, operation: str, layout: Layout, values: list[bytes]) -> TotalsRow:
+    per_cpu = [layout.fields(value) for value in values]
+    merged = {
+        name: max(cpu[name] for cpu in per_cpu) if name.startswith("max_") else sum(cpu[name] for cpu in per_cpu)
+        for name in per_cpu[0]
+    }
+    return TotalsRow(scope=scope, operation=operation, **merged)
 
 
 class Tables:
@@ -92,16 +112,8 @@ class Tables:
                 place = scope * len(OPERATIONS) + index
                 values = self._programs.values("totals", place, size=self._total.size, cpus=self._cpus)
                 if values and any(any(value) for value in values):
-                    found[scope, operation.full_name] = self._totals_row(scope, operation.full_name, values)
+                    found[scope, operation.full_name] = _merged_row(scope, operation.full_name, self._total, values)
         return found
-
-    def _totals_row(self, scope: int, operation: str, values: list[bytes]) -> TotalsRow:
-        per_cpu = [self._total.fields(value) for value in values]
-        merged = {
-            name: max(cpu[name] for cpu in per_cpu) if name.startswith("max_") else sum(cpu[name] for cpu in per_cpu)
-            for name in per_cpu[0]
-        }
-        return TotalsRow(scope=scope, operation=operation, **merged)
 
     def histograms(self, rows: Iterable[TotalsRow]) -> Iterator[Histogram]:
         """The histograms of these operations, in parts that fit on a line."""
@@ -297,5 +309,5 @@ class Tables:
         self._misses |= self._programs.recursion_misses()
 
     def _count(self, table: str) -> int:
-        cpus = self._cpus if table == "targets" else 1
+        cpus = self._cpus if table in _PER_CPU else 1
         return self._programs.count(table, cpus=cpus)

@@ -35,7 +35,7 @@ def test_the_version_is_told_wherever_it_is_asked(capsys: pytest.CaptureFixture[
         (["api", "--diag", "1s"], "unrecognized arguments: --diag"),
         (["api", "--diagnose"], "expected one argument"),
         (["api", "--diagnose", "soon"], '"soon" is not a duration'),
-        (["api", "--filter", "dns"], '"dns" is not in this version'),
+        (["api", "--filter", "weather"], 'no filter "weather"'),
         (["api", "--filter", "nets"], 'did you mean "net"?'),
         (["api", "--rtt-threshold", "nan"], '"nan" is not a threshold'),
         (["api", "--error-threshold", "101"], '"101" is not a percentage'),

@@ -111,8 +111,8 @@ class MemoryPrograms(Programs):
     def push(self, table: str, value: int) -> None:
         self.queues.setdefault(table, []).append(value)
 
-    def delete(self, table: str, key: bytes) -> None:
-        self.tables[table].pop(key, None)
+    def delete(self, table: str, key: bytes) -> bool:
+        return self.tables[table].pop(key, None) is not None
 
     def values(self, table: str, index: int, *, size: int, cpus: int = 1) -> list[bytes] | None:
         found = self.tables[table].get(index.to_bytes(4, "little"), [bytes(size)] * cpus)

@@ -57,17 +57,17 @@ STRUCTS: Final = {
     "fdtable": ("max_fds", "fd"),
     "file": ("f_inode", "f_path", "private_data"),
     "path": ("mnt", "dentry"),
-    "inode": ("i_mode",),
+    "inode": ("i_mode", "i_ino"),
     "socket": ("sk", "state"),
     "sock": ("__sk_common", "sk_protocol", "sk_err", "sk_cgrp_data"),
     "sock_common": (
-        "skc_family", "skc_dport", "skc_daddr", "skc_v6_daddr", "skc_state", "skc_cookie",
+        "skc_family", "skc_dport", "skc_num", "skc_daddr", "skc_v6_daddr", "skc_state", "skc_cookie",
     ),
     "atomic64_t": ("counter",),
     "linux_binprm": ("filename",),
 }  # fmt: skip
 
 REGISTERS: Final = {
-    "x86_64": ("di", "si", "dx", "r10", "ax", "orig_ax", "cs"),
+    "x86_64": ("di", "si", "dx", "r10", "r8", "ax", "orig_ax", "cs"),
     "aarch64": ("regs", "orig_x0", "syscallno", "pstate"),
 }

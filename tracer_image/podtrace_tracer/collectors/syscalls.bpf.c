@@ -63,6 +63,7 @@ PROBE(sys_exit)
 	if (!finished.process && work->unregistered != (u32)(bpf_get_current_pid_tgid() >> 32))
 		tails.call(ctx, TAIL_REGISTER);
 	work->paths = 0;
+	work->dns = 0;
 	work->ends_done = 0;
 	work->now = now;
 #ifdef TOPIC_DESCRIPTORS
@@ -86,6 +87,8 @@ PROBE(sys_exit)
 		transfer_done(&finished, finished.file, finished.class == CLASS_WRITE || finished.class == CLASS_SEND,
 			      &done);
 	}
+	if (work->dns)
+		tails.call(ctx, TAIL_DNS);
 	if (work->paths)
 		tails.call(ctx, TAIL_PATHS);
 	return 0;

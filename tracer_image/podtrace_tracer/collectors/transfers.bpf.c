@@ -20,7 +20,7 @@ static __always_inline void transfer_done(const struct finished *finished, struc
 			  done);
 	}
 #endif
-#if defined(TOPIC_TCP) || defined(TOPIC_UDP)
+#if defined(TOPIC_TCP) || defined(TOPIC_UDP) || defined(TOPIC_DNS)
 	if (type == TYPE_SOCKET && class != CLASS_FSYNC) {
 		struct sock *sk = socket_of(file);
 		u32 protocol = internet_protocol_of(sk);
@@ -32,6 +32,10 @@ static __always_inline void transfer_done(const struct finished *finished, struc
 #ifdef TOPIC_UDP
 		if (protocol == PROTOCOL_UDP)
 			udp_done(writes ? OP_UDP_SEND : OP_UDP_RECEIVE, finished->scope, finished->process, sk, done);
+#endif
+#ifdef TOPIC_DNS
+		if (protocol == PROTOCOL_TCP || protocol == PROTOCOL_UDP)
+			dns_look(finished, sk, protocol, writes, done);
 #endif
 	}
 #endif
@@ -88,6 +92,8 @@ PROBE(multiple_exit)
 	if (has_two_ends && work->ends_done < 2)
 		tails.call(ctx, TAIL_MULTIPLE_EXIT);
 	forget_call(finished.call);
+	if (work->dns)
+		tails.call(ctx, TAIL_DNS);
 	if (work->paths)
 		tails.call(ctx, TAIL_PATHS);
 	return 0;

@@ -56,12 +56,14 @@ static void *(*rdonly_cast)(const void *, u64) = (void *)RDONLY_CAST_PLACEHOLDER
 #define SYSCALL_ARG1(saved) READ(saved, regs[1])
 #define SYSCALL_ARG2(saved) READ(saved, regs[2])
 #define SYSCALL_ARG3(saved) READ(saved, regs[3])
+#define SYSCALL_ARG4(saved) READ(saved, regs[4])
 #else
 #define SYSCALL_NUMBER(saved) ((u32)READ(saved, orig_ax))
 #define SYSCALL_ARG0(saved) READ(saved, di)
 #define SYSCALL_ARG1(saved) READ(saved, si)
 #define SYSCALL_ARG2(saved) READ(saved, dx)
 #define SYSCALL_ARG3(saved) READ(saved, r10)
+#define SYSCALL_ARG4(saved) READ(saved, r8)
 #endif
 
 /* What the beginning of a call needs of its registers. */

@@ -65,7 +65,7 @@ struct tail_work {
 	u32 paths;
 	u32 ends_done;
 	u32 received_done;
-	u32 unused;
+	u32 dns;
 	struct file_key keys[2];
 	u64 files[2];
 };

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from kubectl_podtrace.wire.records import LostRow, TotalsRow
+from kubectl_podtrace.wire.records import Event, LostRow, TotalsRow
 from podtrace_tracer.bpf import Programs
 from podtrace_tracer.host import Host
 from podtrace_tracer.scope import Target
@@ -22,22 +22,39 @@ class KeyedTable:
     ranks: tuple[Callable[[Any], int], ...]
 
 
+Takers = dict[int, Callable[[bytes], None]]
+"""Who takes a record of the ring buffer, by the number of its kind."""
+
+
+def _to_nobody(_: Event) -> None:
+    """Where nobody listens for single events."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TraceContext:
-    """What a reader can look at: the attached programs' maps, the node, the target and its containers."""
+    """What a reader can look at: the attached programs' maps, the node, the target and its containers.
+
+    A reader may put itself among the `takers` of the ring buffer's records, by the number of their kind, and may emit
+    single events.
+    """
 
     programs: Programs
     cpus: int
     host: Host
     target: Target
     scopes: Scopes
+    emit_event: Callable[[Event], None] = _to_nobody
+    takers: Takers = field(default_factory=dict)
 
 
 class TopicReader(Protocol):
     """Reads what is particular to one topic. Made when the last probe is attached; all numbers are cumulative."""
 
     def second(self) -> None:
-        """Comes each second before anything else is asked, and once more after the probes are detached."""
+        """Comes each second before anything else is asked, and once more after the probes are detached.
+
+        Just before the programs are told to stop counting it comes once too.
+        """
 
     def totals(self) -> Iterable[TotalsRow]:
         """Totals that are not the programs' alone; they replace those of the same scope and operation."""

@@ -6,9 +6,10 @@ from typing import Final
 
 from podtrace_tracer.readers.cpu import CpuReader
 from podtrace_tracer.readers.descriptors import DescriptorReader
+from podtrace_tracer.readers.dns import DnsReader
 from podtrace_tracer.readers.model import MakeReader, TopicReader, TraceContext
 
-READERS: Final[dict[str, MakeReader]] = {"cpu": CpuReader, "descriptors": DescriptorReader}
+READERS: Final[dict[str, MakeReader]] = {"dns": DnsReader, "cpu": CpuReader, "descriptors": DescriptorReader}
 
 
 def readers_of(topics: tuple[str, ...], context: TraceContext) -> tuple[TopicReader, ...]:

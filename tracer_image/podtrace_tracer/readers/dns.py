@@ -1,0 +1,277 @@
+"""dns: names out of payloads, lookups that were never answered, and the tables by name, type, code and server."""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from kubectl_podtrace.wire.codec import clean_text
+from kubectl_podtrace.wire.dns_records import (
+    AddressNameRow,
+    AddressNames,
+    DnsCodeRow,
+    DnsCodes,
+    DnsNameRow,
+    DnsNames,
+    DnsTypeRow,
+    DnsTypes,
+    ResolverRow,
+    Resolvers,
+)
+from kubectl_podtrace.wire.records import Event, LostRow, TotalsRow
+from kubectl_podtrace.wire.topics import DNS_TIMEOUT_NS
+from podtrace_tracer.bpf import Programs
+from podtrace_tracer.dns_message import addresses, name_text
+from podtrace_tracer.program import MAX_SCOPES, operation_index
+from podtrace_tracer.readers.model import KeyedTable, TraceContext
+from podtrace_tracer.tables import address_text, totals_row
+
+RECORD_DNS_NAME, RECORD_DNS_ANSWER = 3, 4  # RECORD_ constants of include/dns.bpf.h
+CODES: Final = 16
+SETTLED_NS: Final = 100_000_000
+"""A program that met an answer in time has taken its query out of the table by then."""
+KEPT_NS: Final = 20_000_000_000
+"""So long after its last transmission a lookup that timed out is remembered: one more is a retransmission."""
+MAX_ADDRESSES: Final = 4_096
+NAME_UNKNOWN: Final = "(name not known)"
+
+_ADDRESS: Final = struct.Struct("=HH16s")
+NameKey = tuple[int, int]
+ResolverKey = tuple[int, str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """A lookup that waits for its answer, or did."""
+
+    socket: int
+    name: NameKey
+    resolver: ResolverKey
+    first_ns: int
+    last_ns: int
+    pid: int
+    node_pid: int
+    comm: str
+
+
+class DnsReader:
+    """Counts the lookups that the programs have no answer for, and reads the topic's tables."""
+
+    def __init__(self, context: TraceContext, clock: Callable[[], int] = time.monotonic_ns) -> None:
+        self._context = context
+        self._programs: Programs = context.programs
+        self._clock = clock
+        self._layouts = {
+            name: self._programs.value_layout(name)
+            for name in ("dns_queries", "dns_names", "resolvers", "dns_scratch", "resolver_histograms")
+        }
+        self._query_key = self._programs.key_layout("dns_queries")
+        self._histogram = struct.Struct(f"={self._layouts['resolver_histograms'].size // 8}Q")
+        self._names: dict[NameKey, str] = {}
+        self._numbers: dict[NameKey, int] = {}
+        self._addresses: dict[tuple[int, str], AddressNameRow] = {}
+        self._given: dict[tuple[int, str], int] = {}
+        self._answers = 0
+        self._timed_out: set[bytes] = set()
+        self._timeouts: Counter[int] = Counter()
+        self._timeouts_of_name: Counter[NameKey] = Counter()
+        self._timeouts_of_resolver: Counter[ResolverKey] = Counter()
+        context.takers[RECORD_DNS_NAME] = self._take_name
+        context.takers[RECORD_DNS_ANSWER] = self._take_answer
+
+    def second(self) -> None:
+        """Counts lookups that are past their time, or whose socket has gone."""
+        is_open = self._programs.values("gate", 0, size=4) != [bytes(4)]
+        now = self._clock()
+        queries = {key: self._query(key, values[0]) for key, values in self._programs.items("dns_queries")}
+        settled = SETTLED_NS if is_open else 0
+        gone = self._without_socket(queries, now - SETTLED_NS) if is_open else set()
+        for key, query in queries.items():
+            if key in self._timed_out:
+                if now - query.last_ns > KEPT_NS:
+                    self._timed_out.discard(key)
+                    self._programs.delete("dns_queries", key)
+            elif now - query.first_ns > DNS_TIMEOUT_NS + settled:
+                self._timed_out.add(key)
+                self._count(query, DNS_TIMEOUT_NS)
+            elif key in gone and self._programs.delete("dns_queries", key):
+                self._count(query, now - query.first_ns)
+
+    def totals(self) -> Iterable[TotalsRow]:
+        """Lookups, with those that timed out among their errors, and the time-outs."""
+        for scope, count in self._timeouts.items():
+            lookups = self._total(scope, "dns.lookup")
+            yield replace(lookups, errors=lookups.errors + count)
+            yield replace(self._total(scope, "dns.timeout"), count=count)
+
+    def tables(self) -> Iterator[KeyedTable]:
+        """Names, types, codes, servers, addresses."""
+        yield KeyedTable(
+            record=DnsNames, rows=self._name_rows(),
+            ranks=(lambda row: row.lookups, lambda row: row.errors + row.timeouts, lambda row: row.total_ns),
+        )  # fmt: skip
+        yield KeyedTable(record=DnsTypes, rows=self._type_rows(), ranks=(lambda row: row.count,))
+        yield KeyedTable(record=DnsCodes, rows=self._code_rows(), ranks=(lambda row: row.count,))
+        yield KeyedTable(record=Resolvers, rows=self._resolver_rows(), ranks=(lambda row: row.lookups,))
+        yield KeyedTable(record=AddressNames, rows=dict(self._addresses), ranks=(self._newness,))
+
+    def _newness(self, row: AddressNameRow) -> int:
+        return self._given[row.scope, row.address]
+
+    def lost(self) -> tuple[LostRow, ...]:
+        """What the programs lose they count themselves."""
+        return ()
+
+    def _query(self, key: bytes, value: bytes) -> Query:
+        what, found = self._query_key.fields(key), self._layouts["dns_queries"].fields(value)
+        return Query(
+            socket=what["socket"],
+            name=(found["scope"], what["name_hash"]),
+            resolver=(found["scope"], *_endpoint(found["resolver"])),
+            first_ns=found["first_ns"],
+            last_ns=found["last_ns"],
+            pid=found["pid"],
+            node_pid=found["node_pid"],
+            comm=clean_text(found["comm"].split(b"\0")[0]),
+        )
+
+    def _without_socket(self, queries: dict[bytes, Query], before_ns: int) -> set[bytes]:
+        """The lookups, begun before a moment, whose socket no process of the target has open any more."""
+        waiting = {key: query for key, query in queries.items() if query.first_ns < before_ns and query.node_pid}
+        waiting = {key: query for key, query in waiting.items() if key not in self._timed_out}
+        held = {pid: self._sockets_of(pid) for pid in {query.node_pid for query in waiting.values()}}
+        gone = {key: query for key, query in waiting.items() if query.socket not in held[query.node_pid]}
+        if not gone:
+            return set()
+        # One that a process shares, or has handed over, is in use by another one.
+        others = {socket for pid in self._context.target.members() for socket in self._sockets_of(pid)}
+        return {key for key, query in gone.items() if query.socket not in others}
+
+    def _sockets_of(self, pid: int) -> frozenset[int]:
+        """The sockets that a process has open, by inode; none if it has ended."""
+        directory = self._context.host.proc / str(pid) / "fd"
+        found = set()
+        try:
+            for descriptor in directory.iterdir():
+                target = _link(descriptor)
+                if target.startswith("socket:["):
+                    found.add(int(target[8:-1]))
+        except OSError:
+            return frozenset()
+        return frozenset(found)
+
+    def _count(self, query: Query, duration_ns: int) -> None:
+        self._timeouts[query.name[0]] += 1
+        self._timeouts_of_name[query.name] += 1
+        self._timeouts_of_resolver[query.resolver] += 1
+        _, address, port = query.resolver
+        self._context.emit_event(
+            Event(
+                scope=query.name[0], operation="dns.timeout", pid=query.pid, node_pid=query.node_pid, comm=query.comm,
+                start_ns=query.first_ns, duration_ns=duration_ns, errno=0, signal=0, result=0, slow=False,
+                name=self._names.get(query.name, ""), address=address, port=port,
+            )
+        )  # fmt: skip
+
+    def _total(self, scope: int, operation: str) -> TotalsRow:
+        return totals_row(self._programs, scope, operation_index(operation), cpus=self._context.cpus)
+
+    def _record(self, data: bytes) -> dict[str, Any]:
+        layout = self._layouts["dns_scratch"]
+        return layout.fields(data.ljust(layout.size, b"\0"))
+
+    def _take_name(self, data: bytes) -> None:
+        record = self._record(data)
+        self._names[record["scope"], record["name_hash"]] = name_text(record["bytes"][: record["length"]])
+
+    def _take_answer(self, data: bytes) -> None:
+        record = self._record(data)
+        name = self._names.get((record["scope"], record["name_hash"]))
+        if name is None:
+            return
+        self._answers += 1
+        for address in addresses(record["bytes"][: record["length"]]):
+            key = (record["scope"], address)
+            self._addresses.pop(key, None)
+            self._addresses[key] = AddressNameRow(scope=record["scope"], address=address, name=name)
+            self._given[key] = self._answers
+            if len(self._addresses) > MAX_ADDRESSES:
+                oldest = next(iter(self._addresses))
+                del self._addresses[oldest], self._given[oldest]
+
+    def _name_rows(self) -> dict[NameKey, DnsNameRow]:
+        rows = {}
+        for key, values in self._programs.items("dns_names", cpus=self._context.cpus):
+            name_hash, scope = struct.unpack("=QQ", key)
+            counters = _merged([self._layouts["dns_names"].fields(value) for value in values])
+            name = (scope, name_hash)
+            rows[name] = DnsNameRow(
+                scope=scope,
+                key=self._numbers.setdefault(name, len(self._numbers)),
+                name=self._names.get(name, NAME_UNKNOWN),
+                timeouts=self._timeouts_of_name[name],
+                **{field: counters[field] for field in _NAME_COUNTERS},
+            )
+        return rows
+
+    def _type_rows(self) -> dict[bytes, DnsTypeRow]:
+        rows = {}
+        for key, values in self._programs.items("dns_types"):
+            scope, query_type = struct.unpack("=II", key)
+            rows[key] = DnsTypeRow(scope=scope, query_type=query_type, count=int.from_bytes(values[0], "little"))
+        return rows
+
+    def _code_rows(self) -> dict[int, DnsCodeRow]:
+        rows = {}
+        for index in range(MAX_SCOPES * CODES):
+            values = self._programs.values("dns_codes", index, size=8)
+            count = int.from_bytes(values[0], "little") if values else 0
+            if count:
+                rows[index] = DnsCodeRow(scope=index // CODES, code=index % CODES, count=count)
+        return rows
+
+    def _resolver_rows(self) -> dict[ResolverKey, ResolverRow]:
+        histograms = {key: values[0] for key, values in self._programs.items("resolver_histograms")}
+        rows = {}
+        for key, values in self._programs.items("resolvers", cpus=self._context.cpus):
+            resolver = (int.from_bytes(key[:4], "little"), *_endpoint(key[4:]))
+            buckets = self._histogram.unpack(histograms[key]) if key in histograms else ()
+            pairs = [(bucket, count) for bucket, count in enumerate(buckets) if count]
+            rows[resolver] = ResolverRow(
+                scope=resolver[0],
+                address=resolver[1],
+                port=resolver[2],
+                timeouts=self._timeouts_of_resolver[resolver],
+                buckets=tuple(number for pair in pairs for number in pair),
+                **_merged([self._layouts["resolvers"].fields(value) for value in values]),
+            )
+        return rows
+
+
+_NAME_COUNTERS: Final = ("lookups", "answers", "errors", "nxdomain", "total_ns", "max_ns")
+
+
+def _merged(per_cpu: list[dict[str, Any]]) -> dict[str, int]:
+    """Counters of all CPUs together."""
+    return {
+        name: max(cpu[name] for cpu in per_cpu) if name == "max_ns" else sum(cpu[name] for cpu in per_cpu)
+        for name in per_cpu[0]
+    }
+
+
+def _endpoint(raw: bytes) -> tuple[str, int]:
+    """Address and port of the programs' struct address."""
+    family, port, data = _ADDRESS.unpack(raw)
+    return address_text(family, data), port
+
+
+def _link(path: Path) -> str:
+    try:
+        return str(path.readlink())
+    except OSError:
+        return ""  # closed meanwhile
