@@ -1,10 +1,11 @@
 """This kernel, known loads, exact counts.
 
 Real: the kernel, the BPF programs, the tracer as a process of its own under the system's Python, cgroups, namespaces,
-    sockets, files, and the loads: small C programs that do a prime number of each thing and count it themselves.
+    sockets, files, and the loads: small C programs that do a prime number of each thing and count it themselves, the
+    same in other languages, and servers of Debian's packages.
 Fake: nothing.
 Asserted: every count, byte sum, error number, exit status and path of the tracer's stream equals what the load counted,
-    and what a second source (strace, /proc/PID/io, ss, waitpid, the load's own clock) says; nothing was lost.
+    and what a second source (strace, /proc/PID/io, ss, waitpid, a server's statistics) says; nothing was lost.
 
 `PODTRACE_RUNS` says how often each exact count is shown (once if it is not set).
 """

@@ -17,6 +17,7 @@ from tests.bpf.harness import Claims, Load, ask, assert_equal
 from tests.bpf.installed import needed
 from tests.bpf.second_sources import strace_calls
 from tests.bpf.stream import Stream
+from tests.bpf.test_connections import NETWORK
 
 SOURCES = Path(__file__).parent / "workloads"
 KERNEL_HEADERS = ("-idirafter", "/usr/include")
@@ -99,6 +100,16 @@ def test_a_library_that_makes_several_calls_of_one_is_counted_as_strace_counts_i
     assert send.messages > 0
     split = replace(send, count=calls["tcp.send"] - send.would_block - send.interrupted, messages=0)
     assert_equal(stream, replace(claims, counts={**claims.counts, "tcp.send": split}), topics=("tcp",))
+
+
+def test_connections_end_in_the_tracer_as_they_end_in_the_program(
+    start: START, cgroup: Path, start_tracer: StartTracer
+) -> None:
+    load = start("connections", "hold", cgroup=cgroup, wrapper=("unshare", "-n", "sh", "-c", NETWORK, "sh"))
+    tracer = start_tracer(ask(CgroupTarget(path=str(cgroup)), topics=("connections", "tcp")))
+    load.release()
+    claims = load.claims()
+    assert_equal(tracer.stop(), claims, topics=("connections", "tcp"))
 
 
 # Not with musl: this load forks processes whose first thread ends before the others; in musl these then wait for ever

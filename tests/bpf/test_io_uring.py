@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,8 @@ import pytest
 from kubectl_podtrace.wire.request import CgroupTarget
 from kubectl_podtrace.wire.topics import BYPASSES, TOPICS
 from tests.bpf.conftest import StartLoad, StartTracer
-from tests.bpf.harness import ask, assert_equal
+from tests.bpf.harness import Load, ask, assert_equal
+from tests.bpf.installed import needed
 
 SETUP_NUMBER = 425
 """Of io_uring_setup, on every architecture."""
@@ -73,3 +76,24 @@ def test_requests_of_others_are_not_counted(
     load.claims()
     load.finish()
     assert tracer.stop().counts() == {}
+
+
+def test_what_a_run_time_hands_to_io_uring_is_counted(
+    cgroup: Path, start_tracer: StartTracer, tmp_path: Path, opened: ExitStack
+) -> None:
+    node = needed("node", "nodejs")
+    version = subprocess.run([node, "-p", "process.versions.uv"], capture_output=True, text=True, check=True).stdout
+    if tuple(map(int, version.split(".")[:2])) < (1, 45):
+        pytest.skip(f"the libuv of this node, {version.strip()}, does not use io_uring")
+    script = Path(__file__).parent / "workloads/uring.js"
+    load = Load(Path("/usr/bin/env"), "UV_USE_IO_URING=1", node, str(script), str(tmp_path), cgroup=cgroup)
+    opened.callback(load.close)
+    tracer = start_tracer(ask(CgroupTarget(path=str(cgroup))))
+    load.release()
+    claims = load.claims()
+    load.finish()
+    stream = tracer.stop()
+    stream.assert_whole()
+    counted = {name: row.count for name, row in stream.counts().items() if name.startswith("io_uring.")}
+    assert counted == claims.body["requests"]
+    assert not [path for path in stream.files if path.startswith(str(tmp_path))]

@@ -196,10 +196,11 @@ def postgres(cgroup: Path, opened: ExitStack) -> tuple[Service, Path]:
     as_owner = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
     making = [initdb, "-D", str(directory), "-U", "postgres", "-A", "trust", "--no-sync", "--no-locale", "-E", "UTF8"]
     subprocess.run([*as_owner, *making], check=True, capture_output=True, cwd="/")
+    # Nothing but the test's own transactions may write to the log: no checkpoint, no vacuum, no snapshot for a standby.
     settings = {
-        "listen_addresses": HOST, "unix_socket_directories": "", "log_connections": "on", "autovacuum": "off",
-        "max_parallel_workers": "0", "jit": "off", "checkpoint_timeout": "1h", "wal_writer_delay": "10s",
-        "logging_collector": "off",
+        "listen_addresses": HOST, "unix_socket_directories": "", "log_connections": "on", "logging_collector": "off",
+        "wal_level": "minimal", "max_wal_senders": "0", "wal_writer_delay": "10s", "checkpoint_timeout": "1h",
+        "autovacuum": "off", "max_parallel_workers": "0", "jit": "off",
     }  # fmt: skip
     options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
     command = [*as_owner, server, "-D", str(directory), "-p", str(port), *options]

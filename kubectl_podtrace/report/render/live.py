@@ -162,3 +162,6 @@ def _remarks(live: LiveReport) -> Iterator[tuple[str, str]]:
     missing = sum(gap.lines for gap in trust.gaps)
     if missing:
         yield "gaps", f"{units.counted(missing, 'line')} of the stream did not arrive; the totals heal by themselves"
+    bypassed = sum(bypass.count for bypass in trust.bypassed)
+    if bypassed:
+        yield "not counted", f"{units.counted(bypassed, 'operation')} through io_uring"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 
 import pytest
 
 from kubectl_podtrace.report.build import ReportOptions, TargetInfo, build_window
 from kubectl_podtrace.report.document import Facts
+from kubectl_podtrace.report.render.live import LiveRenderer
 from kubectl_podtrace.report.sections.overview import trust as trust_section
 from kubectl_podtrace.wire.records import Refusal, Totals
 from tests.unit.report.reports import API, CLIENT, healthy, report_of, silent, truncated, typical
@@ -99,6 +101,7 @@ def test_what_went_through_io_uring_stands_in_the_headline_and_under_trust() -> 
     stream = Stream(replace(HEADER, topics=("files", "tcp", "descriptors")))
     stream.add(scope(), probe("raw_tracepoint:sys_exit", "files"), at_s=0.1)
     stream.add(Totals(rows=(totals_row("io_uring.transfer", count=1_009), totals_row("io_uring.close", count=1))))
+    stream.add(Totals(rows=(totals_row("files.read", count=1),)))
     stream.end(2)
     report = report_of(stream.fold())
     assert report.headline.trust == "complete but for 1,010 operations through io_uring; nothing lost; 1 probe attached"
@@ -107,6 +110,10 @@ def test_what_went_through_io_uring_stands_in_the_headline_and_under_trust() -> 
     assert ("not counted", "1,009 reads and writes through io_uring: in no number of files or tcp") in block.pairs
     unfinished = report_of(folded(stream.lines[:-1])).headline.trust
     assert "1,010 operations through io_uring not counted" in unfinished
+    out = io.StringIO()
+    window = build_window(stream.fold(), target=API, options=ReportOptions(), client=CLIENT)
+    LiveRenderer(width=80, color=False).render(window, out)
+    assert "1,010 operations through io_uring" in out.getvalue()
 
 
 def test_a_report_with_issues_begins_with_the_worst() -> None:
