@@ -110,11 +110,12 @@ def test_no_system_call_is_watched_for_cpu_alone(cgroup: Path, start_tracer: Sta
     assert not [name for name in names if "sys_" in name]
 
 
+@pytest.mark.parametrize("reads", [(), ("env", "PODTRACE_READS=helper")], ids=["loads", "helper"])
 def test_each_wait_counts_under_its_cause(
-    run: int, cgroup: Path, start_load: StartLoad, start_tracer: StartTracer
+    run: int, reads: tuple[str, ...], cgroup: Path, start_load: StartLoad, start_tracer: StartTracer
 ) -> None:
     load = start_load("cpu", "waits", cgroup=cgroup)
-    tracer = start_tracer(ask(CgroupTarget(path=str(cgroup)), topics=("cpu",)))
+    tracer = start_tracer(ask(CgroupTarget(path=str(cgroup)), topics=("cpu",)), wrapper=reads)
     load.release()
     waits = load.claims().body["waits"]
     wait_until_idle(load.process.pid)

@@ -100,7 +100,7 @@ class Runner:
         with tempfile.TemporaryDirectory(prefix="podtrace-") as directory:
             tree = headers.write_tree(Path(directory), btf, wanted, release=self._host.release, machine=machine)
             cast = self._rdonly_cast(btf)
-            registers = kernel_helper.task_registers_are_allowed(machine)
+            registers = not _as_older_kernels() and kernel_helper.task_registers_are_allowed(machine)
             values = program.defines(self._request, target.match, btf, typed_loads=bool(cast), task_registers=registers)
             try:
                 programs = Programs(program.source_text(topics), program.compiler_flags(values), tree.path, cast)
@@ -116,8 +116,7 @@ class Runner:
     def _rdonly_cast(self, btf: Btf) -> dict[int, int]:
         """What the programs' placeholder for bpf_rdonly_cast stands for; empty where the kernel does not have it."""
         function, task = btf.function("bpf_rdonly_cast"), btf.struct("task_struct")
-        # The variable is for trying, on a new kernel, what older ones do.
-        if os.environ.get("PODTRACE_READS") == "helper" or not function or not task:
+        if _as_older_kernels() or not function or not task:
             return {}
         if not kernel_helper.casts_are_allowed(function, task, self._host.machine):
             return {}
@@ -259,6 +258,11 @@ class Runner:
     def _repeat(self, scopes: Scopes) -> None:
         records: list[Record] = [self._header(), *scopes.records(), *self._probes]
         self._emitter.emit_all(records)
+
+
+def _as_older_kernels() -> bool:
+    """Is a new kernel to do what older ones do? That is for trying it."""
+    return os.environ.get("PODTRACE_READS") == "helper"
 
 
 _ATTACH_HINT: Final = "does the tracer run privileged, and is the kernel's lockdown mode off?"

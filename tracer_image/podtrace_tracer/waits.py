@@ -11,7 +11,7 @@ CLASSES: Final = ("LOCK", "SLEEP", "SYNC", "DESCRIPTOR", "POLL", "SELECT", "EPOL
 FIRST_ON_SETS: Final = "POLL"
 
 # name: (class, number on x86-64, number on arm64), as in syscalls.py.
-_TABLE: Final[dict[str, tuple[str, int | None, int | None]]] = {
+TABLE: Final[dict[str, tuple[str, int | None, int | None]]] = {
     "futex": ("LOCK", 202, 98),
     "futex_waitv": ("LOCK", 449, 449),
     "futex_wait": ("LOCK", 455, 455),
@@ -56,5 +56,5 @@ def class_number(name: str) -> int:
 def class_of_numbers(machine: str) -> dict[int, int]:
     """System call number -> class number on this machine."""
     column = MACHINES[machine]
-    wanted = {row[column]: class_number(row[0]) for row in _TABLE.values()}
+    wanted = {row[column]: class_number(row[0]) for row in TABLE.values()}
     return {number: value for number, value in wanted.items() if isinstance(number, int)}

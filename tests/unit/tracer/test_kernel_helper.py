@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from podtrace_tracer.btf import Btf
-from podtrace_tracer.kernel_helper import casts_are_allowed, is_allowed
+from podtrace_tracer.kernel_helper import casts_are_allowed, is_allowed, task_registers_are_allowed
 from podtrace_tracer.syscalls import MACHINES
 
 MACHINE = platform.machine()
@@ -28,6 +28,15 @@ def test_a_helper_that_every_kernel_has_is_allowed() -> None:
     if not is_allowed(GET_CURRENT_PID_TGID, MACHINE):
         pytest.skip("this kernel lets nobody load programs")
     assert is_allowed(GET_CURRENT_PID_TGID, MACHINE)
+
+
+@pytest.mark.skipif(not Path("/sys/kernel/btf/vmlinux").exists(), reason="this kernel publishes no BTF")
+def test_the_registers_of_a_task_are_told_by_every_kernel_that_has_the_helper() -> None:
+    if Btf.load().enum_value("bpf_func_id", "BPF_FUNC_task_pt_regs") is None:
+        pytest.skip("this kernel has no bpf_task_pt_regs (5.15 and later have it)")
+    before = open_descriptors()
+    assert task_registers_are_allowed(MACHINE)
+    assert open_descriptors() == before
 
 
 def test_a_helper_that_no_kernel_has_and_one_called_the_wrong_way_are_not_and_leave_nothing_open() -> None:
