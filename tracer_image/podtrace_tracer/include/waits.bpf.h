@@ -106,42 +106,64 @@ static __always_inline int set_decided(u32 *operation, struct file *file)
 	return own == OP_CPU_NETWORK;
 }
 
+/* Each step says whether there is more to look at. The loops test that at their end, as kernels like 5.10 want it. */
+#define LOOK(step, most)                                                                                               \
+	do {                                                                                                           \
+		u32 steps_ = 0;                                                                                        \
+		do {                                                                                                   \
+			if (!(step))                                                                                   \
+				break;                                                                                 \
+			asm volatile("" : "+r"(steps_));                                                               \
+		} while (++steps_ < (most));                                                                           \
+	} while (0)
+
+struct poll_set {
+	const char *next;
+	u32 left;
+};
+
+static __always_inline int poll_step(struct poll_set *set, u32 *operation)
+{
+	s32 descriptor = -1;
+	if (!set->left || bpf_probe_read_user(&descriptor, sizeof(descriptor), set->next))
+		return 0;
+	set->left--;
+	set->next += 8;
+	return descriptor < 0 || !set_decided(operation, file_of(descriptor));
+}
+
 static __always_inline u32 poll_operation(struct pt_regs *regs)
 {
-	const char *set = (const char *)SYSCALL_ARG0(regs);
-	u32 count = SYSCALL_ARG1(regs), operation = OP_CPU_SLEEP;
-	for (u32 i = 0; i < MAX_LOOKED_AT; i++) {
-		s32 descriptor = -1;
-		if (i >= count || bpf_probe_read_user(&descriptor, sizeof(descriptor), set + i * 8))
-			break;
-		if (descriptor >= 0 && set_decided(&operation, file_of(descriptor)))
-			break;
-	}
+	struct poll_set set = {.next = (const char *)SYSCALL_ARG0(regs), .left = SYSCALL_ARG1(regs)};
+	u32 operation = OP_CPU_SLEEP;
+	LOOK(poll_step(&set, &operation), MAX_LOOKED_AT);
 	FORGET(operation);
 	return operation;
+}
+
+static __always_inline int select_step(u64 *set, u32 *operation)
+{
+	if (!*set)
+		return 0;
+	u32 descriptor = log2_of(*set);
+	*set &= ~(1ULL << descriptor);
+	return !set_decided(operation, file_of(descriptor));
 }
 
 static __always_inline u32 select_operation(struct pt_regs *regs)
 {
 	struct call_start start = {};
-	u64 set = 0, readable = 0, writable = 0, exceptional = 0;
+	u64 readable = 0, writable = 0, exceptional = 0;
 	u32 operation = OP_CPU_SLEEP;
 	read_call_start(regs, &start);
 	u32 count = start.first;
 	bpf_probe_read_user(&readable, sizeof(readable), (void *)SYSCALL_ARG1(regs));
 	bpf_probe_read_user(&writable, sizeof(writable), (void *)start.third);
 	bpf_probe_read_user(&exceptional, sizeof(exceptional), (void *)start.fourth);
-	set = readable | writable | exceptional;
+	u64 set = readable | writable | exceptional;
 	if (count < 64)
 		set &= (1ULL << count) - 1;
-	for (u32 i = 0; i < MAX_LOOKED_AT; i++) {
-		if (!set)
-			break;
-		u32 descriptor = log2_of(set);
-		set &= ~(1ULL << descriptor);
-		if (set_decided(&operation, file_of(descriptor)))
-			break;
-	}
+	LOOK(select_step(&set, &operation), MAX_LOOKED_AT);
 	FORGET(operation);
 	return operation;
 }
@@ -158,6 +180,15 @@ static __always_inline struct rb_node *node_at(struct rb_node *root, u32 place)
 	}
 	return node;
 }
+
+static __always_inline int epoll_step(struct rb_node *root, u32 place, u32 *operation)
+{
+	struct rb_node *node = node_at(root, place);
+	if (!node)
+		return 1;
+	struct epitem *item = (struct epitem *)((char *)node - __builtin_offsetof(struct epitem, rbn));
+	return !set_decided(operation, READ(item, ffd__file));
+}
 #endif
 
 /* The kernel keeps an epoll set as a tree: its upper rows are looked at. */
@@ -168,14 +199,7 @@ static __always_inline u32 epoll_operation(struct pt_regs *regs)
 	struct file *file = file_of(SYSCALL_ARG0(regs));
 	struct eventpoll *set = file ? READ(file, private_data) : 0;
 	struct rb_node *root = set ? READ(set, rbr__rb_root__rb_node) : 0;
-	for (u32 place = 1; place < MAX_EPOLL_PLACES; place++) {
-		struct rb_node *node = node_at(root, place);
-		if (!node)
-			continue;
-		struct epitem *item = (struct epitem *)((char *)node - __builtin_offsetof(struct epitem, rbn));
-		if (set_decided(&operation, READ(item, ffd__file)))
-			break;
-	}
+	LOOK(epoll_step(root, steps_ + 1, &operation), MAX_EPOLL_PLACES - 1);
 	FORGET(operation);
 #else
 	operation = OP_CPU_OTHER;
