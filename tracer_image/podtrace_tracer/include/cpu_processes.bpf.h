@@ -98,8 +98,11 @@ static __always_inline u32 count_run(struct task_struct *task, u64 now, u64 ran_
 	}
 	if (process) {
 		__sync_fetch_and_add(&process->on_cpu_ns, ran_ns);
-		__sync_fetch_and_add(&process->switches, switches);
-		__sync_fetch_and_add(&process->samples, samples);
+		/* clang makes another instruction of an addition of 0, one that kernels like 5.10 do not have. */
+		if (switches)
+			__sync_fetch_and_add(&process->switches, switches);
+		if (samples)
+			__sync_fetch_and_add(&process->samples, samples);
 	}
 	return key.scope;
 }
