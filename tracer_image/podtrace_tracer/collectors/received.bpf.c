@@ -8,7 +8,7 @@
 #define CONTROL_HEADER 16
 #define CONTROL_OFFSET 32
 #define MESSAGE_VECTOR_STEP 64
-#define RECEIVED_STEPS 64
+#define RECEIVED_STEPS 32
 
 /* Where the reading stands: messages are left, in them control messages, in these descriptors. */
 struct received {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Looking through a whole descriptor table: some steps in each program, which is called again for the next ones. */
 
-#define TABLE_STEPS 256
+#define TABLE_STEPS 128
 #define LAST_DESCRIPTOR 0xffffffffU
 
 #define WALK_CLOSES 1
