@@ -100,7 +100,9 @@ def test_a_filter_that_does_not_exist_is_refused_with_those_that_do() -> None:
     assert ", ".join(FILTERS) in str(refusal.value.hint)
 
 
-@pytest.mark.parametrize(("text", "near"), [("nets", "net"), ("NET", "net"), ("FS", "fs"), ("process", "proc")])
+@pytest.mark.parametrize(
+    ("text", "near"), [("nets", "net"), ("NET", "net"), ("FS", "fs"), ("Dns", "dns"), ("process", "proc")]
+)
 def test_a_misspelt_filter_is_answered_with_the_nearest(text: str, near: str) -> None:
     with pytest.raises(UsageError, match=f'no filter "{text}"') as refusal:
         parse_filters(text)

@@ -77,6 +77,10 @@ def test_json_keeps_every_name_as_it_was() -> None:
     assert found["files"]["top_files"][0]["path"] == HOSTILE
     assert found["processes"]["top"][0]["comm"] == HOSTILE
     assert found["connections"]["top_targets"][0]["address"] == HOSTILE
+    assert found["connections"]["top_targets"][0]["name"] == HOSTILE
+    assert found["dns"]["top_names"][0]["name"] == HOSTILE
+    assert found["dns"]["top_names"][0]["addresses"] == [HOSTILE]
+    assert found["dns"]["resolvers"][0]["address"] == HOSTILE
     assert found["target"]["pods"] == [HOSTILE]
 
 

@@ -27,6 +27,9 @@ KEYS = {
     "throughput_bytes_per_s states",
     "connections": "total per_s accepted latency failed failed_ratio errors top_targets pattern peak_per_s "
     "unique_targets pending one_shot",
+    "udp": "send receive drops error_ratio",
+    "dns": "lookups per_s latency errors error_ratio timeouts retransmits nxdomain_ratio search_waste rcodes "
+    "query_types top_names resolvers",
     "network_io": "send_receive_ratio average_bytes_per_s peak_bytes_per_s average_ops_per_s peak_ops_per_s",
     "files": "read write fsync open unlink rename slow_threshold_ns throughput_bytes_per_s top_files top_opened",
     "processes": "active top exec fork_processes fork_threads exec_errors exits",
