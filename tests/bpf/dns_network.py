@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 HERE = Path(__file__).parent
 PREPARE = 'ip link set lo up && mount --bind "$1" /etc/resolv.conf && shift && exec "$@"'
@@ -39,13 +39,20 @@ class DnsNetwork:
         """The words that put a command into the namespaces."""
         return ("nsenter", "--net", "--mount", "--target", str(self.process.pid))
 
-    def asked(self) -> Counter[tuple[str, str, int]]:
-        """How often each name and type was asked for, by transport: retransmissions too."""
+    def _told(self) -> dict[str, Any]:
         assert self.process.stdin is not None
         self.process.stdin.write(b"\n")
         self.process.stdin.flush()
-        told = json.loads(self._out.readline())
-        return Counter({(transport, name, kind): count for transport, name, kind, count in told["queries"]})
+        told: dict[str, Any] = json.loads(self._out.readline())
+        return told
+
+    def asked(self) -> Counter[tuple[str, str, int]]:
+        """How often each name and type was asked for, by transport: retransmissions too."""
+        return Counter({(transport, name, kind): count for transport, name, kind, count in self._told()["queries"]})
+
+    def answered(self) -> Counter[tuple[str, int]]:
+        """How many answers each name was given with each code."""
+        return Counter({(name, code): count for name, code, count in self._told()["answers"]})
 
     def asked_names(self) -> Counter[str]:
         """The same by name alone."""

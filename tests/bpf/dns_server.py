@@ -32,7 +32,7 @@ class Server:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.queries: Counter[tuple[str, str, int]] = Counter()
-        self.codes: Counter[int] = Counter()
+        self.answers: Counter[tuple[str, int]] = Counter()
 
     def answer(self, query: bytes, transport: str) -> tuple[float, bytes] | None:
         """What to send back, and after how many seconds."""
@@ -55,7 +55,7 @@ class Server:
         slow = re.fullmatch(r"slow(\d+)", first)
         delay = 5.5 if first == "late" else int(slow[1]) / 1000 if slow else 0.0
         with self.lock:
-            self.codes[code] += 1
+            self.answers[name, code] += 1
         return delay, header + query[12 : end + 4] + b"".join(records)
 
     @staticmethod
@@ -102,7 +102,8 @@ class Server:
         """What was counted."""
         with self.lock:
             queries = [[*key, count] for key, count in sorted(self.queries.items())]
-            return json.dumps({"queries": queries, "codes": dict(self.codes)})
+            answers = [[*key, count] for key, count in sorted(self.answers.items())]
+            return json.dumps({"queries": queries, "answers": answers})
 
 
 def labels(name: bytes) -> list[bytes]:
