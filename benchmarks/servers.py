@@ -20,7 +20,7 @@ from benchmarks.tracing import ROOT, Processors
 
 NGINX, REDIS, POSTGRESQL = "nginx", "Redis", "PostgreSQL"
 _PACKAGES = {
-    "nginx": "nginx-light", "wrk": "wrk", "redis-server": "redis-server", "redis-benchmark": "redis-tools",
+    "nginx": "nginx", "wrk": "wrk", "redis-server": "redis-server", "redis-benchmark": "redis-tools",
     "postgres": "postgresql", "pgbench": "postgresql",
 }  # fmt: skip
 _SECONDS = 2
