@@ -214,7 +214,7 @@ def test_the_states_of_the_newest_seconds_are_kept() -> None:
     assert [state.at_ns for state in fold.states] == [STARTED + second * SECOND for second in range(24, 30)]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(random=st.randoms(use_true_random=False), repeated=st.lists(st.integers(2, 40), max_size=10))
 def test_lines_that_change_places_or_come_twice_give_the_same_numbers(random: Random, repeated: list[int]) -> None:
     lines = shop_stream().lines
@@ -228,7 +228,7 @@ def test_lines_that_change_places_or_come_twice_give_the_same_numbers(random: Ra
     assert (fold.duplicates, fold.broken_rows) == (len(repeated), 0)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.binary(max_size=80), max_size=20))
 def test_any_bytes_between_the_lines_change_no_number(garbage: list[bytes]) -> None:
     lines = shop_stream().lines
