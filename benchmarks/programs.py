@@ -11,7 +11,7 @@ import os
 import platform
 import struct
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -98,10 +98,15 @@ def statistics_on() -> Iterator[None]:
 
 def costs_of(pid: int) -> dict[str, Cost]:
     """By name: what the programs that a process holds have cost since they were loaded."""
-    descriptions = (
-        path.read_text(encoding="ascii", errors="replace") for path in Path(f"/proc/{pid}/fdinfo").iterdir()
-    )
+    descriptions = texts_in(Path(f"/proc/{pid}/fdinfo"))
     return dict(_read(number, tracepoint) for number, tracepoint in sorted(held_in(descriptions).items()))
+
+
+def texts_in(directory: Path) -> Iterator[str]:
+    """The text of each file that is still there when its turn comes: the tracer opens and closes others meanwhile."""
+    for path in directory.iterdir():
+        with suppress(FileNotFoundError):
+            yield path.read_text(encoding="ascii", errors="replace")
 
 
 def _read(number: int, tracepoint: str) -> tuple[str, Cost]:

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 
 import pytest
 
-from benchmarks.programs import Cost, cost_in, costs_between, held_in
+from benchmarks.programs import Cost, cost_in, costs_between, held_in, texts_in
 
 PROGRAM = """\
 pos:\t0
@@ -36,6 +37,13 @@ def test_a_program_is_called_by_its_tracepoint_whichever_of_its_descriptors_come
     program, link, other = PROGRAM.format(number=41), LINK.format(number=41), PROGRAM.format(number=42)
     assert held_in([program, link, MAP, other]) == {41: "sched_process_fork", 42: ""}
     assert held_in([link, program]) == {41: "sched_process_fork"}
+
+
+def test_a_descriptor_that_is_closed_while_they_are_read_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "3").write_text(MAP)
+    # Listed, and gone when it is opened: what a link to nothing looks like.
+    (tmp_path / "4").symlink_to(tmp_path / "closed")
+    assert list(texts_in(tmp_path)) == [MAP]
 
 
 def test_name_and_numbers_stand_where_the_kernel_s_header_says() -> None:
