@@ -3,7 +3,7 @@
  * Threads that wait in known ways, or do not wait at all. It holds at its end until another line comes. Usage:
  *   cpu waits            one thread that waits a prime number of times for each cause, timed by the program's own clock
  *   cpu threads COUNT    two threads that wake each other COUNT times, and three that sleep COUNT times
- *   cpu spin MS CPU      two threads on one CPU that never wait, for so long
+ *   cpu spin MS CPU      two threads on one CPU that never wait, for so long, from a second line on
  *   cpu shares MS        a process that runs all the time, and one half of the time
  *   cpu endless          a thread that runs before the start already, as one that others cannot put off its CPU
  *   cpu disk PATH COUNT  direct reads and fsyncs of a file
@@ -235,6 +235,7 @@ static void *sleeper(void *unused)
 static void *spinner(void *unused)
 {
     pthread_barrier_wait(&begin);
+    pthread_barrier_wait(&begin); /* a wait that began after the start */
     while (!__atomic_load_n(&stop_spinning, __ATOMIC_SEQ_CST))
         ;
     finished();
@@ -307,6 +308,7 @@ static void endless(void)
     priority.sched_priority = 0;
     must(sched_setscheduler(0, SCHED_OTHER, &priority), "SCHED_OTHER");
     pthread_barrier_wait(&begin);
+    pthread_barrier_wait(&begin);
 }
 
 int main(int argc, char **argv)
@@ -343,6 +345,9 @@ int main(int argc, char **argv)
         pthread_barrier_wait(&begin);
         wait_until_finished(5);
     } else if (!strcmp(mode, "spin")) {
+        pthread_barrier_wait(&begin);
+        load_print();
+        load_wait_for_line();
         pthread_barrier_wait(&begin);
         nap(atol(argv[2]) * MS);
         __atomic_store_n(&stop_spinning, 1, __ATOMIC_SEQ_CST);
