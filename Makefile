@@ -3,7 +3,7 @@
 PY := .venv/bin/python
 C_FILES = $(shell find tracer_image -name '*.bpf.[ch]')
 IMAGE ?= localhost/podtrace-tracer:dev
-KERNELS ?= 5.10 6.1 6.12 newest
+KERNELS ?= 5.10 6.1 6.12 newest arm64-6.12
 
 .PHONY: help
 help: ## this list
@@ -46,8 +46,8 @@ test-long: ## each exact count, 20 times over (root)
 	@PODTRACE_RUNS=20 $(PY) -m pytest tests/bpf --timeout 1800
 
 .PHONY: test-kernels
-test-kernels: ## tests/bpf under other kernels, where the emulated ones are beside this tree
-	@KERNELS_EXTRA_PACKAGES="gcc libc6-dev" ../shared/kernels/kernels matrix $(KERNELS) -- python3 -m pytest -q tests/bpf
+test-kernels: ## tests/bpf under other kernels, where the emulated ones are beside this tree; writes docs/kernels.md
+	@scripts/test-kernels ../shared/kernels/kernels $(KERNELS)
 
 .PHONY: coverage
 coverage: ## which lines the unit and flow tests do not reach

@@ -8,10 +8,8 @@ from pathlib import Path
 from kubectl_podtrace.wire import records
 from kubectl_podtrace.wire.request import CgroupTarget
 from tests.bpf.conftest import StartLoad, StartTracer
-from tests.bpf.harness import ask, assert_equal, remark
+from tests.bpf.harness import EMULATED, ask, assert_equal, remark
 
-EMULATED = "KERNELS_GUEST" in os.environ
-"""An emulated processor is some 30 times slower: there the counts are what is shown."""
 PAIRS = 99_991 if EMULATED else 1_000_003
 STREAM_BYTES_PER_S = 64 * 1024
 

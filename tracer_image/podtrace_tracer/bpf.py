@@ -8,11 +8,14 @@ import mmap
 import os
 import struct
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from podtrace_tracer import trace_events
 from podtrace_tracer.instructions import with_kernel_function
 from podtrace_tracer.stderr import captured_stderr
+from podtrace_tracer.undisturbed import undisturbed
 
 _BATCH: Final = 2048
 _RECORD_HEADER: Final = struct.Struct("=II")
@@ -65,9 +68,17 @@ class Programs:
     """The compiled programs of one trace and their maps. Detaches in `close`."""
 
     def __init__(
-        self, text: str, flags: Sequence[str], tree: Path, kernel_functions: Mapping[int, int] | None = None
+        self,
+        text: str,
+        flags: Sequence[str],
+        tree: Path,
+        kernel_functions: Mapping[int, int] | None = None,
+        events: Mapping[str, int] | None = None,
     ) -> None:
-        """`kernel_functions`: number of the helper that stands in the text for one -> the kernel function's BTF id."""
+        """`kernel_functions`: number of the helper that stands in the text for one -> the kernel function's BTF id.
+
+        `events`: tracepoints whose programs, and the tail calls, come by trace events -> the numbers of these.
+        """
         os.environ["BCC_KERNEL_SOURCE"] = str(tree)
         try:
             import bcc
@@ -77,6 +88,8 @@ class Programs:
         self.version: str = bcc.__version__
         self._attached: list[str] = []
         self._has_clock = False
+        self._events = events or {}
+        self._event_descriptors: list[int] = []
         with captured_stderr() as said:
             try:
                 self._bpf = bcc.BPF(text=text.encode(), cflags=list(flags))
@@ -100,7 +113,12 @@ class Programs:
         """Loads and attaches the program of a raw tracepoint. Raises BpfError with the kernel's words."""
         with captured_stderr() as said:
             try:
-                self._bpf.attach_raw_tracepoint(tp=tracepoint.encode(), fn_name=f"on_{tracepoint}".encode())
+                if tracepoint in self._events:
+                    program = self._load(tracepoint, by_event=True).fd
+                    number = self._events[tracepoint]
+                    self._event_descriptors.append(trace_events.attach(number, program, os.uname().machine))
+                else:
+                    self._bpf.attach_raw_tracepoint(tp=tracepoint.encode(), fn_name=f"on_{tracepoint}".encode())
             except Exception as error:  # bcc raises plain Exception
                 raise BpfError(_telling(str(error), said())) from error
         self._attached.append(tracepoint)
@@ -115,14 +133,25 @@ class Programs:
                 raise BpfError(_telling(str(error), said())) from error
         self._has_clock = True
 
+    def _at_maps(self) -> AbstractContextManager[None]:
+        return undisturbed() if self._events else nullcontext()
+
+    def _load(self, program: str, *, by_event: bool) -> Any:
+        kind = self._bcc.BPF.TRACEPOINT if by_event else self._bcc.BPF.RAW_TRACEPOINT
+        return self._bpf.load_func(f"on_{program}".encode(), kind)
+
     def detach(self) -> None:
         """Detaches all programs; the maps stay readable."""
         if self._has_clock:
             self._bpf.detach_perf_event(*_CPU_CLOCK)
             self._has_clock = False
         for tracepoint in self._attached:
-            self._bpf.detach_raw_tracepoint(tp=tracepoint.encode())
+            if tracepoint not in self._events:
+                self._bpf.detach_raw_tracepoint(tp=tracepoint.encode())
+        for descriptor in self._event_descriptors:
+            os.close(descriptor)
         self._attached.clear()
+        self._event_descriptors.clear()
 
     def close(self) -> None:
         """Gives everything back."""
@@ -160,10 +189,14 @@ class Programs:
         return bool(self._library.bpf_function_start(self._bpf.module, f"on_{program}".encode()))
 
     def set_tail(self, table: str, index: int, program: str) -> None:
-        """Loads a program and puts it where others call it as their end. Raises BpfError with the kernel's words."""
+        """Loads a program and puts it where others call it as their end. Raises BpfError with the kernel's words.
+
+        A table that is not there, because all programs are of one kind, is `tails`.
+        """
+        table = table if self.has(table) else "tails"
         with captured_stderr() as said:
             try:
-                function = self._bpf.load_func(f"on_{program}".encode(), self._bcc.BPF.RAW_TRACEPOINT)
+                function = self._load(program, by_event=bool(self._events) and table == "tails")
             except Exception as error:  # bcc raises plain Exception
                 raise BpfError(_telling(str(error), said())) from error
         found = self._bpf[table.encode()]
@@ -172,13 +205,18 @@ class Programs:
     def delete(self, table: str, key: bytes) -> bool:
         """Removes a key; False if it had gone already."""
         buffer = ctypes.create_string_buffer(key, len(key))
-        return bool(self._library.bpf_delete_elem(self._bpf[table.encode()].map_fd, buffer) == 0)
+        descriptor = self._bpf[table.encode()].map_fd
+        with self._at_maps():
+            return bool(self._library.bpf_delete_elem(descriptor, buffer) == 0)
 
     def values(self, table: str, index: int, *, size: int, cpus: int = 1) -> list[bytes] | None:
         """The value at an index of an array map; a per-CPU map gives one for each possible CPU."""
         key = ctypes.c_uint32(index)
         buffer = ctypes.create_string_buffer(size * cpus)
-        if self._library.bpf_lookup_elem(self._bpf[table.encode()].map_fd, ctypes.byref(key), buffer) < 0:
+        descriptor = self._bpf[table.encode()].map_fd
+        with self._at_maps():
+            result = self._library.bpf_lookup_elem(descriptor, ctypes.byref(key), buffer)
+        if result < 0:
             return None
         return [buffer.raw[at : at + size] for at in range(0, size * cpus, size)]
 
@@ -213,10 +251,11 @@ class Programs:
             values = ctypes.create_string_buffer(value_size * size)
             count = ctypes.c_uint32(size)
             start = None if first else ctypes.byref(position)
-            result = self._library.bpf_lookup_batch(
-                descriptor, start, ctypes.byref(following), keys, values, ctypes.byref(count)
-            )
-            problem = ctypes.get_errno() if result < 0 else 0
+            with self._at_maps():
+                result = self._library.bpf_lookup_batch(
+                    descriptor, start, ctypes.byref(following), keys, values, ctypes.byref(count)
+                )
+                problem = ctypes.get_errno() if result < 0 else 0
             if problem == errno.ENOSPC and size < entries:
                 # One bucket of the hash table holds more than the buffer.
                 size = min(size * 2, entries)
@@ -244,7 +283,7 @@ class Programs:
         """By tracepoint: events that no map saw, because the program was interrupted by its own tracepoint."""
         found = {}
         for tracepoint in self._attached:
-            function = self._bpf.load_func(f"on_{tracepoint}".encode(), self._bcc.BPF.RAW_TRACEPOINT)
+            function = self._load(tracepoint, by_event=tracepoint in self._events)
             information = ctypes.create_string_buffer(_PROGRAM_INFO_BYTES)
             length = ctypes.c_uint32(_PROGRAM_INFO_BYTES)
             if self._library.bpf_obj_get_info(function.fd, information, ctypes.byref(length)) == 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,7 +19,7 @@ from kubectl_podtrace.wire.topics import (
     OPERATIONS,
     TCP_STATES,
 )
-from podtrace_tracer import syscalls, waits
+from podtrace_tracer import kernel_functions, syscalls, waits
 from podtrace_tracer.btf import Btf
 from podtrace_tracer.collectors import base, io_uring
 from podtrace_tracer.collectors.model import Collector, ProbeSpec
@@ -31,8 +32,6 @@ NO_THRESHOLD: Final = 2**64 - 1
 RING_BYTES: Final = 4 * 1024 * 1024
 _HASH_SEED: Final = secrets.randbits(64)
 """Names are told apart by a hash; nobody outside can make two with the same one."""
-RDONLY_CAST_PLACEHOLDER: Final = 0x7F00_0001
-"""Stands in the programs for the number of the kernel function bpf_rdonly_cast, as a helper that no kernel has."""
 
 TABLE_SIZES: Final = {
     "processes": 16_384,
@@ -78,9 +77,12 @@ LOST: Final[tuple[tuple[str, str], ...]] = (
 
 TAILS: Final = (
     "sys_exit", "register", "messages_exit", "multiple_exit", "other_exit", "paths",
-    "descriptors_exit", "received", "table", "descriptor_wait", "dns",
+    "descriptors_exit", "received", "table", "table_of_end", "descriptor_wait", "dns",
 )  # fmt: skip
 """Programs that are called at the end of another one, in the order of their place in the map `tails`."""
+
+RAW_TAILS: Final = ("table_of_end", "descriptor_wait")
+"""Those that follow programs of raw tracepoints: in the map `raw_tails` where system calls come by trace events."""
 
 # Timed operations first: the histograms' table has a row for these only.
 ORDERED_OPERATIONS: Final = tuple(sorted(OPERATIONS, key=lambda operation: not operation.timed))
@@ -134,9 +136,18 @@ def _is_socket_life(name: str) -> bool:
 
 
 def defines(
-    request: TraceRequest, scope: ScopeMatch, btf: Btf, *, typed_loads: bool = False, task_registers: bool = False
+    request: TraceRequest,
+    scope: ScopeMatch,
+    btf: Btf,
+    *,
+    functions: Collection[str] = (),
+    by_events: bool = False,
+    task_registers: bool = False,
 ) -> dict[str, int]:
-    """The constants of the C text. The kernel has: `typed_loads` bpf_rdonly_cast, `task_registers` bpf_task_pt_regs."""
+    """The constants of the C text. `functions`: those of the kernel's own that the programs are to call.
+
+    `by_events`: system calls come by trace events, not by raw tracepoints. `task_registers`: there is bpf_task_pt_regs.
+    """
     values = {
         "MAX_SCOPES": MAX_SCOPES,
         "OPERATIONS": len(OPERATIONS),
@@ -164,7 +175,21 @@ def defines(
     values |= {f"TAIL_{name.upper()}": index for index, name in enumerate(TAILS)} | {"TAILS": len(TAILS)}
     values |= {f"LOST_{name}": number for number, (name, _) in enumerate(LOST)}
     values |= {f"OP_{op.topic.upper()}_{op.name.upper()}": index for index, op in enumerate(ORDERED_OPERATIONS)}
-    values |= {f"SHAPE_{name}": syscalls.shape_number(name) for name in syscalls.SHAPES}
+    values |= _class_defines()
+    values |= {f"TOPIC_{topic.upper()}": 1 for topic in request.topics}
+    values |= _kernel_defines(request.topics, btf)
+    if task_registers:
+        values["TASK_REGISTERS"] = 1
+    if any(io_uring.SOURCE in collector.sources for collector in collectors_of(request.topics)):
+        values |= io_uring.defines(btf)
+    if by_events:
+        values["CALLS_BY_EVENTS"] = 1
+    return values | kernel_functions.defines(functions) | _dns_defines() | _scope_defines(scope)
+
+
+def _class_defines() -> dict[str, int]:
+    """The classes of system calls and of waits, and where in their order the C text divides them."""
+    values = {f"SHAPE_{name}": syscalls.shape_number(name) for name in syscalls.SHAPES}
     values |= {f"CLASS_{name}": syscalls.class_number(name) for name in syscalls.CLASSES}
     values |= {f"WAIT_{name}": waits.class_number(name) for name in waits.CLASSES}
     values["WAIT_FIRST_ON_SETS"] = waits.class_number(waits.FIRST_ON_SETS)
@@ -174,15 +199,7 @@ def defines(
     values["CLASS_LAST_TRANSFER"] = syscalls.class_number(syscalls.LAST_TRANSFER)
     values["CLASS_DESCRIPTORS_FROM"] = syscalls.class_number(syscalls.FIRST_OF_DESCRIPTORS)
     values["CLASS_NAMES_FROM"] = syscalls.class_number(syscalls.FIRST_WITHOUT_DESCRIPTOR)
-    values |= {f"TOPIC_{topic.upper()}": 1 for topic in request.topics}
-    values |= _kernel_defines(request.topics, btf)
-    if task_registers:
-        values["TASK_REGISTERS"] = 1
-    if any(io_uring.SOURCE in collector.sources for collector in collectors_of(request.topics)):
-        values |= io_uring.defines(btf)
-    if typed_loads:
-        values |= {"TYPED_LOADS": 1, "RDONLY_CAST_PLACEHOLDER": RDONLY_CAST_PLACEHOLDER}
-    return values | _dns_defines() | _scope_defines(scope)
+    return values
 
 
 _KNOWN_ARGUMENTS: Final = {

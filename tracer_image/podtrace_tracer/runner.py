@@ -12,9 +12,10 @@ from kubectl_podtrace import __version__
 from kubectl_podtrace.wire.records import Header, Notice, Probe, Record, Trailer
 from kubectl_podtrace.wire.request import TraceRequest
 from kubectl_podtrace.wire.version import WIRE_VERSION
-from podtrace_tracer import existing, headers, kernel_helper, program, scope, syscalls
+from podtrace_tracer import existing, headers, kernel_functions, kernel_helper, program, scope, syscalls, trace_events
 from podtrace_tracer.bpf import BpfError, Programs, possible_cpus
 from podtrace_tracer.btf import Btf, BtfError
+from podtrace_tracer.collectors import base
 from podtrace_tracer.collectors.model import ProbeSpec
 from podtrace_tracer.collectors.registry import collectors_of
 from podtrace_tracer.emit import Emitter
@@ -90,7 +91,7 @@ class Runner:
         topics, machine = self._request.topics, self._host.machine
         wanted = program.wanted_structs(topics, machine)
         try:
-            btf = Btf.load(self._host.btf, wanted={*wanted, "cgroup_subsys_id", "bpf_rdonly_cast"})
+            btf = Btf.load(self._host.btf, wanted={*wanted, "cgroup_subsys_id", *kernel_functions.NAMES})
         except (BtfError, OSError) as error:
             raise RefusedError("no-btf", f"the kernel's type information cannot be read: {error}") from error
         has_helper = kernel_helper.is_allowed(kernel_helper.GET_CURRENT_ANCESTOR_CGROUP_ID, machine)
@@ -99,11 +100,8 @@ class Runner:
         self._note_absent(btf)
         with tempfile.TemporaryDirectory(prefix="podtrace-") as directory:
             tree = headers.write_tree(Path(directory), btf, wanted, release=self._host.release, machine=machine)
-            cast = self._rdonly_cast(btf)
-            registers = not _as_older_kernels() and kernel_helper.task_registers_are_allowed(machine)
-            values = program.defines(self._request, target.match, btf, typed_loads=bool(cast), task_registers=registers)
             try:
-                programs = Programs(program.source_text(topics), program.compiler_flags(values), tree.path, cast)
+                programs = self._programs(btf, target, tree.path)
             except BpfError as error:
                 raise RefusedError(
                     "compile",
@@ -113,14 +111,23 @@ class Runner:
         self._bcc_version = programs.version
         return programs, target
 
-    def _rdonly_cast(self, btf: Btf) -> dict[int, int]:
-        """What the programs' placeholder for bpf_rdonly_cast stands for; empty where the kernel does not have it."""
-        function, task = btf.function("bpf_rdonly_cast"), btf.struct("task_struct")
-        if _as_older_kernels() or not function or not task:
-            return {}
-        if not kernel_helper.casts_are_allowed(function, task, self._host.machine):
-            return {}
-        return {program.RDONLY_CAST_PLACEHOLDER: function}
+    def _programs(self, btf: Btf, target: scope.Target, tree: Path) -> Programs:
+        machine = self._host.machine
+        is_new = not _as_older_kernels()
+        # The variable is for trying, on other kernels, what those do whose tracepoints are preemptible.
+        preemptible = kernel_functions.are_preemptible(btf) or os.environ.get("PODTRACE_CALLS") == "events"
+        functions = kernel_functions.find(btf, machine, casts=is_new, preemptible=preemptible)
+        events = trace_events.find("raw_syscalls", base.CALL_ENDS) if preemptible else {}
+        values = program.defines(
+            self._request,
+            target.match,
+            btf,
+            functions=functions,
+            by_events=bool(events),
+            task_registers=is_new and kernel_helper.task_registers_are_allowed(machine),
+        )
+        text, flags = program.source_text(self._request.topics), program.compiler_flags(values)
+        return Programs(text, flags, tree, kernel_functions.replacements(functions), events)
 
     def _note_absent(self, btf: Btf) -> None:
         for tracepoint, (probe, topic) in program.probes_of(self._request.topics).items():
@@ -155,7 +162,7 @@ class Runner:
         try:
             for index, name in enumerate(program.TAILS):
                 if programs.defines(name):
-                    programs.set_tail("tails", index, name)
+                    programs.set_tail("raw_tails" if name in program.RAW_TAILS else "tails", index, name)
         except BpfError as error:
             raise RefusedError("attach", f"the kernel refuses the tracer's programs: {error}", _ATTACH_HINT) from error
         absent = {probe.name for probe in self._probes}

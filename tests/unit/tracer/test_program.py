@@ -12,6 +12,7 @@ import podtrace_tracer
 from kubectl_podtrace.wire import histogram
 from kubectl_podtrace.wire.request import PodTarget, TraceRequest
 from kubectl_podtrace.wire.topics import FILTERS, OPERATIONS, TOPICS
+from podtrace_tracer import kernel_functions
 from podtrace_tracer.btf import Btf
 from podtrace_tracer.collectors.registry import COLLECTORS
 from podtrace_tracer.program import (
@@ -27,6 +28,8 @@ from podtrace_tracer.program import (
     wanted_structs,
 )
 from tests.unit.tracer.btf_blob import BtfBlob
+
+FUNCTIONS = (kernel_functions.CAST, *kernel_functions.KEEPING_CPU)
 
 HERE = Path(podtrace_tracer.__file__).parent
 C_FILES = {str(path.relative_to(HERE)): path for path in (*HERE.glob("*/*.bpf.c"), *HERE.glob("*/*.bpf.h"))}
@@ -94,13 +97,13 @@ def constants_used(text: str) -> set[str]:
 def test_every_constant_of_the_c_text_has_a_value() -> None:
     values = defines(request(*TOPICS), ScopeMatch(mode="helper", root_id=5, level=2), kernel(retransmit_arguments=3))
     walk = ScopeMatch(mode="walk", subsystem=3)
-    values |= defines(request(*TOPICS), walk, kernel(), typed_loads=True, task_registers=True)
+    values |= defines(request(*TOPICS), walk, kernel(), functions=FUNCTIONS, by_events=True, task_registers=True)
     assert constants_used(source_text(TOPICS)) - set(values) == set()
 
 
 def test_every_constant_that_is_handed_over_is_used() -> None:
     match = ScopeMatch(mode="walk", level=1, subsystem=3)
-    values = set(defines(request(*TOPICS), match, kernel(retransmit_arguments=3), typed_loads=True))
+    values = set(defines(request(*TOPICS), match, kernel(retransmit_arguments=3), functions=FUNCTIONS, by_events=True))
     text = "".join(path.read_text() for path in C_FILES.values())
     # Operations, classes and states are tables of which each name may be handed over, needed or not.
     unused = {name for name in values if not re.search(rf"\b{name}\b", text)}

@@ -37,6 +37,8 @@ SYSTEM_CALL_PROBES: Final = (
     ProbeSpec(tracepoint="sys_enter", required=True, costs="no latency of a system call is known"),
 )
 
+CALL_ENDS: Final = ("sys_exit", "sys_enter")
+
 STRUCTS: Final = {
     "task_struct": (
         "tgid", "comm", "group_leader", "files", "cgroups", "signal", "start_time", "thread_pid",

@@ -154,7 +154,7 @@ PROBE(sched_switch)
 	cpu->tid = next_tid;
 	cpu->charged_ns = READ(next, se__sum_exec_runtime);
 	if (class >= WAIT_FIRST_ON_SETS)
-		tails.call(ctx, TAIL_DESCRIPTOR_WAIT);
+		follow_up(ctx, TAIL_DESCRIPTOR_WAIT);
 	return 0;
 }
 

@@ -77,7 +77,7 @@ static __always_inline void descriptors_made(const struct finished *finished, co
 		descriptor_opened(finished->scope, made[1]);
 }
 
-PROBE(descriptors_exit)
+CALL_PROBE(descriptors_exit)
 {
 	struct finished finished = {};
 	struct done done = {};
@@ -105,11 +105,9 @@ static __always_inline void table_done(struct table_walk *walk)
 		lose(LOST_TABLES);
 }
 
-PROBE(table)
+/* Some steps through the table; are there more to go? */
+static __always_inline int table_steps(struct table_walk *walk)
 {
-	struct table_walk *walk = current_table_walk();
-	if (!walk)
-		return 0;
 	struct task_struct *task = (struct task_struct *)walk->task;
 	struct files_struct *files = READ(task, files);
 	struct fdtable *table = READ(files, fdt);
@@ -122,10 +120,43 @@ PROBE(table)
 		asm volatile("" : "+r"(steps));
 	} while (++steps < TABLE_STEPS);
 	FORGET(left);
-	if (left) {
+	return left;
+}
+
+CALL_PROBE(table)
+{
+	struct table_walk *walk = current_table_walk();
+	if (!walk)
+		return 0;
+	if (table_steps(walk)) {
 		tails.call(ctx, TAIL_TABLE);
 		lose(LOST_TABLES); /* larger than so many programs behind each other can see */
 	}
 	table_done(walk);
 	return 0;
+}
+
+#ifdef CALLS_BY_EVENTS
+/* The same when a process begins or ends, or runs another program. */
+PROBE(table_of_end)
+{
+	struct table_walk *walk = current_table_walk();
+	if (!walk)
+		return 0;
+	if (table_steps(walk)) {
+		follow_up(ctx, TAIL_TABLE_OF_END);
+		lose(LOST_TABLES);
+	}
+	table_done(walk);
+	return 0;
+}
+#endif
+
+static __always_inline void walk_table(struct bpf_raw_tracepoint_args *ctx)
+{
+#ifdef CALLS_BY_EVENTS
+	follow_up(ctx, TAIL_TABLE_OF_END);
+#else
+	follow_up(ctx, TAIL_TABLE);
+#endif
 }

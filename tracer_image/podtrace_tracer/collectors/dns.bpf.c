@@ -152,17 +152,17 @@ static __always_inline int dns_has_next(struct dns_work *dns)
 	return 1;
 }
 
-PROBE(dns)
+CALL_PROBE(dns)
 {
 	struct dns_work *dns = current_dns_work();
 	if (!dns)
 		return 0;
 	dns->name_at = 0;
-	dns_gather((struct pt_regs *)ctx->args[0], dns);
+	dns_gather(CALL_REGISTERS(ctx), dns);
 	if (dns_question(dns)) {
 		u32 is_answer = dns->flags >> 15 & 1;
 		if (dns->writes && !is_answer)
-			dns_asked((struct pt_regs *)ctx->args[0], dns);
+			dns_asked(CALL_REGISTERS(ctx), dns);
 		else if (!dns->writes && is_answer)
 			dns_answered(dns);
 	}

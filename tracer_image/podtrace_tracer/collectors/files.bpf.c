@@ -43,7 +43,7 @@ static __always_inline void path_wanted(const struct file_key *key, struct file 
 }
 
 /* One path; the other one, if there are two, by calling itself. */
-PROBE(paths)
+CALL_PROBE(paths)
 {
 	struct tail_work *work = current_tail_work();
 	if (!work || !work->paths)

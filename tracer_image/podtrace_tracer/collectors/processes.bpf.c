@@ -82,7 +82,7 @@ PROBE(sched_process_fork)
 #endif
 #ifdef TOPIC_DESCRIPTORS
 	if (birth_begins(fresh, child))
-		tails.call(ctx, TAIL_TABLE);
+		walk_table(ctx);
 #endif
 	return 0;
 }
@@ -113,7 +113,7 @@ PROBE(sched_process_exec)
 #endif
 #ifdef TOPIC_DESCRIPTORS
 	if (birth_begins(process, CURRENT_TASK))
-		tails.call(ctx, TAIL_TABLE);
+		walk_table(ctx);
 #endif
 	return 0;
 }
@@ -200,7 +200,7 @@ PROBE(sched_process_exit)
 	struct table_walk *walk = counted ? table_walk_begin(WALK_ENDS, CURRENT_TASK, tgid) : 0;
 	if (walk) {
 		walk->scope = scope;
-		tails.call(ctx, TAIL_TABLE);
+		walk_table(ctx);
 	}
 #endif
 	return 0;

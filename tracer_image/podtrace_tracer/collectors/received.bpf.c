@@ -94,7 +94,7 @@ static __always_inline int received_step(struct received *at)
 }
 
 /* Goes back to where the call's end was being counted. */
-PROBE(received)
+CALL_PROBE(received)
 {
 	struct received *at = current_received();
 	struct tail_work *work = current_tail_work();

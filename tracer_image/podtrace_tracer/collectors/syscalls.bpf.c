@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* The two ends of a system call: which topic does it belong to, and what came of it. */
 
-PROBE(sys_enter)
+CALL_PROBE(sys_enter)
 {
-	u32 number = ctx->args[1];
+	u32 number = CALL_NUMBER(ctx);
 	u32 *class = number < SYSCALL_NUMBERS ? syscall_classes.lookup(&number) : 0;
 	if (!class || !*class || !current_in_scope())
 		return 0;
 	u32 tid = bpf_get_current_pid_tgid();
 	struct call *call = call_slot(tid);
 	struct call_start start = {};
-	read_call_start((struct pt_regs *)ctx->args[0], &start);
+	read_call_start(CALL_REGISTERS(ctx), &start);
 	if (!call || start.is_32bit)
 		return 0;
 	u32 flags = CALL_ACTIVE | (is_peek(*class, &start) ? CALL_PEEKS : 0);
@@ -30,13 +30,13 @@ PROBE(sys_enter)
 	call->flags = flags;
 	call->start = bpf_ktime_get_ns();
 #ifdef TOPIC_DESCRIPTORS
-	if (closes_begin(call, *class, (struct pt_regs *)ctx->args[0]))
+	if (closes_begin(call, *class, CALL_REGISTERS(ctx)))
 		tails.call(ctx, TAIL_TABLE);
 #endif
 	return 0;
 }
 
-PROBE(register)
+CALL_PROBE(register)
 {
 	struct tail_work *work = current_tail_work();
 	if (!current_process() && work) {
@@ -48,7 +48,7 @@ PROBE(register)
 	return 0;
 }
 
-PROBE(sys_exit)
+CALL_PROBE(sys_exit)
 {
 	u64 now = bpf_ktime_get_ns();
 	struct finished finished = {};
@@ -167,7 +167,7 @@ static __always_inline void other_done(struct finished *finished, struct done *d
 #endif
 }
 
-PROBE(other_exit)
+CALL_PROBE(other_exit)
 {
 	struct finished finished = {};
 	struct done done = {};

@@ -42,12 +42,12 @@ static __always_inline void transfer_done(const struct finished *finished, struc
 }
 
 /* sendmmsg and recvmmsg return messages; the bytes stand in the caller's array of struct mmsghdr. */
-PROBE(messages_exit)
+CALL_PROBE(messages_exit)
 {
 	struct tail_work *work = current_tail_work();
-	struct pt_regs *regs = (struct pt_regs *)ctx->args[0];
+	struct pt_regs *regs = CALL_REGISTERS(ctx);
 	const char *vector = (const char *)SYSCALL_ARG1(regs);
-	u64 bytes = 0, i = 0, count = (s64)ctx->args[1] > 0 ? ctx->args[1] : 0;
+	u64 bytes = 0, i = 0, count = (s64)CALL_RESULT(ctx) > 0 ? CALL_RESULT(ctx) : 0;
 	if (!work)
 		return 0;
 	work->messages = count;
@@ -67,7 +67,7 @@ PROBE(messages_exit)
 
 /* Several messages, or one of two ends: sendfile, copy_file_range and splice count at each that is a file or a socket.
  * The second end is counted by calling itself, which leaves the verifier half as deep a program. */
-PROBE(multiple_exit)
+CALL_PROBE(multiple_exit)
 {
 	struct finished finished = {};
 	struct done done = {};

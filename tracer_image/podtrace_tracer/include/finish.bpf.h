@@ -45,10 +45,10 @@ static __always_inline void finish_unseen(struct finished *finished)
 }
 
 /* Fills in what all ends of system calls share; 0 if the call is none of ours. */
-static __always_inline int finish(struct bpf_raw_tracepoint_args *ctx, struct tail_work *work, u64 now,
-				  struct finished *finished, struct done *done)
+static __always_inline int finish(struct call_context *ctx, struct tail_work *work, u64 now, struct finished *finished,
+				  struct done *done)
 {
-	finished->regs = (struct pt_regs *)ctx->args[0];
+	finished->regs = CALL_REGISTERS(ctx);
 	u64 ids = bpf_get_current_pid_tgid();
 	finished->call = call_of(ids);
 	if (finished->call) {
@@ -65,7 +65,7 @@ static __always_inline int finish(struct bpf_raw_tracepoint_args *ctx, struct ta
 	u32 tgid = ids >> 32;
 	finished->process = processes.lookup(&tgid);
 	finished->scope = finished->process ? finished->process->scope : work->scope;
-	done->result = ctx->args[1];
+	done->result = CALL_RESULT(ctx);
 	done->now = now;
 	return 1;
 }

@@ -27,8 +27,64 @@ static void *(*rdonly_cast)(const void *, u64) = (void *)RDONLY_CAST_PLACEHOLDER
 /* One pointer of the kernel's, wherever it stands: a list_head begins with one. */
 #define READ_POINTER(place) ((void *)READ((struct list_head *)(place), next))
 
+/* Newer kernels run the programs of tracepoints preemptibly, and skip a program on a CPU where another task was preempted
+ * inside it: that CPU's events of a whole time slice, or more, would go uncounted. So a program keeps its CPU. A plain
+ * preempt_enable at the end would yield there and then, still inside; with interrupts off it does not, and the kernel yields
+ * a few instructions later, behind the program. What is left are the instructions before and after. */
+#ifdef KEEP_CPU
+static void (*preempt_disable)(void) = (void *)PREEMPT_DISABLE_PLACEHOLDER;
+static void (*preempt_enable)(void) = (void *)PREEMPT_ENABLE_PLACEHOLDER;
+static void (*local_irq_save)(u64 *) = (void *)LOCAL_IRQ_SAVE_PLACEHOLDER;
+static void (*local_irq_restore)(u64 *) = (void *)LOCAL_IRQ_RESTORE_PLACEHOLDER;
+
+static __always_inline void keep_cpu(void)
+{
+	preempt_disable();
+}
+
+static __always_inline void give_cpu(void)
+{
+	u64 flags;
+	local_irq_save(&flags);
+	preempt_enable();
+	local_irq_restore(&flags);
+}
+#else
+#define keep_cpu()
+#define give_cpu()
+#endif
+
 /* A program for the raw tracepoint of this name. Named so that bcc does not attach it by itself. */
-#define PROBE(name) int on_##name(struct bpf_raw_tracepoint_args *ctx)
+#define PROBE(name)                                                                                                    \
+	static __always_inline int keeping_cpu_##name(struct bpf_raw_tracepoint_args *ctx);                            \
+	int on_##name(struct bpf_raw_tracepoint_args *ctx)                                                             \
+	{                                                                                                              \
+		keep_cpu();                                                                                            \
+		keeping_cpu_##name(ctx);                                                                               \
+		give_cpu();                                                                                            \
+		return 0;                                                                                              \
+	}                                                                                                              \
+	static __always_inline int keeping_cpu_##name(struct bpf_raw_tracepoint_args *ctx)
+
+/* A program for an end of a system call, or one that follows it by a tail call. Where raw tracepoints are preemptible these
+ * come by trace events, which are not: they are too many for the few instructions that are left above. */
+#define CALL_PROBE(name) int on_##name(struct call_context *ctx)
+
+#ifdef CALLS_BY_EVENTS
+struct call_context {
+	u64 common;
+	u64 number;
+	u64 result; /* at the end of the call; at its beginning the first argument */
+};
+#define CALL_REGISTERS(ctx) ((struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf()))
+#define CALL_NUMBER(ctx) ((ctx)->number)
+#define CALL_RESULT(ctx) ((ctx)->result)
+#else
+#define call_context bpf_raw_tracepoint_args
+#define CALL_REGISTERS(ctx) ((struct pt_regs *)(ctx)->args[0])
+#define CALL_NUMBER(ctx) ((ctx)->args[1])
+#define CALL_RESULT(ctx) ((ctx)->args[1])
+#endif
 
 /* A program for a clock that interrupts each CPU. */
 #define CLOCK_PROBE(name) int on_##name(struct bpf_perf_event_data *ctx)

@@ -55,6 +55,22 @@ static __always_inline void forget_thread(u32 tid)
 /* What the end of a system call leaves to programs of their own, so that the verifier need not check it on every way through
  * the first: bringing a process to book, the calls that are not a plain transfer, and the walk up a path. */
 BPF_PROG_ARRAY(tails, TAILS);
+#ifdef CALLS_BY_EVENTS
+/* For programs of raw tracepoints: those of one kind cannot go on in those of another. */
+BPF_PROG_ARRAY(raw_tails, TAILS);
+#endif
+
+/* Goes on in another program of a raw tracepoint, and does not come back. */
+static __always_inline void follow_up(struct bpf_raw_tracepoint_args *ctx, u32 tail)
+{
+	give_cpu();
+#ifdef CALLS_BY_EVENTS
+	raw_tails.call(ctx, tail);
+#else
+	tails.call(ctx, tail);
+#endif
+	keep_cpu();
+}
 
 struct tail_work {
 	u64 now;
