@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import signal
 import statistics
 import subprocess
 import sys
@@ -50,6 +51,8 @@ def main() -> int:
     if arguments.docs and arguments.only:
         return _refuse("--docs rewrites all tables, so it measures all")
     parts = set(arguments.only or PARTS)
+    # Like Ctrl+C: the servers, their cgroups and the tracer must not outlive us.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if parts != {"calls"}:
             require_programs()
