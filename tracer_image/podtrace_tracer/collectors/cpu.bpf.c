@@ -141,13 +141,15 @@ PROBE(sched_switch)
 	if (!cpu)
 		return 0;
 	if (tracing()) {
-		u64 now = bpf_ktime_get_ns();
-		if (tid && runs_in_scope(previous)) {
+		int leaves = tid && runs_in_scope(previous);
+		struct off_cpu *thread = next_tid ? off_cpu_of(next_tid) : 0;
+		/* Most switches of a node are between others' threads: reading the clock is the dearest part of them. */
+		u64 now = leaves || thread ? bpf_ktime_get_ns() : 0;
+		if (leaves) {
 			u64 charged = READ(previous, se__sum_exec_runtime);
 			u64 ran_ns = time_run(cpu, tid, charged, now);
 			class = thread_leaves(ctx, tid, now, charged, ran_ns);
 		}
-		struct off_cpu *thread = next_tid ? off_cpu_of(next_tid) : 0;
 		if (thread)
 			thread_comes(thread, now);
 	}

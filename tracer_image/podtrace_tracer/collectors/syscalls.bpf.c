@@ -50,13 +50,12 @@ CALL_PROBE(register)
 
 CALL_PROBE(sys_exit)
 {
-	u64 now = bpf_ktime_get_ns();
 	struct finished finished = {};
 	struct done done = {};
 	struct tail_work *work = current_tail_work();
 	if (!work)
 		return 0;
-	if (!finish(ctx, work, now, &finished, &done)) {
+	if (!finish(ctx, work, 0, &finished, &done)) {
 		forget_call(finished.call);
 		return 0;
 	}
@@ -65,7 +64,7 @@ CALL_PROBE(sys_exit)
 	work->paths = 0;
 	work->dns = 0;
 	work->ends_done = 0;
-	work->now = now;
+	work->now = done.now;
 #ifdef TOPIC_DESCRIPTORS
 	if (finished.class >= CLASS_DESCRIPTORS_FROM)
 		tails.call(ctx, TAIL_DESCRIPTORS_EXIT);

@@ -44,7 +44,8 @@ static __always_inline void finish_unseen(struct finished *finished)
 		finished->file = file_of(start.first);
 }
 
-/* Fills in what all ends of system calls share; 0 if the call is none of ours. */
+/* Fills in what all ends of system calls share; 0 if the call is none of ours. `now` is 0 for the first program of an end:
+ * then the clock is read, but not for the calls of others. */
 static __always_inline int finish(struct call_context *ctx, struct tail_work *work, u64 now, struct finished *finished,
 				  struct done *done)
 {
@@ -56,8 +57,10 @@ static __always_inline int finish(struct call_context *ctx, struct tail_work *wo
 		finished->file = finished->call->file;
 		finished->peeks = finished->call->flags & CALL_PEEKS;
 		done->start = finished->call->start;
+		done->now = now ? now : bpf_ktime_get_ns();
 	} else {
 		finish_unseen(finished);
+		done->now = now || !finished->class ? now : bpf_ktime_get_ns();
 	}
 	/* A socket that is accepted before the gate opens must be known all the same: it was not there to be listed. */
 	if (!finished->class || (!tracing() && finished->class != CLASS_ACCEPT))
@@ -66,7 +69,6 @@ static __always_inline int finish(struct call_context *ctx, struct tail_work *wo
 	finished->process = processes.lookup(&tgid);
 	finished->scope = finished->process ? finished->process->scope : work->scope;
 	done->result = CALL_RESULT(ctx);
-	done->now = now;
 	return 1;
 }
 
