@@ -316,6 +316,11 @@ static void fates(void)
     }
     transmit(fd, &never[0]); /* the same once more, after its time */
     retransmits++;
+    struct message last = query("last.example", A);
+    asked(&last);
+    long start = now_ns();
+    transmit(fd, &last);
+    take(fd, start); /* the server has met all that came before */
 }
 
 static void rate(long count)
