@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from errno import errorcode
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,6 +23,7 @@ from kubectl_podtrace.wire.request import (
     TraceRequest,
 )
 from kubectl_podtrace.wire.topics import TOPICS
+from tests.bpf.second_sources import strace_calls
 from tests.bpf.stream import Attempts, Counts, FileUse, Stream
 
 ROOT = Path(__file__).parents[2]
@@ -227,6 +229,20 @@ def assert_equal(stream: Stream, claims: Claims, topics: Sequence[str] = TOPICS)
     for name in traced:
         timed = sum(row.timed for row in stream.totals.values() if row.operation == name)
         assert sum(stream.buckets(name).values()) == timed, name
+
+
+def assert_strace_counts_the_same(stream: Stream, straced: Load, directory: Path, topic: str) -> None:
+    """Runs a load, which holds at its end, under `strace -ff -yy -o DIRECTORY/strace`: the same calls and errors."""
+    straced.release()
+    straced.claims()
+    straced.release()
+    straced.finish()
+    calls, errors = strace_calls(list(directory.glob("strace.*")), frozenset())
+    counts = stream.counts()
+    for name in (f"{topic}.send", f"{topic}.receive"):
+        assert counts[name].count + counts[name].would_block + counts[name].interrupted == calls[name], name
+    traced = {(name, errorcode[number]): n for (name, number), n in stream.errors.items()}
+    assert {key: n for key, n in errors.items() if key[0].startswith(topic)} == traced
 
 
 def remark(text: str) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import errno
-from collections import Counter
 from pathlib import Path
 
 from kubectl_podtrace.wire.request import CgroupTarget
 from tests.bpf.conftest import StartLoad, StartTracer
-from tests.bpf.harness import ask, assert_equal
-from tests.bpf.second_sources import socket_statistics, strace_calls
+from tests.bpf.harness import ask, assert_equal, assert_strace_counts_the_same
+from tests.bpf.second_sources import socket_statistics
 
 
 def test_every_send_and_receive_is_counted_as_the_program_and_strace_count_it(
@@ -24,16 +22,7 @@ def test_every_send_and_receive_is_counted_as_the_program_and_strace_count_it(
     assert claims.body["client"] == [*reversed(claims.body["server"][:2]), 0]
 
     straced = start_load("tcp", "hold", cgroup=None, wrapper=("strace", "-ff", "-yy", "-o", str(tmp_path / "strace")))
-    straced.release()
-    straced.claims()
-    straced.release()
-    straced.finish()
-    calls, errors = strace_calls(list(tmp_path.glob("strace.*")), frozenset())
-    counts = stream.counts()
-    for name in ("tcp.send", "tcp.receive"):
-        assert counts[name].count + counts[name].would_block + counts[name].interrupted == calls[name], name
-    traced = {(name, errno.errorcode[number]): n for (name, number), n in stream.errors.items()}
-    assert {key: n for key, n in errors.items() if key[0].startswith("tcp")} == Counter(traced)
+    assert_strace_counts_the_same(stream, straced, tmp_path, "tcp")
 
 
 def test_a_socket_that_is_full_would_block_and_nothing_of_it_is_lost(

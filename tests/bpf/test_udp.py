@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,8 +11,8 @@ import pytest
 from kubectl_podtrace.wire import histogram, records
 from kubectl_podtrace.wire.request import CgroupTarget, ProcessTarget
 from tests.bpf.conftest import MakeCgroup, StartLoad, StartTracer
-from tests.bpf.harness import Claims, ask, assert_equal
-from tests.bpf.second_sources import exact_percentile, net_counter, strace_calls
+from tests.bpf.harness import Claims, ask, assert_equal, assert_strace_counts_the_same
+from tests.bpf.second_sources import exact_percentile, net_counter
 from tests.bpf.stream import NOT_BY_V2
 
 OWN_NETWORK = ("unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")
@@ -52,16 +51,7 @@ def test_every_send_and_receive_is_counted_as_the_program_strace_and_the_kernel_
     assert (errno.ECONNREFUSED in {number for _, number in stream.errors}) is True
 
     straced = start_load("udp", "hold", cgroup=None, wrapper=("strace", "-ff", "-yy", "-o", str(tmp_path / "strace")))
-    straced.release()
-    straced.claims()
-    straced.release()
-    straced.finish()
-    calls, errors = strace_calls(list(tmp_path.glob("strace.*")), frozenset())
-    counts = stream.counts()
-    for name in ("udp.send", "udp.receive"):
-        assert counts[name].count + counts[name].would_block + counts[name].interrupted == calls[name], name
-    traced = {(name, errno.errorcode[number]): n for (name, number), n in stream.errors.items()}
-    assert {key: n for key, n in errors.items() if key[0].startswith("udp")} == Counter(traced)
+    assert_strace_counts_the_same(stream, straced, tmp_path, "udp")
 
 
 def test_all_topics_together_count_the_same(
