@@ -43,18 +43,18 @@ static __always_inline void read_written(u32 class, struct pt_regs *regs, s32 ma
 	u32 size = sizeof(*made);
 	if (class == CLASS_PIPE || class == CLASS_SOCKETPAIR) {
 		place = class == CLASS_PIPE ? SYSCALL_ARG0(regs) : SYSCALL_ARG3(regs);
-		bpf_probe_read_user(&made[1], sizeof(made[1]), (void *)(place + sizeof(made[0])));
+		read_user(&made[1], sizeof(made[1]), (void *)(place + sizeof(made[0])));
 	} else if (class == CLASS_CLONE) {
 		flags = SYSCALL_ARG0(regs);
 		place = flags & CLONE_MAKES_PIDFD ? SYSCALL_ARG2(regs) : 0;
 	} else {
 		/* struct clone_args begins with the flags and the place for the pidfd. */
 		u64 arguments[2] = {};
-		bpf_probe_read_user(arguments, sizeof(arguments), (void *)SYSCALL_ARG0(regs));
+		read_user(arguments, sizeof(arguments), (void *)SYSCALL_ARG0(regs));
 		place = arguments[0] & CLONE_MAKES_PIDFD ? arguments[1] : 0;
 	}
 	if (place)
-		bpf_probe_read_user(&made[0], size, (void *)place);
+		read_user(&made[0], size, (void *)place);
 }
 
 static __always_inline void descriptors_made(const struct finished *finished, const struct done *done)

@@ -13,7 +13,7 @@ static __always_inline void dns_look(const struct finished *finished, struct soc
 	u64 *asked_ns = remote ? 0 : dns_ports.lookup(&local);
 	if (!remote && writes) {
 		const char *name = destination_of_call(finished->regs, shape_of_call(finished->regs), 0);
-		bpf_probe_read_user(&asked, sizeof(asked), name + 2);
+		read_user(&asked, sizeof(asked), name + 2);
 		if (asked != DNS_PORT)
 			return;
 		if (asked_ns)
@@ -53,10 +53,10 @@ static __always_inline void dns_gather(struct pt_regs *regs, struct dns_work *dn
 	} else if (shape == SHAPE_HEADER || shape == SHAPE_HEADERS) {
 		u32 length = 0;
 		data += dns->message * HEADERS_DISTANCE;
-		bpf_probe_read_user(&vector, sizeof(vector), data + HEADER_VECTOR);
-		bpf_probe_read_user(&pieces, sizeof(pieces), data + HEADER_PIECES);
+		read_user(&vector, sizeof(vector), data + HEADER_VECTOR);
+		read_user(&pieces, sizeof(pieces), data + HEADER_PIECES);
 		if (shape == SHAPE_HEADERS) {
-			bpf_probe_read_user(&length, sizeof(length), data + HEADERS_LENGTH);
+			read_user(&length, sizeof(length), data + HEADERS_LENGTH);
 			left = length;
 		}
 	}
@@ -67,14 +67,14 @@ static __always_inline void dns_gather(struct pt_regs *regs, struct dns_work *dn
 	do {
 		struct piece piece = {.base = (u64)data, .size = skip + left};
 		if (vector)
-			bpf_probe_read_user(&piece, sizeof(piece), (const char *)vector + i * sizeof(piece));
+			read_user(&piece, sizeof(piece), (const char *)vector + i * sizeof(piece));
 		u64 passed = skip < piece.size ? skip : piece.size, size = piece.size - passed;
 		size = size < left ? size : left;
 		FORGET(size);
 		FORGET(copied);
 		size &= 1023;
 		copied &= 1023;
-		if (size && bpf_probe_read_user(&dns->bytes[copied], size, (const char *)piece.base + passed))
+		if (size && read_user(&dns->bytes[copied], size, (const char *)piece.base + passed))
 			lose(LOST_DNS_MESSAGES);
 		copied += size;
 		left -= size;

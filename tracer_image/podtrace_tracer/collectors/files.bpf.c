@@ -118,7 +118,7 @@ static __always_inline void open_failed(u32 scope, const char *name)
 		return;
 	__builtin_memset(failed, 0, sizeof(*failed));
 	failed->scope = scope;
-	bpf_probe_read_user_str(failed->path, sizeof(failed->path), name);
+	read_user_str(failed->path, sizeof(failed->path), name);
 	u64 *count = failed_opens.lookup_or_try_init(failed, &zero);
 	if (count)
 		__sync_fetch_and_add(count, 1);
@@ -133,7 +133,7 @@ static __always_inline void name_event(u32 operation, u32 scope, const struct pr
 	struct event *event = event_of_call(operation, scope, process, done);
 	if (!event)
 		return;
-	bpf_probe_read_user_str(event->text, sizeof(event->text), name);
+	read_user_str(event->text, sizeof(event->text), name);
 	event_send(event);
 }
 

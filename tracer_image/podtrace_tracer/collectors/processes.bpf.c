@@ -42,7 +42,7 @@ static __always_inline void exec_failed(u32 scope, const struct process *process
 	if (!event)
 		return;
 	const char *name = (const char *)(name_argument ? SYSCALL_ARG1(regs) : SYSCALL_ARG0(regs));
-	bpf_probe_read_user_str(event->text, sizeof(event->text), name);
+	read_user_str(event->text, sizeof(event->text), name);
 	event_send(event);
 }
 #endif

@@ -53,7 +53,7 @@ static __always_inline void received_control(struct received *at)
 		s32 level;
 		s32 type;
 	} header = {};
-	bpf_probe_read_user(&header, sizeof(header), (void *)at->control);
+	read_user(&header, sizeof(header), (void *)at->control);
 	u64 length = header.length;
 	if (length < CONTROL_HEADER || length > at->end - at->control) {
 		at->end = 0;
@@ -70,7 +70,7 @@ static __always_inline int received_step(struct received *at)
 {
 	if (at->descriptors) {
 		s32 descriptor = NO_DESCRIPTOR;
-		bpf_probe_read_user(&descriptor, sizeof(descriptor), (void *)at->place);
+		read_user(&descriptor, sizeof(descriptor), (void *)at->place);
 		at->place += sizeof(descriptor);
 		at->descriptors--;
 		if (descriptor >= 0)
@@ -85,7 +85,7 @@ static __always_inline int received_step(struct received *at)
 		return 0;
 	/* The kernel has left in the length what it filled. */
 	u64 control[2] = {};
-	bpf_probe_read_user(control, sizeof(control), (void *)(at->message + CONTROL_OFFSET));
+	read_user(control, sizeof(control), (void *)(at->message + CONTROL_OFFSET));
 	at->control = control[0];
 	at->end = control[0] + control[1];
 	at->message += MESSAGE_VECTOR_STEP;

@@ -1,6 +1,47 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Calls that move data: the same ones do it for files and for sockets. */
 
+#if defined(TOPIC_TCP) || defined(TOPIC_UDP)
+static __always_inline void socket_event(u32 operation, const struct finished *finished, struct sock *sk,
+					 const struct done *done)
+{
+	struct event *event = event_of_call(operation, finished->scope, finished->process, done);
+	if (!event)
+		return;
+	struct address remote = {};
+	remote_address(sk, &remote);
+	/* A datagram's socket may be connected to nobody. */
+	if (remote.port)
+		event_address(event, &remote);
+	event_send(event);
+}
+
+/* A send or receive on a TCP or UDP socket that has returned. */
+static __always_inline void socket_done(const struct finished *finished, struct sock *sk, u32 protocol, u32 writes,
+					const struct done *done)
+{
+	u32 operation = OPERATIONS;
+#ifdef TOPIC_TCP
+	if (protocol == PROTOCOL_TCP)
+		operation = writes ? OP_TCP_SEND : OP_TCP_RECEIVE;
+#endif
+#ifdef TOPIC_UDP
+	if (protocol == PROTOCOL_UDP)
+		operation = writes ? OP_UDP_SEND : OP_UDP_RECEIVE;
+#endif
+	enum outcome outcome = operation == OPERATIONS ? OUTCOME_NONE : count_done(finished->scope, operation, done);
+	if (outcome == OUTCOME_NONE)
+		return;
+	count_for_process(finished->process);
+	if (outcome == OUTCOME_ERROR)
+		socket_event(operation, finished, sk, done);
+#ifdef TOPIC_TCP
+	else if (protocol == PROTOCOL_TCP && READ(sk, __sk_common.skc_state) == STATE_ESTABLISHED)
+		tcp_rtt_sample(finished->scope, sk);
+#endif
+}
+#endif
+
 /* One transfer through a file or a socket, in one direction; an fsync is one too. */
 static __always_inline void transfer_done(const struct finished *finished, struct file *file, u32 writes,
 					  struct done *done)
@@ -25,13 +66,8 @@ static __always_inline void transfer_done(const struct finished *finished, struc
 		struct sock *sk = socket_of(file);
 		u32 protocol = internet_protocol_of(sk);
 		done->threshold = NO_THRESHOLD;
-#ifdef TOPIC_TCP
-		if (protocol == PROTOCOL_TCP)
-			tcp_done(writes ? OP_TCP_SEND : OP_TCP_RECEIVE, finished->scope, finished->process, sk, done);
-#endif
-#ifdef TOPIC_UDP
-		if (protocol == PROTOCOL_UDP)
-			udp_done(writes ? OP_UDP_SEND : OP_UDP_RECEIVE, finished->scope, finished->process, sk, done);
+#if defined(TOPIC_TCP) || defined(TOPIC_UDP)
+		socket_done(finished, sk, protocol, writes, done);
 #endif
 #ifdef TOPIC_DNS
 		if (protocol == PROTOCOL_TCP || protocol == PROTOCOL_UDP)
@@ -55,7 +91,7 @@ CALL_PROBE(messages_exit)
 	if (count)
 		do {
 			u32 length = 0;
-			bpf_probe_read_user(&length, sizeof(length), vector + i * 64 + 56);
+			read_user(&length, sizeof(length), vector + i * 64 + 56);
 			bytes += length;
 			/* clang must not turn the two tests into one that says no bound. */
 			asm volatile("" : "+r"(i));

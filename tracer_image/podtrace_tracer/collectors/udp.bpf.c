@@ -1,24 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* udp: sends and receives, and datagrams that were dropped at their socket. */
 
-/* A send or receive on a UDP socket that has returned. */
-static __always_inline void udp_done(u32 operation, u32 scope, struct process *process, struct sock *sk,
-				     const struct done *done)
-{
-	enum outcome outcome = count_done(scope, operation, done);
-	if (outcome == OUTCOME_NONE)
-		return;
-	count_for_process(process);
-	struct event *event = outcome == OUTCOME_ERROR ? event_of_call(operation, scope, process, done) : 0;
-	if (!event)
-		return;
-	struct address remote = {};
-	remote_address(sk, &remote);
-	if (remote.port)
-		event_address(event, &remote);
-	event_send(event);
-}
-
 #if defined(PROBE_UDP_FAIL_QUEUE_RCV_SKB) && SCOPE_HIERARCHY_IS_V2
 /* The v2 cgroup of the process that made a socket; older kernels share its place with a number, which is odd. */
 static __always_inline struct cgroup *cgroup_of_socket(struct sock *sk)

@@ -44,13 +44,13 @@ static __always_inline void event_address(struct event *event, const struct addr
 static __always_inline void user_address(const char *name, struct address *address)
 {
 	u16 port = 0;
-	bpf_probe_read_user(&address->family, 2, name);
-	bpf_probe_read_user(&port, 2, name + 2);
+	read_user(&address->family, 2, name);
+	read_user(&port, 2, name + 2);
 	address->port = __builtin_bswap16(port);
 	if (address->family == FAMILY_INET) {
-		bpf_probe_read_user(address->bytes, 4, name + 4);
+		read_user(address->bytes, 4, name + 4);
 	} else {
-		bpf_probe_read_user(address->bytes, 16, name + 8);
+		read_user(address->bytes, 16, name + 8);
 		address_unmap(address);
 	}
 }

@@ -32,8 +32,8 @@ static __always_inline const char *destination_of_call(struct pt_regs *regs, u32
 		/* Keeps clang from making one load of this and of what the helper puts on the stack. */
 		asm volatile("" : "+r"(name));
 	} else if (shape == SHAPE_HEADER || shape == SHAPE_HEADERS) {
-		bpf_probe_read_user(&name, sizeof(name),
-				    (const char *)SYSCALL_ARG1(regs) + message * HEADERS_DISTANCE + HEADER_NAME);
+		read_user(&name, sizeof(name),
+			  (const char *)SYSCALL_ARG1(regs) + message * HEADERS_DISTANCE + HEADER_NAME);
 	}
 	return (const char *)name;
 }

@@ -125,7 +125,7 @@ struct poll_set {
 static __always_inline int poll_step(struct poll_set *set, u32 *operation)
 {
 	s32 descriptor = -1;
-	if (!set->left || bpf_probe_read_user(&descriptor, sizeof(descriptor), set->next))
+	if (!set->left || read_user(&descriptor, sizeof(descriptor), set->next))
 		return 0;
 	set->left--;
 	set->next += 8;
@@ -157,9 +157,9 @@ static __always_inline u32 select_operation(struct pt_regs *regs)
 	u32 operation = OP_CPU_SLEEP;
 	read_call_start(regs, &start);
 	u32 count = start.first;
-	bpf_probe_read_user(&readable, sizeof(readable), (void *)SYSCALL_ARG1(regs));
-	bpf_probe_read_user(&writable, sizeof(writable), (void *)start.third);
-	bpf_probe_read_user(&exceptional, sizeof(exceptional), (void *)start.fourth);
+	read_user(&readable, sizeof(readable), (void *)SYSCALL_ARG1(regs));
+	read_user(&writable, sizeof(writable), (void *)start.third);
+	read_user(&exceptional, sizeof(exceptional), (void *)start.fourth);
 	u64 set = readable | writable | exceptional;
 	if (count < 64)
 		set &= (1ULL << count) - 1;
