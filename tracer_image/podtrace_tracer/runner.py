@@ -63,7 +63,6 @@ class Runner:
             if self._stop.reason:
                 return
             self._attach(programs)
-            release_compiler()
             self._meet_existing(programs, scopes, target)
             self._trace(programs, scopes, target)
         finally:
@@ -223,6 +222,7 @@ class Runner:
         programs.set_number("gate", 0, 1)
         self._started_ns = time.monotonic_ns()
         self._emitter.emit(self._header())
+        release_compiler()  # only now: nobody waits for it any more
         reason = self._loop(events, snapshots, scopes)
         snapshots.look()
         programs.set_number("gate", 0, 0)
