@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from kubectl_podtrace.analysis import tcp, udp
 from kubectl_podtrace.analysis.selection import Selection
 
-SENDS: Final = (tcp.DATA_OPERATIONS[0], udp.DATA_OPERATIONS[0])
-RECEIVES: Final = (tcp.DATA_OPERATIONS[1], udp.DATA_OPERATIONS[1])
+SENDS: Final = ("tcp.send", "udp.send")
+RECEIVES: Final = ("tcp.receive", "udp.receive")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kubectl_podtrace.analysis.selection import Dist, Op, Selection
+from kubectl_podtrace.analysis.transfers import transfers
 from kubectl_podtrace.wire.topics import TCP_STATES
-
-DATA_OPERATIONS = ("tcp.send", "tcp.receive")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,13 +35,12 @@ class Tcp:
 
 def tcp(selection: Selection, *, rtt_threshold_ns: int) -> Tcp:
     """The section `tcp` of the selected scopes."""
-    both = [selection.of(name) for name in DATA_OPERATIONS]
-    operations = sum(counters.count for counters in both)
+    both = transfers(selection, "tcp")
     entered = {state: selection.of(f"tcp.state_{state.lower()}").count for state in TCP_STATES}
     rtt = selection.latency("tcp.rtt")
     return Tcp(
-        send=selection.operation("tcp.send"),
-        receive=selection.operation("tcp.receive"),
+        send=both.send,
+        receive=both.receive,
         rtt=Rtt(
             count=rtt.count,
             avg_ns=rtt.avg_ns,
@@ -53,11 +51,11 @@ def tcp(selection: Selection, *, rtt_threshold_ns: int) -> Tcp:
             spikes=selection.of("tcp.rtt").slow,
             threshold_ns=rtt_threshold_ns,
         ),
-        error_ratio=sum(counters.errors for counters in both) / operations if operations else 0.0,
+        error_ratio=both.error_ratio,
         retransmits=selection.of("tcp.retransmit").count,
         resets_sent=selection.of("tcp.reset_sent").count,
         resets_received=selection.of("tcp.reset_received").count,
-        peak_bytes_per_op=max(counters.max_bytes for counters in both),
-        throughput_bytes_per_s=selection.per_s(sum(counters.bytes for counters in both)),
+        peak_bytes_per_op=both.peak_bytes_per_op,
+        throughput_bytes_per_s=both.throughput_bytes_per_s,
         states={state: number for state, number in entered.items() if number},
     )

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from kubectl_podtrace.analysis.selection import Op, Selection
-
-DATA_OPERATIONS: Final = ("udp.send", "udp.receive")
+from kubectl_podtrace.analysis.transfers import transfers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,13 +22,12 @@ class Udp:
 
 def udp(selection: Selection) -> Udp:
     """The section `udp` of the selected scopes."""
-    both = [selection.of(name) for name in DATA_OPERATIONS]
-    operations = sum(counters.count for counters in both)
+    both = transfers(selection, "udp")
     return Udp(
-        send=selection.operation("udp.send"),
-        receive=selection.operation("udp.receive"),
-        error_ratio=sum(counters.errors for counters in both) / operations if operations else 0.0,
+        send=both.send,
+        receive=both.receive,
+        error_ratio=both.error_ratio,
         drops=selection.of("udp.drop").count,
-        peak_bytes_per_op=max(counters.max_bytes for counters in both),
-        throughput_bytes_per_s=selection.per_s(sum(counters.bytes for counters in both)),
+        peak_bytes_per_op=both.peak_bytes_per_op,
+        throughput_bytes_per_s=both.throughput_bytes_per_s,
     )
