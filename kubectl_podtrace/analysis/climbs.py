@@ -7,7 +7,7 @@ from typing import Final
 
 from kubectl_podtrace.analysis.tables import CAPACITY
 from kubectl_podtrace.wire.descriptor_records import DescriptorTableRow
-from kubectl_podtrace.wire.topics import DESCRIPTOR_KINDS
+from kubectl_podtrace.wire.topics import DESCRIPTOR_KINDS, DescriptorKindName
 
 WINDOW_NS: Final = 5_000_000_000
 """The tracer reads the tables so often."""
@@ -26,7 +26,7 @@ class Climb:
 @dataclass(kw_only=True)
 class _Process:
     since_ns: int
-    kinds: dict[str, Climb]
+    kinds: dict[DescriptorKindName, Climb]
 
 
 Key = tuple[int, int, int]
@@ -58,7 +58,7 @@ class Climbs:
             climb.window = window
             climb.passed_ns = at_ns
 
-    def of(self, row: DescriptorTableRow, kind: str) -> Climb | None:
+    def of(self, row: DescriptorTableRow, kind: DescriptorKindName) -> Climb | None:
         """How a kind climbed in a process; None where nothing is known of it."""
         process = self._processes.get((row.scope, row.node_pid, row.start_ns))
         return process.kinds[kind] if process else None

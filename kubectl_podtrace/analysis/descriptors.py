@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from kubectl_podtrace.analysis.climbs import Climb
 from kubectl_podtrace.analysis.selection import LISTED, Selection
 from kubectl_podtrace.analysis.series import SECOND_NS
 from kubectl_podtrace.wire.descriptor_records import DescriptorTableRow, DescriptorTables
-from kubectl_podtrace.wire.topics import DESCRIPTOR_KINDS
+from kubectl_podtrace.wire.topics import DESCRIPTOR_KINDS, DescriptorKindName
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ class Leak:
     pid: int
     node_pid: int
     comm: str
-    kind: Literal["file", "socket", "pipe", "other"]
+    kind: DescriptorKindName
     growth: int
     open: int
     limit: int | None
@@ -157,7 +157,7 @@ def _leaks(selection: Selection, living: list[DescriptorTableRow]) -> tuple[Leak
             exhausted_in_s=_exhausted_in_s(row, selection.end_ns),
         )
         for row in living
-        for kind in _KINDS
+        for kind in DESCRIPTOR_KINDS
         if _is_leak(selection.climbs.of(row, kind), row, kind, selection.end_ns)
     ]
     return tuple(sorted(found, key=lambda leak: (-leak.growth, leak.node_pid, leak.kind))[:LISTED])
@@ -178,9 +178,6 @@ def _exhausted_in_s(row: DescriptorTableRow, end_ns: int) -> float | None:
         return None
     per_s = growth * SECOND_NS / (end_ns - row.since_ns)
     return max(0, row.limit - _open(row)) / per_s
-
-
-_KINDS: Final[tuple[Literal["file", "socket", "pipe", "other"], ...]] = ("file", "socket", "pipe", "other")
 
 
 def _is_older(selection: Selection, by_kind: int) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,8 @@ class Operation:
         return f"{self.topic}.{self.name}"
 
 
-DESCRIPTOR_KINDS: Final = ("file", "socket", "pipe", "other")
+DescriptorKindName = Literal["file", "socket", "pipe", "other"]
+DESCRIPTOR_KINDS: Final[tuple[DescriptorKindName, ...]] = ("file", "socket", "pipe", "other")
 """The kinds of descriptors: what has a path is a file; what is neither file, socket nor pipe is anonymous."""
 
 TCP_STATES: Final = (
