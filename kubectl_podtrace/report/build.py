@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -145,9 +146,10 @@ def _build(
     findings = _findings(sections, settings)
     summary_section = _summary(fold, selection, client)
     trust_section = trust(fold, scopes)
+    target_section = _target(fold, state, target, scopes)
     return Report(
         tool=_tool(fold, client),
-        target=_target(fold, state, target, scopes),
+        target=target_section,
         settings=settings,
         headline=headline(
             fold,
@@ -155,7 +157,7 @@ def _build(
             findings=findings,
             trust=trust_section,
             selection=selection,
-            containers=_container_names(fold, state, target),
+            containers=target_section.containers,
             seen=bool(fold.scopes if scopes is None else scopes),
         ),
         summary=summary_section,
@@ -271,23 +273,30 @@ def _summary(fold: Fold, selection: Selection, client: ClientFacts) -> Summary:
     return replace(summary(selection, realtime_offset_ns=None), start=client.started_at, end=client.ended_at)
 
 
-def _container_names(fold: Fold, state: State, target: TargetInfo) -> tuple[str, ...]:
+def _container_names(fold: Fold, met: list[int], target: TargetInfo) -> tuple[str, ...]:
     """The containers that the report is about, in the pod's order, then those known by id alone."""
     if target.selected is not None:
         listed = [name for name in target.containers if name in target.selected]
         return (*listed, *sorted(target.selected.difference(listed)))
-    seen = [_scope_name(fold, target, index) for index in _met_scopes(fold, state, target)]
+    seen = [_scope_name(fold, target, index) for index in met]
     return tuple(dict.fromkeys((*target.containers, *(name for name in seen if name))))
 
 
-def _met_scopes(fold: Fold, state: State, target: TargetInfo) -> list[int]:
+def _events_by_scope(fold: Fold, state: State) -> Counter[int]:
+    """What counts as events in this trace, by scope."""
+    counted, events = _event_operations(fold), Counter[int]()
+    for (index, operation), row in state.totals.items():
+        if operation in counted:
+            events[index] += row.count
+    return events
+
+
+def _met_scopes(fold: Fold, events: Counter[int], target: TargetInfo) -> list[int]:
     """The scopes that have a name or events; a pod's sandbox has neither."""
-    events = _event_operations(fold)
-    busy = {index for (index, operation), row in state.totals.items() if operation in events and row.count}
     return sorted(
         index
         for index, scope in fold.scopes.items()
-        if index in busy or target.container_of(scope.container_id) is not None
+        if events[index] or target.container_of(scope.container_id) is not None
     )
 
 
@@ -305,11 +314,7 @@ def _unknown_containers(fold: Fold, state: State, target: TargetInfo) -> tuple[R
         for index, scope in fold.scopes.items()
         if target.container_of(scope.container_id) is None
     }
-    events = sum(
-        row.count
-        for (index, operation), row in state.totals.items()
-        if operation in _event_operations(fold) and index in unknown
-    )
+    events = sum(number for index, number in _events_by_scope(fold, state).items() if index in unknown)
     if not events:
         return ()
     ids = ", ".join(sorted({name for name in unknown.values() if name})) or "no id"
@@ -318,21 +323,18 @@ def _unknown_containers(fold: Fold, state: State, target: TargetInfo) -> tuple[R
 
 
 def _target(fold: Fold, state: State, target: TargetInfo, scopes: frozenset[int] | None) -> Target:
-    events: dict[str, int] = {}
-    runs: dict[str, int] = {}
-    for index in _met_scopes(fold, state, target):
+    events_by_scope = _events_by_scope(fold, state)
+    events, runs = Counter[str](), Counter[str]()
+    met = _met_scopes(fold, events_by_scope, target)
+    for index in met:
         if scopes is None or index in scopes:
             name = _scope_name(fold, target, index)
-            runs[name] = runs.get(name, 0) + 1
-            events.setdefault(name, 0)
-    for (index, operation), row in state.totals.items():
-        if operation in _event_operations(fold) and (scopes is None or index in scopes):
-            name = _scope_name(fold, target, index)
-            events[name] = events.get(name, 0) + row.count
+            events[name] += events_by_scope[index]
+            runs[name] += 1
     return Target(
         namespace=target.namespace,
         pods=target.pods,
-        containers=_container_names(fold, state, target),
+        containers=_container_names(fold, met, target),
         nodes=target.nodes or ((fold.header.node,) if fold.header and fold.header.node else ()),
         kernel=fold.header.kernel if fold.header else None,
         pid=target.pid,
@@ -340,7 +342,7 @@ def _target(fold: Fold, state: State, target: TargetInfo, scopes: frozenset[int]
         command=target.command,
         exit_status=target.exit_status,
         container_events=tuple(
-            ContainerEvents(name=name, runs=runs.get(name, 0), events=number) for name, number in events.items() if name
+            ContainerEvents(name=name, runs=runs[name], events=number) for name, number in events.items() if name
         ),
     )
 

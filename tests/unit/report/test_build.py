@@ -63,6 +63,16 @@ def test_the_runs_of_a_container_that_restarts_add_up() -> None:
     assert [(entry.name, entry.runs) for entry in report.target.container_events] == [("api", 2)]
 
 
+def test_a_container_without_a_name_or_an_event_is_not_listed() -> None:
+    stream = Stream()
+    stream.add(scope(0, CONTAINER_ID), scope(1, THIRD_ID))
+    stream.add(Totals(rows=(totals_row("tcp.receive", count=7), totals_row("tcp.receive", scope=1, would_block=5))))
+    stream.end(10)
+    target = report_of(stream.fold(), replace(API, selected=None)).target
+    assert target.containers == ("api", "proxy")
+    assert [(entry.name, entry.runs, entry.events) for entry in target.container_events] == [("api", 1, 7)]
+
+
 def test_a_topic_that_was_not_asked_for_is_null() -> None:
     stream = Stream(replace(HEADER, topics=("tcp", "connections")))
     stream.end(1)
