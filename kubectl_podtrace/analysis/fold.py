@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from operator import attrgetter
 from typing import Any, Final
 
@@ -128,6 +129,11 @@ class Fold:
     def states(self) -> tuple[State, ...]:
         """The states at the newest heartbeats, oldest first."""
         return tuple(self._states)
+
+    @property
+    def totals(self) -> Mapping[OperationKey, TotalsRow]:
+        """The counters of each operation now; the next line may change them, `state` keeps them."""
+        return self._totals.rows
 
     def state(self) -> State:
         """All cumulative values now."""

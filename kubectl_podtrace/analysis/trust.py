@@ -145,7 +145,7 @@ def trust(fold: Fold, scopes: frozenset[int] | None = None) -> Trust:
 def _bypassed(fold: Fold, scopes: frozenset[int] | None) -> tuple[Bypass, ...]:
     traced = fold.header.topics if fold.header else ()
     counts = dict.fromkeys(BYPASSES, 0)
-    for (scope, operation), row in fold.state().totals.items():
+    for (scope, operation), row in fold.totals.items():
         if operation in counts and (scopes is None or scope in scopes):
             counts[operation] += row.count
     lacking = {name: tuple(topic for topic in BYPASSES[name] if topic in traced) for name in counts}
