@@ -73,16 +73,16 @@ def counted(number: int, singular: str, plural: str | None = None) -> str:
 
 
 def size(number: float) -> str:
-    """A number of bytes, in powers of 1024.
+    """A number of bytes, in powers of 1024: whole bytes below the first.
 
-    >>> size(999), size(1024), size(12_900_000)
-    ('999 B', '1.00 KiB', '12.3 MiB')
+    >>> size(1000), size(1024), size(12_900_000)
+    ('1000 B', '1.00 KiB', '12.3 MiB')
     """
-    if number < 999.5:
+    if round(number) < 1024:
         return f"{round(number)} B"
     for exponent, unit in enumerate(_SIZE_UNITS, start=1):
         text = _three_digits(number / 1024**exponent)
-        if float(text) < 1000 or unit == _SIZE_UNITS[-1]:
+        if float(text) < 1024 or unit == _SIZE_UNITS[-1]:
             return f"{text} {unit}"
     raise AssertionError("the last unit takes everything")
 

@@ -66,6 +66,25 @@ def test_a_size_is_never_more_than_half_a_percent_off(number: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0, "0 B"),
+        (999.6, "1000 B"),
+        (1000, "1000 B"),
+        (1023, "1023 B"),
+        (1023.4, "1023 B"),
+        (1023.5, "1.00 KiB"),
+        (1024, "1.00 KiB"),
+        (1000 * 1024, "1000 KiB"),
+        (1024**2 - 1, "1.00 MiB"),
+        (1024**2, "1.00 MiB"),
+    ],
+)
+def test_a_size_has_the_largest_unit_of_which_there_is_one(number: float, text: str) -> None:
+    assert units.size(number) == text
+
+
+@pytest.mark.parametrize(
     ("share", "text"),
     [(0, "0 %"), (1, "100 %"), (0.0005, "< 0.1 %"), (0.001, "0.1 %"), (0.5, "50.0 %"), (0.99951, "> 99.9 %")],
 )
