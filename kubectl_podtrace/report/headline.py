@@ -23,13 +23,13 @@ _LABELS: Final = {
     "files.unlink": "unlink",
     "files.rename": "rename",
     "tcp.send": "TCP send",
-    "tcp.receive": "TCP receive",
     "tcp.rtt": "TCP round trip",
     "udp.send": "UDP send",
-    "udp.receive": "UDP receive",
     "dns.lookup": "DNS lookup",
     "connections.handshake": "TCP handshake",
 }
+_RECEIVES: Final = {"tcp.receive": "TCP receive", "udp.receive": "UDP receive"}
+"""They may wait for a peer that has nothing to say, such as a server's on an idle connection: long is not slow."""
 
 
 def headline(
@@ -103,16 +103,9 @@ def _issues(findings: tuple[Finding, ...]) -> str:
 
 def _healthy_facts(selection: Selection) -> tuple[str, ...]:
     """What comes closest to trouble where there is none: the slowest operation and the share of errors."""
-    facts: list[str] = []
-    slowest = max(_LABELS, key=lambda name: selection.of(name).max_ns)
-    latency = selection.latency(slowest)
-    if latency.count:
-        facts.append(
-            f"slowest: a {_LABELS[slowest]} of {units.duration(latency.max_ns)} "
-            f"(p99 of {units.count(latency.count)}: {units.duration(latency.p99_ns)})"
-        )
+    facts = [*_slowest(selection)]
     waited = selection.latency("cpu.run_queue")
-    if waited.count and not latency.count:
+    if waited.count and not facts:
         facts.append(f"longest wait for a CPU: {units.duration(waited.max_ns)} (p99 {units.duration(waited.p99_ns)})")
     if selection.event_operations != EVENT_OPERATIONS:
         return tuple(facts)  # of cpu alone: a switch cannot fail
@@ -124,6 +117,17 @@ def _healthy_facts(selection: Selection) -> tuple[str, ...]:
     absent = f", beside {units.count(searching)} opens of files that are not there" if searching else ""
     facts.append(f"errors: {share}{absent}")
     return tuple(facts[:FACTS])
+
+
+def _slowest(selection: Selection) -> tuple[str, ...]:
+    """The operation that took longest; a receive where nothing else was timed."""
+    for labels, note in ((_LABELS, ""), (_RECEIVES, ", its wait for data included")):
+        slowest = max(labels, key=lambda name: selection.of(name).max_ns)
+        latency = selection.latency(slowest)
+        if latency.count:
+            p99 = f"p99 of {units.count(latency.count)}: {units.duration(latency.p99_ns)}"
+            return (f"slowest: a {labels[slowest]} of {units.duration(latency.max_ns)}{note} ({p99})",)
+    return ()
 
 
 def _silence(fold: Fold, summary: Summary, containers: tuple[str, ...], *, seen: bool) -> tuple[str, str]:

@@ -11,10 +11,10 @@ from kubectl_podtrace.report.build import ReportOptions, TargetInfo, build_windo
 from kubectl_podtrace.report.document import Facts
 from kubectl_podtrace.report.render.live import LiveRenderer
 from kubectl_podtrace.report.sections.overview import trust as trust_section
-from kubectl_podtrace.wire.records import Refusal, Totals
+from kubectl_podtrace.wire.records import Histogram, Refusal, Totals, TotalsRow
 from tests.unit.report.reports import API, CLIENT, healthy, report_of, silent, truncated, typical
 from tests.unit.shop import shop_stream
-from tests.unit.streams import CONTAINER_ID, HEADER, SIDECAR_ID, Stream, folded, probe, scope, totals_row
+from tests.unit.streams import CONTAINER_ID, HEADER, SIDECAR_ID, Stream, folded, probe, scope, timed, totals_row
 
 THIRD_ID = "ef" * 32
 
@@ -105,6 +105,25 @@ def test_a_healthy_report_says_so_and_names_what_came_closest_to_trouble() -> No
     assert headline.verdict == "no issue found; 19 events in 2.00 s"
     assert headline.facts == ("slowest: a file write of 40.0 µs (p99 of 17: 39.9 µs)", "errors: none")
     assert headline.trust == "complete; nothing lost; 1 probe attached"
+
+
+def facts_of(*operations: tuple[TotalsRow, Histogram]) -> tuple[str, ...]:
+    stream = Stream()
+    stream.add(scope())
+    stream.add(Totals(rows=tuple(row for row, _ in operations)), *(histogram for _, histogram in operations))
+    stream.end(60)
+    return report_of(stream.fold()).headline.facts
+
+
+def test_the_slowest_is_what_worked_longest_and_no_receive_that_waited_for_its_peer() -> None:
+    idle = timed("tcp.receive", [45_000_000_000])
+    facts = facts_of(idle, timed("udp.receive", [46_000_000_000]), timed("tcp.send", [90_000] * 3))
+    assert facts[0] == "slowest: a TCP send of 90.0 µs (p99 of 3: 88.1 µs)"
+
+
+def test_a_receive_is_the_slowest_where_nothing_else_was_timed_and_is_said_to_wait() -> None:
+    facts = facts_of(timed("tcp.receive", [45_000_000_000]), timed("udp.receive", [1_000]))
+    assert facts[0] == "slowest: a TCP receive of 45.0 s, its wait for data included (p99 of 1: 44.0 s)"
 
 
 def test_what_went_through_io_uring_stands_in_the_headline_and_under_trust() -> None:
