@@ -9,7 +9,7 @@ import unicodedata
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kubectl_podtrace.report.build import ReportOptions, build_window
@@ -119,9 +119,12 @@ def test_a_pile_of_combining_marks_is_cut_short() -> None:
 
 
 @given(any_text)
+@example(r"\|")
+@example(r"\\|")
 def test_markdown_never_breaks_out_of_a_cell(text: str) -> None:
+    """A table is cut into cells before its backslashes are read: the one right before a bar always keeps it."""
     for shown in (markdown(text), markdown_code(text)):
-        assert not re.search(r"(?<!\\)\|", shown.replace(r"\\", ""))
+        assert not re.search(r"(?<!\\)\|", shown)
         assert "\n" not in shown
 
 
