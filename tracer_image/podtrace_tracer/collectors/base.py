@@ -14,6 +14,7 @@ HEADERS: Final = (
     "include/events.bpf.h",
     "include/syscalls.bpf.h",
     "include/descriptor.bpf.h",
+    "include/messages.bpf.h",
     "include/finish.bpf.h",
 )
 """In the order in which they build on each other."""

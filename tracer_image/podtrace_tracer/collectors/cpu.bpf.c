@@ -27,44 +27,25 @@ struct off_cpu_place {
 };
 BPF_ARRAY(off_cpu, struct off_cpu_place, OFF_CPU_PLACES);
 
+/* The one in a thread's place that holds `held`: the thread itself, or nobody (0) for a thread that leaves. 0 if there is none. */
+static __always_inline struct off_cpu *off_cpu_holding(u32 tid, u32 held)
+{
+	u32 index = tid & (OFF_CPU_PLACES - 1);
+	struct off_cpu_place *place = off_cpu.lookup(&index);
+	if (!place)
+		return 0;
+	if (place->threads[0].tid == held)
+		return &place->threads[0];
+	if (place->threads[1].tid == held)
+		return &place->threads[1];
+	if (place->threads[2].tid == held)
+		return &place->threads[2];
+	return place->threads[3].tid == held ? &place->threads[3] : 0;
+}
+
 static __always_inline struct off_cpu *off_cpu_of(u32 tid)
 {
-	u32 index = tid & (OFF_CPU_PLACES - 1);
-	struct off_cpu_place *place = off_cpu.lookup(&index);
-	if (!place)
-		return 0;
-	if (place->threads[0].tid == tid)
-		return &place->threads[0];
-	if (place->threads[1].tid == tid)
-		return &place->threads[1];
-	if (place->threads[2].tid == tid)
-		return &place->threads[2];
-	return place->threads[3].tid == tid ? &place->threads[3] : 0;
-}
-
-/* Where a thread that leaves is remembered; 0 if all four are taken. */
-static __always_inline struct off_cpu *off_cpu_free(u32 tid)
-{
-	u32 index = tid & (OFF_CPU_PLACES - 1);
-	struct off_cpu_place *place = off_cpu.lookup(&index);
-	if (!place)
-		return 0;
-	if (!place->threads[0].tid)
-		return &place->threads[0];
-	if (!place->threads[1].tid)
-		return &place->threads[1];
-	if (!place->threads[2].tid)
-		return &place->threads[2];
-	return place->threads[3].tid ? 0 : &place->threads[3];
-}
-
-static __always_inline void count_wait(u32 scope, u32 operation, u64 duration)
-{
-	struct total *total = total_of(scope, operation);
-	if (!total)
-		return;
-	total->count++;
-	count_duration(scope, operation, total, duration, NO_THRESHOLD);
+	return off_cpu_holding(tid, tid);
 }
 
 static __always_inline void thread_comes(struct off_cpu *thread, u64 now)
@@ -74,13 +55,13 @@ static __always_inline void thread_comes(struct off_cpu *thread, u64 now)
 	thread->tid = 0;
 	if (now < left)
 		now = left;
-	count_wait(scope, OP_CPU_BLOCK, now - left);
+	count_sample(scope, OP_CPU_BLOCK, now - left, NO_THRESHOLD);
 	if (operation != OP_CPU_RUN_QUEUE && woken > left && woken <= now) {
-		count_wait(scope, operation, woken - left);
+		count_sample(scope, operation, woken - left, NO_THRESHOLD);
 		operation = OP_CPU_RUN_QUEUE;
 		left = woken;
 	}
-	count_wait(scope, operation, now - left);
+	count_sample(scope, operation, now - left, NO_THRESHOLD);
 }
 
 /* What the thread on this CPU ran since it was looked at last. A kernel may run no programs while certain tasks are current, and
@@ -113,7 +94,7 @@ static __always_inline u32 thread_leaves(struct bpf_raw_tracepoint_args *ctx, u3
 #endif
 	if (state & STATE_DEAD)
 		return 0;
-	struct off_cpu *thread = off_cpu_free(tid);
+	struct off_cpu *thread = off_cpu_holding(tid, 0);
 	if (!thread) {
 		lose(LOST_CPU_WAITS);
 		return 0;

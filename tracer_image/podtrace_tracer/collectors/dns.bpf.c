@@ -52,11 +52,11 @@ static __always_inline void dns_gather(struct pt_regs *regs, struct dns_work *dn
 		pieces = SYSCALL_ARG2(regs);
 	} else if (shape == SHAPE_HEADER || shape == SHAPE_HEADERS) {
 		u32 length = 0;
-		data += dns->message * HEADERS_DISTANCE;
-		read_user(&vector, sizeof(vector), data + HEADER_VECTOR);
-		read_user(&pieces, sizeof(pieces), data + HEADER_PIECES);
+		data += dns->message * MESSAGES_DISTANCE;
+		read_user(&vector, sizeof(vector), data + MESSAGE_VECTOR);
+		read_user(&pieces, sizeof(pieces), data + MESSAGE_PIECES);
 		if (shape == SHAPE_HEADERS) {
-			read_user(&length, sizeof(length), data + HEADERS_LENGTH);
+			read_user(&length, sizeof(length), data + MESSAGES_LENGTH);
 			left = length;
 		}
 	}

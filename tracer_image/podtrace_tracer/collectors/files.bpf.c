@@ -119,11 +119,7 @@ static __always_inline void open_failed(u32 scope, const char *name)
 	__builtin_memset(failed, 0, sizeof(*failed));
 	failed->scope = scope;
 	read_user_str(failed->path, sizeof(failed->path), name);
-	u64 *count = failed_opens.lookup_or_try_init(failed, &zero);
-	if (count)
-		__sync_fetch_and_add(count, 1);
-	else
-		lose(LOST_FAILED_OPENS);
+	count_or_lose(failed_opens.lookup_or_try_init(failed, &zero), LOST_FAILED_OPENS);
 }
 
 /* A call that names a path (unlink, rename, open) and failed. */

@@ -145,11 +145,7 @@ static __always_inline int process_ended(struct process *last, struct signal_str
 		return 0;
 	count_once(last->scope, OP_PROCESSES_EXIT);
 	__builtin_memcpy(exit.comm, last->comm, sizeof(exit.comm));
-	u64 *count = exits.lookup_or_try_init(&exit, &zero);
-	if (count)
-		__sync_fetch_and_add(count, 1);
-	else
-		lose(LOST_EXITS);
+	count_or_lose(exits.lookup_or_try_init(&exit, &zero), LOST_EXITS);
 	process_event(OP_PROCESSES_EXIT, last, 0, exit.status);
 #endif
 	return counts;

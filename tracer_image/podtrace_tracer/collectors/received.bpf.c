@@ -6,8 +6,6 @@
 #define RIGHTS 1
 #define PIDFD 4
 #define CONTROL_HEADER 16
-#define CONTROL_OFFSET 32
-#define MESSAGE_VECTOR_STEP 64
 #define RECEIVED_STEPS 32
 
 /* Where the reading stands: messages are left, in them control messages, in these descriptors. */
@@ -85,10 +83,10 @@ static __always_inline int received_step(struct received *at)
 		return 0;
 	/* The kernel has left in the length what it filled. */
 	u64 control[2] = {};
-	read_user(control, sizeof(control), (void *)(at->message + CONTROL_OFFSET));
+	read_user(control, sizeof(control), (void *)(at->message + MESSAGE_CONTROL));
 	at->control = control[0];
 	at->end = control[0] + control[1];
-	at->message += MESSAGE_VECTOR_STEP;
+	at->message += MESSAGES_DISTANCE;
 	at->messages--;
 	return 1;
 }

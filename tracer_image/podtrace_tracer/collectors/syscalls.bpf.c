@@ -9,15 +9,14 @@ CALL_PROBE(sys_enter)
 		return 0;
 	u32 tid = bpf_get_current_pid_tgid();
 	struct call *call = call_slot(tid);
-	struct call_start start = {};
-	read_call_start(CALL_REGISTERS(ctx), &start);
-	if (!call || start.is_32bit)
+	struct pt_regs *regs = CALL_REGISTERS(ctx);
+	if (!call || IS_32BIT_CALL(regs))
 		return 0;
-	u32 flags = CALL_ACTIVE | (is_peek(*class, &start) ? CALL_PEEKS : 0);
+	u32 flags = CALL_ACTIVE | (is_peek(*class, regs) ? CALL_PEEKS : 0);
 	struct file *file = 0;
 	if (*class < CLASS_NAMES_FROM) {
 		/* Now, because another thread may close the descriptor before the call returns. */
-		file = file_of(start.first);
+		file = file_of(SYSCALL_ARG0(regs));
 		if (*class == CLASS_CONNECT && file && type_of(file) == TYPE_SOCKET) {
 			struct socket *socket = READ(file, private_data);
 			if (READ(socket, state) == SOCKET_UNCONNECTED)
@@ -30,7 +29,7 @@ CALL_PROBE(sys_enter)
 	call->flags = flags;
 	call->start = bpf_ktime_get_ns();
 #ifdef TOPIC_DESCRIPTORS
-	if (closes_begin(call, *class, CALL_REGISTERS(ctx)))
+	if (closes_begin(call, *class, regs))
 		tails.call(ctx, TAIL_TABLE);
 #endif
 	return 0;

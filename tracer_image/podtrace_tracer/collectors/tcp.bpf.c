@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* tcp: sends and receives, the socket's own round-trip time, retransmissions, resets, states. */
+/* tcp: the socket's own round-trip time, retransmissions, resets. Sends and receives are in transfers.bpf.c. */
 
 static __always_inline void tcp_rtt_sample(u32 scope, struct sock *sk)
 {
 	struct tcp_sock *tcp = (struct tcp_sock *)sk;
 	u64 smoothed_ns = (READ(tcp, srtt_us) >> 3) * 1000ULL;
-	struct total *total = total_of(scope, OP_TCP_RTT);
-	if (!smoothed_ns || !total)
-		return;
-	total->count++;
-	count_duration(scope, OP_TCP_RTT, total, smoothed_ns, RTT_THRESHOLD_NS);
+	if (smoothed_ns)
+		count_sample(scope, OP_TCP_RTT, smoothed_ns, RTT_THRESHOLD_NS);
 }
 
 #ifdef PROBE_TCP_RETRANSMIT_SKB

@@ -91,7 +91,7 @@ CALL_PROBE(messages_exit)
 	if (count)
 		do {
 			u32 length = 0;
-			read_user(&length, sizeof(length), vector + i * 64 + 56);
+			read_user(&length, sizeof(length), vector + i * MESSAGES_DISTANCE + MESSAGES_LENGTH);
 			bytes += length;
 			/* clang must not turn the two tests into one that says no bound. */
 			asm volatile("" : "+r"(i));

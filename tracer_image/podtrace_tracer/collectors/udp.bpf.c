@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* udp: sends and receives, and datagrams that were dropped at their socket. */
+/* udp: datagrams that were dropped at their socket. Sends and receives are in transfers.bpf.c. */
 
 #if defined(PROBE_UDP_FAIL_QUEUE_RCV_SKB) && SCOPE_HIERARCHY_IS_V2
 /* The v2 cgroup of the process that made a socket; older kernels share its place with a number, which is odd. */

@@ -52,19 +52,12 @@ static __always_inline struct table_walk *table_walk_begin(u32 purpose, struct t
 	return walk;
 }
 
-static __always_inline u64 table_word(const unsigned long *bits, u32 word)
-{
-	u64 value = 0;
-	bpf_probe_read_kernel(&value, sizeof(value), bits + word);
-	return value;
-}
-
 /* The descriptors of one word that the walk is about. A close-on-exec bit can outlive its descriptor. */
 static __always_inline u64 table_bits(const struct table_walk *walk, struct fdtable *table, u32 word)
 {
-	u64 bits = table_word(READ(table, open_fds), word);
+	u64 bits = READ_WORD(READ(table, open_fds) + word);
 	if (walk->purpose == WALK_CLOSES_AT_EXEC)
-		bits &= table_word(READ(table, close_on_exec), word);
+		bits &= READ_WORD(READ(table, close_on_exec) + word);
 	if (word == walk->first / 64)
 		bits &= ~0ULL << (walk->first & 63);
 	if (word == walk->last / 64)

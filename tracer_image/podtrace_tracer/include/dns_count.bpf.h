@@ -46,11 +46,8 @@ static __always_inline int dns_send(struct dns_work *dns, u32 kind, u32 scope, u
 static __always_inline void dns_type_asked(u32 scope, u32 type)
 {
 	struct dns_type_key key = {.scope = scope, .type = type};
-	u64 zero = 0, *count = dns_types.lookup_or_try_init(&key, &zero);
-	if (count)
-		__sync_fetch_and_add(count, 1);
-	else
-		lose(LOST_DNS_TYPES);
+	u64 zero = 0;
+	count_or_lose(dns_types.lookup_or_try_init(&key, &zero), LOST_DNS_TYPES);
 }
 
 /* A query has left. The same one again on the same socket is no other lookup. */
@@ -108,11 +105,7 @@ static __always_inline void resolver_answered(const struct dns_query *query, u64
 	resolver->sum_ns += duration;
 	if (duration > resolver->max_ns)
 		resolver->max_ns = duration;
-	struct histogram *histogram = resolver_histograms.lookup_or_try_init(&key, zero);
-	u64 bucket = histogram_bucket(duration);
-	asm volatile("" : "+r"(bucket));
-	if (histogram && bucket < HISTOGRAM_BUCKETS)
-		__sync_fetch_and_add(&histogram->buckets[bucket], 1);
+	histogram_count(resolver_histograms.lookup_or_try_init(&key, zero), duration);
 }
 
 static __always_inline void name_answered(struct dns_work *dns, u32 scope, u32 code, u32 is_error, u64 duration)

@@ -13,35 +13,33 @@ struct finished {
 };
 
 /* Is it a look at data that stays in the socket? */
-static __always_inline int is_peek(u32 class, const struct call_start *start)
+static __always_inline int is_peek(u32 class, struct pt_regs *regs)
 {
 	if (class == CLASS_RECVMSG)
-		return start->third & MSG_PEEK_FLAG;
+		return SYSCALL_ARG2(regs) & MSG_PEEK_FLAG;
 	if (class == CLASS_RECVFROM || class == CLASS_RECVMMSG)
-		return start->fourth & MSG_PEEK_FLAG;
+		return SYSCALL_ARG3(regs) & MSG_PEEK_FLAG;
 	return 0;
 }
 
 /* The beginning of the call was not seen, or its slot was taken: it counts all the same, without a latency. */
 static __always_inline void finish_unseen(struct finished *finished)
 {
-	struct call_start start = {};
 	if (!current_in_scope())
 		return;
 	u32 number = SYSCALL_NUMBER(finished->regs);
 	u32 *class = number < SYSCALL_NUMBERS ? syscall_classes.lookup(&number) : 0;
 	if (!class || !*class)
 		return;
-	read_call_start(finished->regs, &start);
-	if (start.is_32bit) {
+	if (IS_32BIT_CALL(finished->regs)) {
 		/* Numbers of 32-bit programs mean other calls. */
 		lose(LOST_32BIT);
 		return;
 	}
 	finished->class = *class;
-	finished->peeks = is_peek(*class, &start);
+	finished->peeks = is_peek(*class, finished->regs);
 	if (*class < CLASS_NAMES_FROM)
-		finished->file = file_of(start.first);
+		finished->file = file_of(SYSCALL_ARG0(finished->regs));
 }
 
 /* Fills in what all ends of system calls share; 0 if the call is none of ours. `now` is 0 for the first program of an end:

@@ -33,13 +33,17 @@ static __always_inline u32 histogram_bucket(u64 value)
 	return ((exponent - HISTOGRAM_FIRST_EXPONENT + 1) << HISTOGRAM_SUB_BITS) + sub;
 }
 
-static __always_inline void histogram_add(u32 scope, u32 operation, u64 value)
+static __always_inline void histogram_count(struct histogram *histogram, u64 value)
 {
-	u32 index = scope * TIMED_OPERATIONS + operation;
-	struct histogram *histogram = histograms.lookup(&index);
 	u64 bucket = histogram_bucket(value);
 	/* clang 19 proves the bound and leaves the check out; the verifier, which cannot prove it, needs it. */
 	asm volatile("" : "+r"(bucket));
 	if (histogram && bucket < HISTOGRAM_BUCKETS)
 		__sync_fetch_and_add(&histogram->buckets[bucket], 1);
+}
+
+static __always_inline void histogram_add(u32 scope, u32 operation, u64 value)
+{
+	u32 index = scope * TIMED_OPERATIONS + operation;
+	histogram_count(histograms.lookup(&index), value);
 }

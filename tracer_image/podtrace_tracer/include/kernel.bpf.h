@@ -31,6 +31,8 @@ static long (*read_user_str)(void *to, u32 size, const void *from) = (void *)BPF
 
 /* One pointer of the kernel's, wherever it stands: a list_head begins with one. */
 #define READ_POINTER(place) ((void *)READ((struct list_head *)(place), next))
+/* The same of one word that is a number. */
+#define READ_WORD(place) ((u64)READ((struct atomic64_t *)(place), counter))
 
 /* Newer kernels run the programs of tracepoints preemptibly, and skip a program on a CPU where another task was preempted
  * inside it: that CPU's events of a whole time slice, or more, would go uncounted. So a program keeps its CPU. A plain
@@ -118,6 +120,7 @@ struct call_context {
 #define SYSCALL_ARG2(saved) READ(saved, regs[2])
 #define SYSCALL_ARG3(saved) READ(saved, regs[3])
 #define SYSCALL_ARG4(saved) READ(saved, regs[4])
+#define IS_32BIT_CALL(saved) ((READ(saved, pstate) & 0x10) != 0) /* PSR_MODE32_BIT of asm/ptrace.h */
 #else
 #define SYSCALL_NUMBER(saved) ((u32)READ(saved, orig_ax))
 #define SYSCALL_ARG0(saved) READ(saved, di)
@@ -125,30 +128,8 @@ struct call_context {
 #define SYSCALL_ARG2(saved) READ(saved, dx)
 #define SYSCALL_ARG3(saved) READ(saved, r10)
 #define SYSCALL_ARG4(saved) READ(saved, r8)
+#define IS_32BIT_CALL(saved) ((u16)READ(saved, cs) == 0x23) /* __USER32_CS of asm/segment.h */
 #endif
-
-/* What the beginning of a call needs of its registers. */
-struct call_start {
-	u64 first;
-	u64 third;
-	u64 fourth;
-	u32 is_32bit;
-};
-
-static __always_inline void read_call_start(struct pt_regs *regs, struct call_start *call)
-{
-#ifdef __aarch64__
-	call->first = SYSCALL_ARG0(regs);
-	call->third = SYSCALL_ARG2(regs);
-	call->fourth = SYSCALL_ARG3(regs);
-	call->is_32bit = (READ(regs, pstate) & 0x10) != 0; /* PSR_MODE32_BIT of asm/ptrace.h */
-#else
-	call->first = READ(regs, di);
-	call->third = READ(regs, dx);
-	call->fourth = READ(regs, r10);
-	call->is_32bit = (u16)READ(regs, cs) == 0x23; /* __USER32_CS of asm/segment.h */
-#endif
-}
 
 /* Makes the verifier forget what it knows of a local variable. Behind a loop it would otherwise check all that follows once
  * for each number of rounds, because each leaves another range of values. */
@@ -177,4 +158,12 @@ static __always_inline void lose_many(u32 what, u64 count)
 static __always_inline void lose(u32 what)
 {
 	lose_many(what, 1);
+}
+
+static __always_inline void count_or_lose(u64 *counter, u32 what)
+{
+	if (counter)
+		__sync_fetch_and_add(counter, 1);
+	else
+		lose(what);
 }

@@ -10,13 +10,6 @@ struct piece {
 	u64 size;
 };
 
-/* Offsets in struct msghdr as programs have it, and the distance of two in an array of struct mmsghdr. */
-#define HEADER_NAME 0
-#define HEADER_VECTOR 16
-#define HEADER_PIECES 24
-#define HEADERS_LENGTH 56
-#define HEADERS_DISTANCE 64
-
 static __always_inline u32 shape_of_call(struct pt_regs *regs)
 {
 	u32 number = SYSCALL_NUMBER(regs), *shape = number < SYSCALL_NUMBERS ? syscall_shapes.lookup(&number) : 0;
@@ -33,7 +26,7 @@ static __always_inline const char *destination_of_call(struct pt_regs *regs, u32
 		asm volatile("" : "+r"(name));
 	} else if (shape == SHAPE_HEADER || shape == SHAPE_HEADERS) {
 		read_user(&name, sizeof(name),
-			  (const char *)SYSCALL_ARG1(regs) + message * HEADERS_DISTANCE + HEADER_NAME);
+			  (const char *)SYSCALL_ARG1(regs) + message * MESSAGES_DISTANCE + MESSAGE_NAME);
 	}
 	return (const char *)name;
 }

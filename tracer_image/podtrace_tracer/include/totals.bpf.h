@@ -33,11 +33,8 @@ static __always_inline struct total *total_of(u32 scope, u32 operation)
 static __always_inline void count_error(u32 scope, u32 operation, u32 number)
 {
 	struct error_key key = {.scope = scope, .operation = operation, .number = number};
-	u64 zero = 0, *count = errors.lookup_or_try_init(&key, &zero);
-	if (count)
-		__sync_fetch_and_add(count, 1);
-	else
-		lose(LOST_ERRORS);
+	u64 zero = 0;
+	count_or_lose(errors.lookup_or_try_init(&key, &zero), LOST_ERRORS);
 }
 
 /* What one operation did. `start` is 0 when its beginning was not seen. */
@@ -61,6 +58,16 @@ static __always_inline void count_duration(u32 scope, u32 operation, struct tota
 	if (threshold != NO_THRESHOLD && duration > threshold)
 		total->slow++;
 	histogram_add(scope, operation, duration);
+}
+
+/* Counts a duration that is no system call's own. Only one program may count an operation this way, too. */
+static __always_inline void count_sample(u32 scope, u32 operation, u64 duration, u64 threshold)
+{
+	struct total *total = total_of(scope, operation);
+	if (!total)
+		return;
+	total->count++;
+	count_duration(scope, operation, total, duration, threshold);
 }
 
 /* Counts a finished system call by its result. Only one program may count an operation this way: it does not lock. */

@@ -24,12 +24,11 @@ static __always_inline u32 task_state(struct task_struct *task)
 #endif
 }
 
-/* Bit-fields have a place and no name: the word around it is read as the number that another struct begins with. */
+/* Bit-fields have a place and no name: the word around it is read. */
 static __always_inline int waits_for_disk(struct task_struct *task)
 {
 #ifdef BF_OFF_task_struct__in_iowait
-	struct atomic64_t *place = (struct atomic64_t *)((char *)task + BF_OFF_task_struct__in_iowait / 64 * 8);
-	u64 word = READ(place, counter);
+	u64 word = READ_WORD((char *)task + BF_OFF_task_struct__in_iowait / 64 * 8);
 	return word >> BF_OFF_task_struct__in_iowait % 64 & 1;
 #else
 	return 0;
@@ -49,8 +48,6 @@ static __always_inline struct pt_regs *entry_registers(struct task_struct *task)
 /* The class of the system call that the current task is in; 0 if it is in none, or in none that we know. */
 static __always_inline u32 wait_class(struct pt_regs *regs)
 {
-	struct call_start start = {};
-	read_call_start(regs, &start);
 #ifdef __aarch64__
 	int called = (s32)READ(regs, syscallno) >= 0;
 #else
@@ -58,7 +55,7 @@ static __always_inline u32 wait_class(struct pt_regs *regs)
 	int called = (s64)READ(regs, ax) == -ERROR_NOSYS;
 #endif
 	u32 number = SYSCALL_NUMBER(regs);
-	if (!called || start.is_32bit || number >= SYSCALL_NUMBERS)
+	if (!called || IS_32BIT_CALL(regs) || number >= SYSCALL_NUMBERS)
 		return 0;
 	u32 *class = wait_calls.lookup(&number);
 	return class ? *class : 0;
@@ -152,14 +149,12 @@ static __always_inline int select_step(u64 *set, u32 *operation)
 
 static __always_inline u32 select_operation(struct pt_regs *regs)
 {
-	struct call_start start = {};
 	u64 readable = 0, writable = 0, exceptional = 0;
 	u32 operation = OP_CPU_SLEEP;
-	read_call_start(regs, &start);
-	u32 count = start.first;
+	u32 count = SYSCALL_ARG0(regs);
 	read_user(&readable, sizeof(readable), (void *)SYSCALL_ARG1(regs));
-	read_user(&writable, sizeof(writable), (void *)start.third);
-	read_user(&exceptional, sizeof(exceptional), (void *)start.fourth);
+	read_user(&writable, sizeof(writable), (void *)SYSCALL_ARG2(regs));
+	read_user(&exceptional, sizeof(exceptional), (void *)SYSCALL_ARG3(regs));
 	u64 set = readable | writable | exceptional;
 	if (count < 64)
 		set &= (1ULL << count) - 1;
