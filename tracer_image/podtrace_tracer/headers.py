@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from podtrace_tracer.btf import AGGREGATES, Btf, BtfError, BtfType, Field, Kind
+from podtrace_tracer.syscall_numbers import MACHINES
 
 _FIXED_TREE = Path(__file__).with_name("kernel_tree")
-_MACHINES = ("x86_64", "aarch64")
 _MAX_DEPTH = 16
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _INTEGERS = {
@@ -67,8 +67,8 @@ def write_tree(
     ``wanted`` gives the fields by struct, nested ones as dotted paths; ``enums`` the value names by enum. Programs
     include ``<podtrace/btf.h>``. Raises ``BtfError``, ``HeadersError`` and ``OSError``.
     """
-    if machine not in _MACHINES:
-        raise HeadersError(f"machine {machine!r} is none of {', '.join(_MACHINES)}")
+    if machine not in MACHINES:
+        raise HeadersError(f"machine {machine!r} is none of {', '.join(MACHINES)}")
     version = kernel_version_code(release)
     header, missing = btf_header(btf, wanted, enums or {})
     for part in ("any", machine):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from podtrace_tracer.refusal import RefusedError
-from podtrace_tracer.syscalls import MACHINES
+from podtrace_tracer.syscall_numbers import MACHINES
 
 OLDEST_KERNEL = (5, 8)
 

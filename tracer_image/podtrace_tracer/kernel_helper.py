@@ -8,11 +8,11 @@ import struct
 from typing import Final
 
 from podtrace_tracer.instructions import EXIT, SIZE, copy_register, helper_call, kernel_function_call, set_register
+from podtrace_tracer.syscall_numbers import number_of
 
 GET_CURRENT_ANCESTOR_CGROUP_ID: Final = 123
 _GET_CURRENT_TASK_BTF, _TASK_PT_REGS = 158, 175
 
-_BPF_SYSCALL: Final = {"x86_64": 321, "aarch64": 280}
 _PROG_LOAD, _RAW_TRACEPOINT = 5, 17
 
 
@@ -41,7 +41,7 @@ def _loads(code: bytes, machine: str) -> bool:
     ).ljust(128, b"\0")
     buffer = ctypes.create_string_buffer(attributes, len(attributes))
     descriptor = ctypes.CDLL(None, use_errno=True).syscall(
-        ctypes.c_long(_BPF_SYSCALL[machine]), ctypes.c_long(_PROG_LOAD), buffer, ctypes.c_long(len(attributes))
+        ctypes.c_long(number_of("bpf", machine)), ctypes.c_long(_PROG_LOAD), buffer, ctypes.c_long(len(attributes))
     )
     if descriptor < 0:
         return False

@@ -19,7 +19,7 @@ from kubectl_podtrace.wire.topics import (
     OPERATIONS,
     TCP_STATES,
 )
-from podtrace_tracer import kernel_functions, syscalls, waits
+from podtrace_tracer import kernel_functions, syscall_numbers, syscalls, waits
 from podtrace_tracer.btf import Btf
 from podtrace_tracer.collectors import base, io_uring
 from podtrace_tracer.collectors.model import Collector, ProbeSpec
@@ -157,7 +157,7 @@ def defines(
         "HISTOGRAM_FIRST_EXPONENT": histogram.FIRST_EXPONENT,
         "HISTOGRAM_LAST_EXPONENT": histogram.LAST_EXPONENT,
         "LOST_COUNT": len(LOST),
-        "SYSCALL_NUMBERS": syscalls.NUMBERS,
+        "SYSCALL_NUMBERS": syscall_numbers.END,
         "CALL_SLOTS": 65_536,
         "OFF_CPU_PLACES": 16_384,
         "THREAD_BYTES": max(16_384, mmap.PAGESIZE),

@@ -12,7 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-_PERF_EVENT_OPEN: Final = {"x86_64": 298, "aarch64": 241}
+from podtrace_tracer.syscall_numbers import number_of
+
 _ATTRIBUTES: Final = struct.Struct("=IIQQQQQIIQ")  # struct perf_event_attr as it was first
 _TYPE_TRACEPOINT, _CLOSE_ON_EXEC = 2, 8
 _ENABLE, _SET_PROGRAM = 0x2400, 0x4004_2408  # PERF_EVENT_IOC_ENABLE, PERF_EVENT_IOC_SET_BPF
@@ -29,7 +30,7 @@ def attach(number: int, program: int, machine: str) -> int:
     """Runs a program at each event, whoever causes it, until the descriptor is closed. Raises OSError."""
     attributes = _ATTRIBUTES.pack(_TYPE_TRACEPOINT, _ATTRIBUTES.size, number, 1, 0, 0, 0, 1, 0, 0)
     descriptor = ctypes.CDLL(None, use_errno=True).syscall(
-        ctypes.c_long(_PERF_EVENT_OPEN[machine]), attributes, -1, 0, -1, ctypes.c_ulong(_CLOSE_ON_EXEC)
+        ctypes.c_long(number_of("perf_event_open", machine)), attributes, -1, 0, -1, ctypes.c_ulong(_CLOSE_ON_EXEC)
     )
     if descriptor < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))

@@ -9,7 +9,7 @@ import pytest
 
 from podtrace_tracer.btf import Btf
 from podtrace_tracer.kernel_helper import casts_are_allowed, is_allowed, task_registers_are_allowed
-from podtrace_tracer.syscalls import MACHINES
+from podtrace_tracer.syscall_numbers import MACHINES
 
 MACHINE = platform.machine()
 GET_CURRENT_PID_TGID, TAIL_CALL, NO_SUCH = 14, 12, 100_000

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from podtrace_tracer import trace_events
-from podtrace_tracer.syscalls import MACHINES
+from podtrace_tracer.syscall_numbers import MACHINES
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or os.geteuid() != 0 or platform.machine() not in MACHINES,
