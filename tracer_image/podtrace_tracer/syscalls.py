@@ -64,11 +64,11 @@ SHAPES: Final[Groups] = {
 """How a call hands over its data: one buffer, an array of buffers, a buffer and an address, one struct msghdr, several.
 """
 
-READS_AND_WRITES: Final = (
-    "read", "pread64", "readv", "preadv", "preadv2", "write", "pwrite64", "writev", "pwritev", "pwritev2", "sendfile",
-    "splice",
-)  # fmt: skip
-
+READS_AND_WRITES: Final = frozenset({*SHAPES["BUFFER"], *SHAPES["VECTOR"], "sendfile", "splice"})
+SENDS_AND_RECEIVES: Final = frozenset({*SHAPES["ADDRESSED"], *SHAPES["HEADER"], *SHAPES["HEADERS"]})
+OPENS: Final = frozenset({*CLASSES["OPEN"], *CLASSES["OPENAT"]})
+ACCEPTS: Final = frozenset(CLASSES["ACCEPT"])
+EXECS: Final = frozenset({*CLASSES["EXEC"], *CLASSES["EXECAT"]})
 MAKE_AND_CLOSE: Final = frozenset(
     name for name, value in places_of_calls(CLASSES).items() if value >= place(FIRST_OF_DESCRIPTORS, CLASSES)
 )

@@ -7,6 +7,7 @@ from typing import Final
 from podtrace_tracer.collectors import io_uring
 from podtrace_tracer.collectors.model import Collector
 from podtrace_tracer.collectors.tcp import SOCKET_ENDS, SOCKET_STATES
+from podtrace_tracer.syscalls import ACCEPTS
 
 COLLECTOR: Final = Collector(
     topic="connections",
@@ -17,7 +18,7 @@ COLLECTOR: Final = Collector(
         "collectors/sockets.bpf.c",
         io_uring.SOURCE,
     ),
-    syscalls=frozenset({"connect", "accept", "accept4"}),
+    syscalls=ACCEPTS | {"connect"},
     probes=(SOCKET_STATES, SOCKET_ENDS, *io_uring.PROBES),
     structs=io_uring.STRUCTS,
 )

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from podtrace_tracer.collectors import io_uring
-from podtrace_tracer.collectors.files import OPENS
 from podtrace_tracer.collectors.model import Collector
-from podtrace_tracer.syscalls import MAKE_AND_CLOSE
+from podtrace_tracer.syscalls import ACCEPTS, EXECS, MAKE_AND_CLOSE, OPENS
 
 COLLECTOR: Final = Collector(
     topic="descriptors",
@@ -18,7 +17,7 @@ COLLECTOR: Final = Collector(
         "collectors/received.bpf.c",
         io_uring.SOURCE,
     ),
-    syscalls=OPENS | MAKE_AND_CLOSE | {"accept", "accept4", "close", "execve", "execveat", "recvmsg", "recvmmsg"},
+    syscalls=OPENS | ACCEPTS | EXECS | MAKE_AND_CLOSE | {"close", "recvmsg", "recvmmsg"},
     probes=io_uring.PROBES,
     structs={
         **io_uring.STRUCTS,

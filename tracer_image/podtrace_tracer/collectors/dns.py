@@ -6,7 +6,7 @@ from typing import Final
 
 from podtrace_tracer.collectors import io_uring
 from podtrace_tracer.collectors.model import Collector
-from podtrace_tracer.syscalls import READS_AND_WRITES
+from podtrace_tracer.syscalls import READS_AND_WRITES, SENDS_AND_RECEIVES
 
 COLLECTOR: Final = Collector(
     topic="dns",
@@ -18,7 +18,7 @@ COLLECTOR: Final = Collector(
         "collectors/dns.bpf.c",
         io_uring.SOURCE,
     ),
-    syscalls=frozenset(READS_AND_WRITES) | {"sendto", "sendmsg", "sendmmsg", "recvfrom", "recvmsg", "recvmmsg"},
+    syscalls=READS_AND_WRITES | SENDS_AND_RECEIVES,
     probes=io_uring.PROBES,
     structs=io_uring.STRUCTS,
 )

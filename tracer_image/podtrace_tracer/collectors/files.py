@@ -6,14 +6,12 @@ from typing import Final
 
 from podtrace_tracer.collectors import io_uring
 from podtrace_tracer.collectors.model import Collector
-from podtrace_tracer.syscalls import READS_AND_WRITES
-
-OPENS: Final = frozenset({"open", "creat", "openat", "openat2"})
+from podtrace_tracer.syscalls import OPENS, READS_AND_WRITES
 
 COLLECTOR: Final = Collector(
     topic="files",
     sources=("include/path.bpf.h", "collectors/files.bpf.c", io_uring.SOURCE),
-    syscalls=frozenset(READS_AND_WRITES)
+    syscalls=READS_AND_WRITES
     | OPENS
     | {"copy_file_range", "fsync", "fdatasync", "sync_file_range"}
     | {"unlink", "unlinkat", "rename", "renameat", "renameat2"},

@@ -6,12 +6,12 @@ from typing import Final
 
 from podtrace_tracer.collectors import io_uring
 from podtrace_tracer.collectors.model import Collector, ProbeSpec
-from podtrace_tracer.syscalls import READS_AND_WRITES
+from podtrace_tracer.syscalls import READS_AND_WRITES, SENDS_AND_RECEIVES
 
 COLLECTOR: Final = Collector(
     topic="udp",
     sources=("include/address.bpf.h", "collectors/udp.bpf.c", io_uring.SOURCE),
-    syscalls=frozenset(READS_AND_WRITES) | {"sendto", "sendmsg", "sendmmsg", "recvfrom", "recvmsg", "recvmmsg"},
+    syscalls=READS_AND_WRITES | SENDS_AND_RECEIVES,
     probes=(
         ProbeSpec(
             tracepoint="udp_fail_queue_rcv_skb",
