@@ -28,12 +28,12 @@ from kubectl_podtrace.wire.records import (
 )
 from kubectl_podtrace.wire.topics import OPERATIONS
 from podtrace_tracer.bpf import Layout, Programs
+from podtrace_tracer.ended_rows import MAX_ENDED, EndedRows
 from podtrace_tracer.paths import Paths
 from podtrace_tracer.program import LOST, ORDERED_OPERATIONS, TIMED
 from podtrace_tracer.readers.model import KeyedTable
 
 FAMILY_INET: Final = 2
-MAX_ENDED: Final = 20_000
 SETTLED_NS: Final = 100_000_000
 _HISTOGRAM_PART: Final = 250
 _TABLES: Final = {
@@ -98,10 +98,8 @@ class Tables:
         self._total = programs.value_layout("totals")
         self._process = programs.value_layout("processes")
         self._histogram = struct.Struct(f"={programs.value_layout('histograms').size // 8}Q")
-        self._ended: dict[bytes, ProcessRow] = {}
-        self._max_ended = max_ended
+        self._ended = EndedRows(lambda row: row.events, most=max_ended)
         self._clock = clock
-        self._forgotten = 0
         self._misses: dict[str, int] = {}
 
     def totals(self, scopes: Iterable[int]) -> dict[tuple[int, str], TotalsRow]:
@@ -191,7 +189,7 @@ class Tables:
     def processes(self) -> dict[bytes, ProcessRow]:
         """Processes of the target, ended ones too. Entries of ended ones are taken out of the kernel."""
         self.drain_ended()
-        rows = dict(self._ended)
+        rows = dict(self._ended.rows)
         for _, values in self._programs.items("processes"):
             fields = self._process.fields(values[0])
             rows[struct.pack("=QQ", fields["start_ns"], fields["tgid"])] = self._process_row(values[0], alive=True)
@@ -203,27 +201,16 @@ class Tables:
         The youngest stay a moment longer: a second last thread finds there that its process was counted.
         """
         settled_ns = self._clock() - SETTLED_NS
+        found: dict[bytes, ProcessRow] = {}
         for key, values in list(self._programs.items("ended")):
-            self._ended[key] = self._process_row(values[0], alive=False)
+            found[key] = self._process_row(values[0], alive=False)
             if self._process.fields(values[0])["ended_ns"] < settled_ns:
                 self._programs.delete("ended", key)
-        self._bound_ended()
-
-    def _bound_ended(self) -> None:
-        """A target that starts processes without end must not fill the tracer's memory: the least busy ones go."""
-        excess = len(self._ended) - self._max_ended
-        if excess > 0:
-            by_events = sorted(self._ended, key=lambda key: self._ended[key].events)
-            for key in by_events[: excess + self._max_ended // 10]:
-                del self._ended[key]
-                self._forgotten += 1
+        self._ended.keep(found)
 
     def dropped(self) -> tuple[LostRow, ...]:
         """What was known and had to be let go."""
-        if not self._forgotten:
-            return ()
-        source = f"ended processes beyond {self._max_ended}: their operations are in the totals"
-        return (LostRow(source=source, topic="processes", count=self._forgotten),)
+        return self._ended.lost("processes", "their operations are in the totals")
 
     def _process_row(self, value: bytes, *, alive: bool) -> ProcessRow:
         fields = self._process.fields(value)

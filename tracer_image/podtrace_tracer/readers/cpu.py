@@ -12,9 +12,9 @@ from kubectl_podtrace.wire.codec import clean_text
 from kubectl_podtrace.wire.cpu_records import CpuProcesses, CpuProcessRow, Throttling, ThrottlingRow
 from kubectl_podtrace.wire.records import LostRow, TotalsRow
 from podtrace_tracer import throttling, waits
+from podtrace_tracer.ended_rows import MAX_ENDED, EndedRows
 from podtrace_tracer.readers.model import KeyedTable, TraceContext
 
-MAX_ENDED: Final = 20_000
 SETTLED_NS: Final = 2_000_000_000
 """The last threads of a process leave their CPU behind its end; a throttled one waits long for that."""
 
@@ -27,13 +27,11 @@ class CpuReader:
     ) -> None:
         self._context = context
         self._programs = context.programs
-        self._max_ended = max_ended
         self._clock = clock
         self._key = self._programs.key_layout("cpu_processes")
         self._value = self._programs.value_layout("cpu_processes")
         self._rows: dict[bytes, CpuProcessRow] = {}
-        self._ended: dict[bytes, CpuProcessRow] = {}
-        self._forgotten = 0
+        self._ended = EndedRows(lambda row: row.on_cpu_ns, most=max_ended)
         self._files: dict[int, Path | None] = {}
         self._at_start: dict[int, throttling.Counters] = {}
         self._throttling: dict[int, ThrottlingRow] = {}
@@ -46,15 +44,16 @@ class CpuReader:
         """Reads both anew."""
         settled_ns = self._clock() - SETTLED_NS
         self._rows = {}
+        ended: dict[bytes, CpuProcessRow] = {}
         for key, values in list(self._programs.items("cpu_processes")):
             fields = self._value.fields(values[0])
             row = self._row(self._key.fields(key), fields)
             if 0 < fields["ended_ns"] < settled_ns:
                 self._programs.delete("cpu_processes", key)
-                self._ended[key] = _added(self._ended.get(key), row)
+                ended[key] = _added(self._ended.rows.get(key), row)
             else:
                 self._rows[key] = row
-        self._bound_ended()
+        self._ended.keep(ended)
         self._read_throttling()
 
     def totals(self) -> Iterable[TotalsRow]:
@@ -63,8 +62,8 @@ class CpuReader:
 
     def tables(self) -> Iterator[KeyedTable]:
         """Processes, and throttling by scope."""
-        processes = dict(self._ended)
-        processes |= {key: _added(self._ended.get(key), row) for key, row in self._rows.items()}
+        ended = self._ended.rows
+        processes = ended | {key: _added(ended.get(key), row) for key, row in self._rows.items()}
         yield KeyedTable(
             record=CpuProcesses,
             rows=processes,
@@ -74,10 +73,7 @@ class CpuReader:
 
     def lost(self) -> tuple[LostRow, ...]:
         """Processes that had to be let go."""
-        if not self._forgotten:
-            return ()
-        source = f"ended processes beyond {self._max_ended}: what they ran is in the totals"
-        return (LostRow(source=source, topic="cpu", count=self._forgotten),)
+        return self._ended.lost("cpu", "what they ran is in the totals")
 
     def _row(self, key: dict[str, Any], fields: dict[str, Any]) -> CpuProcessRow:
         return CpuProcessRow(
@@ -90,14 +86,6 @@ class CpuReader:
             switches=fields["switches"],
             samples=fields["samples"],
         )
-
-    def _bound_ended(self) -> None:
-        excess = len(self._ended) - self._max_ended
-        if excess > 0:
-            by_time = sorted(self._ended, key=lambda key: self._ended[key].on_cpu_ns)
-            for key in by_time[: excess + self._max_ended // 10]:
-                del self._ended[key]
-                self._forgotten += 1
 
     def _find_files(self) -> list[tuple[int, Path | None]]:
         """The cpu.stat of each scope that is new."""

@@ -1,0 +1,37 @@
+"""Rows of processes that have ended: a target that starts processes without end must not fill the tracer's memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from kubectl_podtrace.wire.records import LostRow
+
+MAX_ENDED: Final = 20_000
+
+
+class EndedRows:
+    """Keeps so many rows by key, and counts those that it lets go: of too many the idlest, by `rank`."""
+
+    def __init__(self, rank: Callable[[Any], int], *, most: int = MAX_ENDED) -> None:
+        self.rows: dict[bytes, Any] = {}
+        self._rank = rank
+        self._most = most
+        self._let_go = 0
+
+    def keep(self, rows: Mapping[bytes, Any]) -> None:
+        """Takes rows in, in place of earlier ones with their keys."""
+        self.rows.update(rows)
+        excess = len(self.rows) - self._most
+        if excess > 0:
+            # Some more than need be, so that they are not put in order at each turn.
+            idlest_first = sorted(self.rows, key=lambda key: self._rank(self.rows[key]))
+            for key in idlest_first[: excess + self._most // 10]:
+                del self.rows[key]
+                self._let_go += 1
+
+    def lost(self, topic: str, remainder: str) -> tuple[LostRow, ...]:
+        """The rows that were let go; `remainder` says where what they counted still is."""
+        if not self._let_go:
+            return ()
+        return (LostRow(source=f"ended processes beyond {self._most}: {remainder}", topic=topic, count=self._let_go),)
