@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from kubectl_podtrace.wire.codec import clean_text
 from kubectl_podtrace.wire.records import Event
 from podtrace_tracer.bpf import Programs
 from podtrace_tracer.dns_message import name_text
 from podtrace_tracer.emit import Emitter
+from podtrace_tracer.map_values import address_text, name_in
 from podtrace_tracer.paths import UNKNOWN, Paths
 from podtrace_tracer.program import ORDERED_OPERATIONS, RING_BYTES
 from podtrace_tracer.readers.model import Takers
-from podtrace_tracer.tables import address_text
 
 RECORD_EVENT, RECORD_PATH = 1, 2  # RECORD_ constants of include/events.bpf.h
 _NO_FILE: Final = bytes(32)
@@ -65,7 +64,7 @@ class Events:
 
     def _of_fields(self, fields: dict[str, Any]) -> Event:
         operation = ORDERED_OPERATIONS[fields["operation"]]
-        name = name_text(fields["text"]) if operation.topic == "dns" else clean_text(fields["text"].split(b"\0")[0])
+        name = name_text(fields["text"]) if operation.topic == "dns" else name_in(fields["text"])
         if not name and fields["file"][:32] != _NO_FILE:
             path = self._paths.path(fields["file"])
             name = "" if path == UNKNOWN else path
@@ -74,7 +73,7 @@ class Events:
             operation=operation.full_name,
             pid=fields["pid"],
             node_pid=fields["node_pid"],
-            comm=clean_text(fields["comm"].split(b"\0")[0]),
+            comm=name_in(fields["comm"]),
             start_ns=fields["start_ns"],
             duration_ns=fields["duration_ns"],
             errno=fields["error"],

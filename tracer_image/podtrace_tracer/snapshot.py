@@ -6,7 +6,6 @@ import json
 import resource
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +19,7 @@ from kubectl_podtrace.wire.records import (
     TotalsRow,
 )
 from podtrace_tracer.emit import Emitter, suppressed_rows
+from podtrace_tracer.map_values import merged
 from podtrace_tracer.readers.model import KeyedTable, TopicReader
 from podtrace_tracer.rowbook import RowBook
 from podtrace_tracer.tables import Tables
@@ -124,17 +124,11 @@ class Snapshots:
 
 def over_scopes(rows: Iterable[TotalsRow]) -> tuple[TotalsRow, ...]:
     """One row for each operation, under scope 0: rows of each scope would not fit on the trailer's line."""
-    merged: dict[str, TotalsRow] = {}
+    of_operations: dict[str, list[dict[str, int]]] = {}
     for row in rows:
-        before = merged.get(row.operation)
-        merged[row.operation] = replace(row, scope=0) if before is None else _sum(before, row)
-    return tuple(merged.values())
-
-
-def _sum(one: TotalsRow, other: TotalsRow) -> TotalsRow:
-    numbers = [field.name for field in fields(TotalsRow) if field.name not in ("scope", "operation")]
-    pairs = {name: (getattr(one, name), getattr(other, name)) for name in numbers}
-    return replace(one, **{name: max(pair) if name.startswith("max_") else sum(pair) for name, pair in pairs.items()})
+        counters = {name: value for name, value in vars(row).items() if name not in ("scope", "operation")}
+        of_operations.setdefault(row.operation, []).append(counters)
+    return tuple(TotalsRow(scope=0, operation=name, **merged(parts)) for name, parts in of_operations.items())
 
 
 def _within(rows: list[Any]) -> list[Any]:

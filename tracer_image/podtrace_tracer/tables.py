@@ -6,10 +6,8 @@ import struct
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from ipaddress import ip_address
 from typing import Final
 
-from kubectl_podtrace.wire.codec import clean_text
 from kubectl_podtrace.wire.records import (
     ErrorRow,
     ExitRow,
@@ -29,13 +27,14 @@ from kubectl_podtrace.wire.records import (
 from kubectl_podtrace.wire.topics import OPERATIONS
 from podtrace_tracer.bpf import Layout, Programs
 from podtrace_tracer.ended_rows import MAX_ENDED, EndedRows
+from podtrace_tracer.map_values import address_text, filled_buckets, merged, name_in
 from podtrace_tracer.paths import Paths
 from podtrace_tracer.program import LOST, ORDERED_OPERATIONS, TIMED
 from podtrace_tracer.readers.model import KeyedTable
 
-FAMILY_INET: Final = 2
 SETTLED_NS: Final = 100_000_000
 _HISTOGRAM_PART: Final = 250
+"""So many buckets fit on a line, whatever their counts are."""
 _TABLES: Final = {
     "processes": "PROCESSES", "files": "FILES", "failed_opens": "FAILED_OPENS", "targets": "TARGETS", "exits": "EXITS",
     "cpu_processes": "CPU_PROCESSES",
@@ -59,11 +58,6 @@ _FILE_RANKS: Final = (
 _TARGET_RANKS: Final = (lambda row: row.attempts, lambda row: row.failed, lambda row: row.handshake_ns)
 
 
-def address_text(family: int, raw: bytes) -> str:
-    """An address as people write it."""
-    return str(ip_address(raw[:4] if family == FAMILY_INET else raw))
-
-
 def totals_row(programs: Programs, scope: int, index: int, *, cpus: int) -> TotalsRow:
     """The counters of one operation in one scope, by its index."""
     layout = programs.value_layout("totals")
@@ -72,12 +66,7 @@ def totals_row(programs: Programs, scope: int, index: int, *, cpus: int) -> Tota
 
 
 def _merged_row(scope: int, operation: str, layout: Layout, values: list[bytes]) -> TotalsRow:
-    per_cpu = [layout.fields(value) for value in values]
-    merged = {
-        name: max(cpu[name] for cpu in per_cpu) if name.startswith("max_") else sum(cpu[name] for cpu in per_cpu)
-        for name in per_cpu[0]
-    }
-    return TotalsRow(scope=scope, operation=operation, **merged)
+    return TotalsRow(scope=scope, operation=operation, **merged([layout.fields(value) for value in values]))
 
 
 class Tables:
@@ -97,7 +86,7 @@ class Tables:
         self._paths = paths
         self._total = programs.value_layout("totals")
         self._process = programs.value_layout("processes")
-        self._histogram = struct.Struct(f"={programs.value_layout('histograms').size // 8}Q")
+        self._histogram_bytes = programs.value_layout("histograms").size
         self._ended = EndedRows(lambda row: row.events, most=max_ended)
         self._clock = clock
         self._misses: dict[str, int] = {}
@@ -120,13 +109,11 @@ class Tables:
             index = names.index(row.operation)
             if not row.timed or index >= TIMED:
                 continue
-            values = self._programs.values("histograms", row.scope * TIMED + index, size=self._histogram.size)
-            counts = self._histogram.unpack(values[0]) if values else ()
-            pairs = [(bucket, count) for bucket, count in enumerate(counts) if count]
-            for start in range(0, len(pairs), _HISTOGRAM_PART):
-                part = pairs[start : start + _HISTOGRAM_PART]
-                flat = tuple(number for pair in part for number in pair)
-                yield Histogram(scope=row.scope, operation=row.operation, buckets=flat)
+            values = self._programs.values("histograms", row.scope * TIMED + index, size=self._histogram_bytes)
+            buckets = filled_buckets(values[0]) if values else ()
+            for start in range(0, len(buckets), 2 * _HISTOGRAM_PART):
+                part = buckets[start : start + 2 * _HISTOGRAM_PART]
+                yield Histogram(scope=row.scope, operation=row.operation, buckets=part)
 
     def errors(self) -> list[ErrorRow]:
         """Errors by number."""
@@ -166,7 +153,7 @@ class Tables:
         found = {}
         for key, values in self._programs.items("failed_opens"):
             number = self._paths.number(key)
-            path = clean_text(key[4:].split(b"\0")[0])
+            path = name_in(key[4:])
             count = int.from_bytes(values[0], "little")
             found[number] = FailedOpenRow(scope=int.from_bytes(key[:4], "little"), key=number, path=path, failed=count)
         return found
@@ -179,11 +166,8 @@ class Tables:
         found = {}
         for key, values in self._programs.items("targets", cpus=self._cpus):
             scope, family, port = struct.unpack_from("=IHH", key)
-            per_cpu = [layout.fields(value) for value in values]
-            sums = {name: sum(cpu[name] for cpu in per_cpu) for name in per_cpu[0] if name != "max_ns"}
-            address = address_text(family, key[8:24])
-            longest = max(cpu["max_ns"] for cpu in per_cpu)
-            found[key] = TargetRow(scope=scope, address=address, port=port, max_ns=longest, **sums)
+            counters = merged([layout.fields(value) for value in values])
+            found[key] = TargetRow(scope=scope, address=address_text(family, key[8:24]), port=port, **counters)
         return found
 
     def processes(self) -> dict[bytes, ProcessRow]:
@@ -219,7 +203,7 @@ class Tables:
             pid=fields["pid"],
             node_pid=fields["node_pid"],
             start_ns=fields["start_ns"],
-            comm=clean_text(fields["comm"].split(b"\0")[0]),
+            comm=name_in(fields["comm"]),
             events=fields["events"],
             alive=alive,
         )
@@ -242,7 +226,7 @@ class Tables:
             rows.append(
                 ExitRow(
                     scope=fields["scope"],
-                    comm=clean_text(fields["comm"].split(b"\0")[0]),
+                    comm=name_in(fields["comm"]),
                     code=fields["status"] >> 8 & 0xFF,
                     signal=fields["status"] & 0x7F,
                     count=int.from_bytes(values[0], "little"),

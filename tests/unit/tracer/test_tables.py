@@ -10,7 +10,7 @@ from kubectl_podtrace.wire.records import ErrorRow, ExitRow, FailedOpenRow, Lost
 from kubectl_podtrace.wire.topics import OPERATIONS
 from podtrace_tracer.paths import UNKNOWN, Paths
 from podtrace_tracer.program import LOST, TIMED, operation_index
-from podtrace_tracer.tables import SETTLED_NS, Tables, address_text
+from podtrace_tracer.tables import SETTLED_NS, Tables
 from tests.unit.tracer.programs import CPUS, MemoryPrograms, constants
 
 
@@ -129,11 +129,6 @@ def test_targets_are_added_up_over_the_cpus(programs: MemoryPrograms, tables: Ta
     (row,) = tables.targets().values()
     assert (row.scope, row.address, row.port) == (9, address, 5432)
     assert (row.attempts, row.failed, row.established, row.handshake_ns, row.max_ns) == (4, 1, 3, 35, 20)
-
-
-def test_an_address_is_written_as_people_write_it() -> None:
-    assert address_text(socket.AF_INET, bytes([10, 0, 0, 1]) + bytes(12)) == "10.0.0.1"
-    assert address_text(socket.AF_INET6, bytes(15) + b"\1") == "::1"
 
 
 def test_processes_stay_known_after_their_end_and_a_reused_pid_is_another_one(

@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from kubectl_podtrace.wire.codec import clean_text
 from kubectl_podtrace.wire.cpu_records import CpuProcesses, CpuProcessRow, Throttling, ThrottlingRow
 from kubectl_podtrace.wire.records import LostRow, TotalsRow
 from podtrace_tracer import throttling, waits
 from podtrace_tracer.ended_rows import MAX_ENDED, EndedRows
+from podtrace_tracer.map_values import name_in
 from podtrace_tracer.readers.model import KeyedTable, TraceContext
 
 SETTLED_NS: Final = 2_000_000_000
@@ -81,7 +81,7 @@ class CpuReader:
             pid=fields["pid"],
             node_pid=fields["node_pid"],
             start_ns=key["start_ns"],
-            comm=clean_text(fields["comm"].split(b"\0")[0]),
+            comm=name_in(fields["comm"]),
             on_cpu_ns=fields["on_cpu_ns"],
             switches=fields["switches"],
             samples=fields["samples"],

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from kubectl_podtrace.wire.codec import clean_text
 from kubectl_podtrace.wire.dns_records import (
     AddressNameRow,
     AddressNames,
@@ -27,9 +26,10 @@ from kubectl_podtrace.wire.records import Event, LostRow, TotalsRow
 from kubectl_podtrace.wire.topics import DNS_TIMEOUT_NS
 from podtrace_tracer.bpf import Programs
 from podtrace_tracer.dns_message import addresses, name_text
+from podtrace_tracer.map_values import address_text, filled_buckets, merged, name_in
 from podtrace_tracer.program import MAX_SCOPES, operation_index
 from podtrace_tracer.readers.model import KeyedTable, TraceContext
-from podtrace_tracer.tables import address_text, totals_row
+from podtrace_tracer.tables import totals_row
 
 RECORD_DNS_NAME, RECORD_DNS_ANSWER = 3, 4  # RECORD_ constants of include/dns.bpf.h
 CODES: Final = 16
@@ -67,11 +67,9 @@ class DnsReader:
         self._programs: Programs = context.programs
         self._clock = clock
         self._layouts = {
-            name: self._programs.value_layout(name)
-            for name in ("dns_queries", "dns_names", "resolvers", "dns_scratch", "resolver_histograms")
+            name: self._programs.value_layout(name) for name in ("dns_queries", "dns_names", "resolvers", "dns_scratch")
         }
         self._query_key = self._programs.key_layout("dns_queries")
-        self._histogram = struct.Struct(f"={self._layouts['resolver_histograms'].size // 8}Q")
         self._names: dict[NameKey, str] = {}
         self._numbers: dict[NameKey, int] = {}
         self._addresses: dict[tuple[int, str], AddressNameRow] = {}
@@ -137,7 +135,7 @@ class DnsReader:
             last_ns=found["last_ns"],
             pid=found["pid"],
             node_pid=found["node_pid"],
-            comm=clean_text(found["comm"].split(b"\0")[0]),
+            comm=name_in(found["comm"]),
         )
 
     def _without_socket(self, queries: dict[bytes, Query], before_ns: int) -> set[bytes]:
@@ -208,7 +206,7 @@ class DnsReader:
         rows = {}
         for key, values in self._programs.items("dns_names", cpus=self._context.cpus):
             name_hash, scope = struct.unpack("=QQ", key)
-            counters = _merged([self._layouts["dns_names"].fields(value) for value in values])
+            counters = merged([self._layouts["dns_names"].fields(value) for value in values])
             name = (scope, name_hash)
             rows[name] = DnsNameRow(
                 scope=scope,
@@ -240,28 +238,18 @@ class DnsReader:
         rows = {}
         for key, values in self._programs.items("resolvers", cpus=self._context.cpus):
             resolver = (int.from_bytes(key[:4], "little"), *_endpoint(key[4:]))
-            buckets = self._histogram.unpack(histograms[key]) if key in histograms else ()
-            pairs = [(bucket, count) for bucket, count in enumerate(buckets) if count]
             rows[resolver] = ResolverRow(
                 scope=resolver[0],
                 address=resolver[1],
                 port=resolver[2],
                 timeouts=self._timeouts_of_resolver[resolver],
-                buckets=tuple(number for pair in pairs for number in pair),
-                **_merged([self._layouts["resolvers"].fields(value) for value in values]),
+                buckets=filled_buckets(histograms.get(key, b"")),
+                **merged([self._layouts["resolvers"].fields(value) for value in values]),
             )
         return rows
 
 
 _NAME_COUNTERS: Final = ("lookups", "answers", "errors", "nxdomain", "total_ns", "max_ns")
-
-
-def _merged(per_cpu: list[dict[str, Any]]) -> dict[str, int]:
-    """Counters of all CPUs together."""
-    return {
-        name: max(cpu[name] for cpu in per_cpu) if name == "max_ns" else sum(cpu[name] for cpu in per_cpu)
-        for name in per_cpu[0]
-    }
 
 
 def _endpoint(raw: bytes) -> tuple[str, int]:

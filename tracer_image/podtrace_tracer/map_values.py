@@ -1,0 +1,41 @@
+"""What the values of the programs' maps and records mean: names, addresses, buckets, the counters of several CPUs."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping, Sequence
+from ipaddress import ip_address
+
+from kubectl_podtrace.wire.codec import clean_text
+
+
+def name_in(characters: bytes) -> str:
+    r"""The text of an array of characters, up to its zero byte.
+
+    >>> name_in(b"web\0rest")
+    'web'
+    """
+    return clean_text(characters.split(b"\0")[0])
+
+
+def address_text(family: int, raw: bytes) -> str:
+    """An address as people write it; `family` is the number of AF_INET or AF_INET6."""
+    return str(ip_address(raw[:4] if family == socket.AF_INET else raw))
+
+
+def merged(parts: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    """Counters of several CPUs (or scopes) as one: the largest of those called `max_`, the sum of the others."""
+    return {
+        name: max(part[name] for part in parts) if name.startswith("max_") else sum(part[name] for part in parts)
+        for name in parts[0]
+    }
+
+
+def filled_buckets(counts: bytes) -> tuple[int, ...]:
+    r"""A histogram's u64 counts as pairs in a row: a bucket's index and its count, for each that is not empty.
+
+    >>> filled_buckets(bytes(8) + b"\7" + bytes(15) + b"\2" + bytes(7))
+    (1, 7, 3, 2)
+    """
+    buckets = memoryview(counts).cast("Q")
+    return tuple(number for bucket, count in enumerate(buckets) if count for number in (bucket, count))
