@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from kubectl_podtrace.wire.records import Existing, ExistingRow
 from kubectl_podtrace.wire.topics import TCP_STATES
+from podtrace_tracer.open_sockets import sockets_of
 
 MAX_ROWS: Final = 100
 _ALL_STATES: Final = 0xFFF
@@ -38,9 +39,9 @@ def connections_of(pids: Iterable[int], proc: Path) -> list[Connection]:
             path = proc / str(pid) / "ns/net"
             paths, owners = namespaces.setdefault(path.stat().st_ino, ([], {}))
             paths.append(path)
-            owners.update(dict.fromkeys(_socket_inodes(proc / str(pid) / "fd"), pid))
         except OSError:
             continue  # it has ended meanwhile
+        owners.update(dict.fromkeys(sockets_of(pid, proc), pid))
     return [found for paths, owners in namespaces.values() for found in _in_namespace(paths, owners)]
 
 
@@ -52,18 +53,6 @@ def record(connections: list[Connection]) -> Existing:
         for (state, address, port), count in counts.most_common(MAX_ROWS)
     )
     return Existing(total=len(connections), rows=rows)
-
-
-def _socket_inodes(directory: Path) -> list[int]:
-    found = []
-    for descriptor in directory.iterdir():
-        try:
-            link = str(descriptor.readlink())
-        except OSError:
-            continue
-        if link.startswith("socket:["):
-            found.append(int(link[8:-1]))
-    return found
 
 
 def _in_namespace(paths: list[Path], owners: dict[int, int]) -> list[Connection]:

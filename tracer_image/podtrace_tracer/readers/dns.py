@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Final
 
 from kubectl_podtrace.wire.dns_records import (
@@ -27,6 +26,7 @@ from kubectl_podtrace.wire.topics import DNS_TIMEOUT_NS
 from podtrace_tracer.bpf import Programs
 from podtrace_tracer.dns_message import addresses, name_text
 from podtrace_tracer.map_values import address_text, filled_buckets, merged, name_in
+from podtrace_tracer.open_sockets import sockets_of
 from podtrace_tracer.program import MAX_SCOPES, operation_index
 from podtrace_tracer.readers.model import KeyedTable, TraceContext
 from podtrace_tracer.tables import totals_row
@@ -142,26 +142,14 @@ class DnsReader:
         """The lookups, begun before a moment, whose socket no process of the target has open any more."""
         waiting = {key: query for key, query in queries.items() if query.first_ns < before_ns and query.node_pid}
         waiting = {key: query for key, query in waiting.items() if key not in self._timed_out}
-        held = {pid: self._sockets_of(pid) for pid in {query.node_pid for query in waiting.values()}}
+        proc = self._context.host.proc
+        held = {pid: sockets_of(pid, proc) for pid in {query.node_pid for query in waiting.values()}}
         gone = {key: query for key, query in waiting.items() if query.socket not in held[query.node_pid]}
         if not gone:
             return set()
         # One that a process shares, or has handed over, is in use by another one.
-        others = {socket for pid in self._context.target.members() for socket in self._sockets_of(pid)}
+        others = {socket for pid in self._context.target.members() for socket in sockets_of(pid, proc)}
         return {key for key, query in gone.items() if query.socket not in others}
-
-    def _sockets_of(self, pid: int) -> frozenset[int]:
-        """The sockets that a process has open, by inode; none if it has ended."""
-        directory = self._context.host.proc / str(pid) / "fd"
-        found = set()
-        try:
-            for descriptor in directory.iterdir():
-                target = _link(descriptor)
-                if target.startswith("socket:["):
-                    found.add(int(target[8:-1]))
-        except OSError:
-            return frozenset()
-        return frozenset(found)
 
     def _count(self, query: Query, duration_ns: int) -> None:
         self._timeouts[query.name[0]] += 1
@@ -256,10 +244,3 @@ def _endpoint(raw: bytes) -> tuple[str, int]:
     """Address and port of the programs' struct address."""
     family, port, data = _ADDRESS.unpack(raw)
     return address_text(family, data), port
-
-
-def _link(path: Path) -> str:
-    try:
-        return str(path.readlink())
-    except OSError:
-        return ""  # closed meanwhile
