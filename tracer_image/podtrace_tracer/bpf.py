@@ -32,20 +32,24 @@ class Layout:
 
     def __init__(self, description: Any) -> None:
         self.size = ctypes.sizeof(description)
-        names, parts, end = [], ["="], 0
+        parts, end = ["="], 0
+        self._places: dict[str, slice] = {}
         for name, kind in description._fields_ if hasattr(description, "_fields_") else [("value", description)]:
             offset = getattr(description, name).offset if hasattr(description, "_fields_") else 0
             parts.append(f"{offset - end}x" if offset > end else "")
             parts.append(_code(kind))
-            names.append(name)
             end = offset + ctypes.sizeof(kind)
+            self._places[name] = slice(offset, end)
         parts.append(f"{self.size - end}x")
         self._struct = struct.Struct("".join(parts))
-        self._names = names
 
     def fields(self, data: bytes) -> dict[str, Any]:
         """The fields by name; byte arrays as bytes."""
-        return dict(zip(self._names, self._struct.unpack_from(data), strict=True))
+        return dict(zip(self._places, self._struct.unpack_from(data), strict=True))
+
+    def unsigned(self, name: str, data: bytes) -> int:
+        """One field that is an unsigned number, at a fraction of the price of all fields."""
+        return int.from_bytes(data[self._places[name]], "little")
 
 
 def _code(kind: Any) -> str:

@@ -51,6 +51,8 @@ def test_a_struct_is_read_by_its_fields_whatever_its_padding() -> None:
         "scope": 7,
         "last": 9,
     }
+    numbers = {name: value for name, value in fields.items() if name not in ("signed", "inner")}
+    assert {name: layout.unsigned(name, bytes(value)) for name in numbers} == numbers
 
 
 def test_bytes_behind_a_nul_are_kept() -> None:

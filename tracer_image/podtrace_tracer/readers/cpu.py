@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from kubectl_podtrace.wire.cpu_records import CpuProcesses, CpuProcessRow, Throttling, ThrottlingRow
 from kubectl_podtrace.wire.records import LostRow, TotalsRow
@@ -30,7 +30,6 @@ class CpuReader:
         self._clock = clock
         self._key = self._programs.key_layout("cpu_processes")
         self._value = self._programs.value_layout("cpu_processes")
-        self._rows: dict[bytes, CpuProcessRow] = {}
         self._ended = EndedRows(lambda row: row.on_cpu_ns, most=max_ended)
         self._files: dict[int, Path | None] = {}
         self._at_start: dict[int, throttling.Counters] = {}
@@ -41,19 +40,8 @@ class CpuReader:
             self._at_start[scope] = (throttling.read(file) if file else None) or throttling.Counters()
 
     def second(self) -> None:
-        """Reads both anew."""
-        settled_ns = self._clock() - SETTLED_NS
-        self._rows = {}
-        ended: dict[bytes, CpuProcessRow] = {}
-        for key, values in list(self._programs.items("cpu_processes")):
-            fields = self._value.fields(values[0])
-            row = self._row(self._key.fields(key), fields)
-            if 0 < fields["ended_ns"] < settled_ns:
-                self._programs.delete("cpu_processes", key)
-                ended[key] = _added(self._ended.rows.get(key), row)
-            else:
-                self._rows[key] = row
-        self._ended.keep(ended)
+        """Makes room in the kernel for the next processes, and reads the counters of cpu.stat before they are gone."""
+        self._drain_ended()
         self._read_throttling()
 
     def totals(self) -> Iterable[TotalsRow]:
@@ -62,11 +50,10 @@ class CpuReader:
 
     def tables(self) -> Iterator[KeyedTable]:
         """Processes, and throttling by scope."""
-        ended = self._ended.rows
-        processes = ended | {key: _added(ended.get(key), row) for key, row in self._rows.items()}
+        found = {key: self._row(key, values[0]) for key, values in self._programs.items("cpu_processes")}
         yield KeyedTable(
             record=CpuProcesses,
-            rows=processes,
+            rows=self._ended.rows | found,
             ranks=(lambda row: row.on_cpu_ns, lambda row: row.switches),
         )
         yield KeyedTable(record=Throttling, rows=dict(self._throttling), ranks=(lambda row: row.total_ns,))
@@ -75,17 +62,30 @@ class CpuReader:
         """Processes that had to be let go."""
         return self._ended.lost("cpu", "what they ran is in the totals")
 
-    def _row(self, key: dict[str, Any], fields: dict[str, Any]) -> CpuProcessRow:
-        return CpuProcessRow(
-            scope=key["scope"],
+    def _drain_ended(self) -> None:
+        settled_ns = self._clock() - SETTLED_NS
+        ended: dict[bytes, CpuProcessRow] = {}
+        for key, values in list(self._programs.items("cpu_processes")):
+            if 0 < self._value.unsigned("ended_ns", values[0]) < settled_ns:
+                self._programs.delete("cpu_processes", key)
+                ended[key] = self._row(key, values[0])
+        self._ended.keep(ended)
+
+    def _row(self, key: bytes, value: bytes) -> CpuProcessRow:
+        """A process as it is in the kernel, with what it had when it was taken out: it may run after that once more."""
+        process, fields = self._key.fields(key), self._value.fields(value)
+        row = CpuProcessRow(
+            scope=process["scope"],
             pid=fields["pid"],
             node_pid=fields["node_pid"],
-            start_ns=key["start_ns"],
+            start_ns=process["start_ns"],
             comm=name_in(fields["comm"]),
             on_cpu_ns=fields["on_cpu_ns"],
             switches=fields["switches"],
             samples=fields["samples"],
         )
+        earlier = self._ended.rows.get(key)
+        return row if earlier is None else _added(earlier, row)
 
     def _find_files(self) -> list[tuple[int, Path | None]]:
         """The cpu.stat of each scope that is new."""
@@ -116,10 +116,7 @@ class CpuReader:
             )
 
 
-def _added(earlier: CpuProcessRow | None, row: CpuProcessRow) -> CpuProcessRow:
-    """A process that ran after it was taken out stands in two rows."""
-    if earlier is None:
-        return row
+def _added(earlier: CpuProcessRow, row: CpuProcessRow) -> CpuProcessRow:
     return replace(
         row,
         on_cpu_ns=earlier.on_cpu_ns + row.on_cpu_ns,
