@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 from kubectl_podtrace.analysis.dns_numbers import code_name, type_name
-from kubectl_podtrace.analysis.selection import LISTED, OTHER, Dist, Selection, distribution
+from kubectl_podtrace.analysis.selection import LISTED, OTHER, Dist, Selection, distribution, most_frequent_first
 from kubectl_podtrace.analysis.tables import valid_buckets
 from kubectl_podtrace.wire.dns_records import AddressNames, DnsCodes, DnsNames, DnsTypes, ResolverRow, Resolvers
 from kubectl_podtrace.wire.topics import DNS_ERROR_CODES, DNS_NXDOMAIN
@@ -88,7 +89,7 @@ def errors_by_name(section: Dns) -> dict[str, int]:
     found = {name: section.rcodes.get(name, 0) for name in map(code_name, sorted(DNS_ERROR_CODES))}
     found["timeouts"] = section.timeouts
     found["UNKNOWN"] = max(section.errors - sum(found.values()), 0)
-    return dict(sorted(((name, count) for name, count in found.items() if count), key=lambda item: (-item[1], item[0])))
+    return most_frequent_first({name: count for name, count in found.items() if count})
 
 
 def names_of_addresses(selection: Selection) -> Mapping[tuple[int, str], str]:
@@ -114,7 +115,7 @@ def _ratio(part: int, lookups: int) -> float:
 
 def _listed(counts: Mapping[str, int], *, total: int) -> dict[str, int]:
     """The most frequent first, and what is missing of the total as the rest."""
-    found = dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:LISTED])
+    found = dict(islice(most_frequent_first(counts).items(), LISTED))
     rest = total - sum(found.values())
     return {**found, OTHER: rest} if rest > 0 else found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import ceil
@@ -137,17 +138,16 @@ class Selection:
         """All operations that count as events."""
         return sum(counters.count for name, counters in self.counters.items() if name in self.event_operations)
 
-    def errors_by_name(self, *operations: str) -> dict[str, int]:
-        """Errors of some operations by name, the most frequent first; those whose number is not known as `UNKNOWN`."""
-        found: dict[str, int] = {}
-        for operation in operations:
-            by_number = self.errors.get(operation, {})
-            for number, count in by_number.items():
-                found[errno_name(number)] = found.get(errno_name(number), 0) + count
-            unknown = failures(operation, self.of(operation)) - sum(by_number.values())
-            if unknown > 0:
-                found["UNKNOWN"] = found.get("UNKNOWN", 0) + unknown
-        return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+    def errors_by_name(self, operation: str) -> dict[str, int]:
+        """An operation's errors by name, the most frequent first; those whose number is not known as `UNKNOWN`."""
+        by_number = self.errors.get(operation, {})
+        found = Counter[str]()
+        for number, count in by_number.items():
+            found[errno_name(number)] += count
+        unknown = failures(operation, self.of(operation)) - sum(by_number.values())
+        if unknown > 0:
+            found["UNKNOWN"] += unknown
+        return most_frequent_first(found)
 
     def latency(self, operation: str) -> Dist:
         """The distribution of an operation's durations."""
@@ -197,6 +197,11 @@ class Selection:
         windows = ceil(self.duration_s)
         found = self.amounts(operations, in_bytes=in_bytes, windows=windows, end_ns=self.start_ns + windows * SECOND_NS)
         return max(*found, average) if found else average
+
+
+def most_frequent_first(counts: Mapping[str, int]) -> dict[str, int]:
+    """Names and how often each, in the order in which every list of a report shows them."""
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def distribution(*, count: int, sum_ns: int, max_ns: int, buckets: Mapping[int, int]) -> Dist:
