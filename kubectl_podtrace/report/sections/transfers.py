@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from kubectl_podtrace import units
-from kubectl_podtrace.analysis.selection import Op
+from kubectl_podtrace.analysis.selection import Op, most_frequent_first
 from kubectl_podtrace.report.document import Table, left, right
 from kubectl_podtrace.report.model import Settings
 from kubectl_podtrace.report.sections.cells import number_or_dash, tally
@@ -19,9 +21,7 @@ def transfers(send: Op, receive: Op) -> Table:
 
 def error_rate(send: Op, receive: Op, error_ratio: float, settings: Settings) -> tuple[str, str]:
     """The share of errors under its threshold, and the errors by name."""
-    errors = {**send.errors}
-    for name, number in receive.errors.items():
-        errors[name] = errors.get(name, 0) + number
+    errors = most_frequent_first(Counter(send.errors) + Counter(receive.errors))
     limit = units.ratio_threshold(settings.error_threshold_ratio)
     return f"error rate (threshold {limit})", units.ratio(error_ratio) + (f": {tally(errors)}" if errors else "")
 

@@ -11,10 +11,22 @@ from kubectl_podtrace.report.build import ReportOptions, TargetInfo, build_windo
 from kubectl_podtrace.report.document import Facts
 from kubectl_podtrace.report.render.live import LiveRenderer
 from kubectl_podtrace.report.sections.overview import trust as trust_section
-from kubectl_podtrace.wire.records import Histogram, Refusal, Totals, TotalsRow
+from kubectl_podtrace.report.sections.udp import udp as udp_section
+from kubectl_podtrace.wire.records import Errors, Histogram, Refusal, Totals, TotalsRow
 from tests.unit.report.reports import API, CLIENT, healthy, report_of, silent, truncated, typical
 from tests.unit.shop import shop_stream
-from tests.unit.streams import CONTAINER_ID, HEADER, SIDECAR_ID, Stream, folded, probe, scope, timed, totals_row
+from tests.unit.streams import (
+    CONTAINER_ID,
+    HEADER,
+    SIDECAR_ID,
+    Stream,
+    error_rows,
+    folded,
+    probe,
+    scope,
+    timed,
+    totals_row,
+)
 
 THIRD_ID = "ef" * 32
 
@@ -124,6 +136,21 @@ def test_the_slowest_is_what_worked_longest_and_no_receive_that_waited_for_its_p
 def test_a_receive_is_the_slowest_where_nothing_else_was_timed_and_is_said_to_wait() -> None:
     facts = facts_of(timed("tcp.receive", [45_000_000_000]), timed("udp.receive", [1_000]))
     assert facts[0] == "slowest: a TCP receive of 45.0 s, its wait for data included (p99 of 1: 44.0 s)"
+
+
+def test_errors_of_both_directions_are_listed_the_most_frequent_first() -> None:
+    stream = Stream()
+    stream.add(scope())
+    stream.add(
+        Totals(rows=(totals_row("udp.send", count=100, errors=3), totals_row("udp.receive", count=60, errors=8)))
+    )
+    stream.add(Errors(rows=(*error_rows("udp.send", {1: 2, 111: 1}), *error_rows("udp.receive", {111: 8}))))
+    stream.end(1)
+    report = report_of(stream.fold())
+    assert report.udp is not None
+    facts = udp_section(report.udp, report.settings).blocks[-1]
+    assert isinstance(facts, Facts)
+    assert ("error rate (threshold 10 %)", "6.9 %: ECONNREFUSED 9, EPERM 2") in facts.pairs
 
 
 def test_what_went_through_io_uring_stands_in_the_headline_and_under_trust() -> None:
