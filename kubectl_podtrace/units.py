@@ -28,10 +28,19 @@ def duration(ns: int) -> str:
         text = _three_digits(ns / scale)
         if float(text) < (100 if unit == "s" else 1000):
             return f"{text} {unit}"
-    seconds = round(ns / SECOND)
-    if seconds < 3600:
-        return f"{seconds // 60} min {seconds % 60} s"
-    return f"{seconds // 3600} h {seconds % 3600 // 60} min"
+    whole = round(ns / SECOND)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def seconds(number: float) -> str:
+    """A measured duration that is known in seconds.
+
+    >>> seconds(0.0123), seconds(30)
+    ('12.3 ms', '30.0 s')
+    """
+    return duration(round(number * SECOND))
 
 
 def threshold(ns: int) -> str:

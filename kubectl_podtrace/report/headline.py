@@ -48,7 +48,7 @@ def headline(
     if summary.events == 0 and not ran:
         verdict, next_step = _silence(fold, summary, containers, seen=seen)
         return Headline(verdict=verdict, facts=(), next_step=next_step, trust=trusted)
-    what = f"{units.counted(summary.events, 'event')} in {_period(summary)}"
+    what = f"{units.counted(summary.events, 'event')} in {units.seconds(summary.duration_s)}"
     if findings:
         facts = tuple(f"{finding.title}: {finding.fact}" for finding in findings[:FACTS])
         return Headline(
@@ -86,10 +86,6 @@ def trust_line(trust: Trust) -> str:
     elif trust.probes:
         parts.append(f"{units.counted(len(trust.probes), 'probe')} attached")
     return "; ".join(parts)
-
-
-def _period(summary: Summary) -> str:
-    return units.duration(round(summary.duration_s * units.SECOND))
 
 
 def _issues(findings: tuple[Finding, ...]) -> str:
@@ -144,10 +140,10 @@ def _silence(fold: Fold, summary: Summary, containers: tuple[str, ...], *, seen:
     who = f"container {', '.join(containers)}" if containers else "the target"
     if not seen:
         return (
-            f"no events in {_period(summary)}: {who} was not seen running",
+            f"no events in {units.seconds(summary.duration_s)}: {who} was not seen running",
             "check that it runs (kubectl get pod, kubectl describe pod)",
         )
     return (
-        f"no events in {_period(summary)}: {who} did nothing that was traced",
+        f"no events in {units.seconds(summary.duration_s)}: {who} did nothing that was traced",
         "send it traffic while tracing, trace longer, or trace without --filter",
     )

@@ -35,10 +35,10 @@ class LiveRenderer:
 
 def _section(live: LiveReport) -> Section:
     window, total = live.window, live.total
-    seconds = units.duration(round(window.summary.duration_s * units.SECOND))
+    seconds = units.seconds(window.summary.duration_s)
     when = units.wall_clock(window.summary.end) if window.summary.end else "not started"
     blocks: list[Block] = []
-    title = f"{when}: last {seconds} of {units.duration(round(total.summary.duration_s * units.SECOND))}"
+    title = f"{when}: last {seconds} of {units.seconds(total.summary.duration_s)}"
     if not total.summary.events and not (total.cpu and total.cpu.total_ratio):
         return Section(title=title, blocks=(), empty="no events yet")
     rows = tuple(_rows(window, total))

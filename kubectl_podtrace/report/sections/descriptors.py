@@ -88,7 +88,7 @@ def _leak(leak: Leak) -> tuple[str, ...]:
         f"{leak.growth:+,}",
         units.count(leak.open),
         NONE if leak.limit is None else units.count(leak.limit),
-        NONE if leak.exhausted_in_s is None else units.duration(round(leak.exhausted_in_s * units.SECOND)),
+        NONE if leak.exhausted_in_s is None else units.seconds(leak.exhausted_in_s),
         Name(leak.comm),
     )
 

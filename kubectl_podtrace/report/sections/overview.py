@@ -88,7 +88,7 @@ def trust(report: Report) -> Section:
 
 def cost(section: Cost) -> Section:
     """What the trace itself took."""
-    cpu = units.duration(round(section.tracer_cpu_s * units.SECOND))
+    cpu = units.seconds(section.tracer_cpu_s)
     text = (
         f"{cpu} of CPU, {units.size(section.tracer_rss_bytes)} of memory, {units.size(section.stream_bytes)} of stream"
     )
@@ -120,7 +120,7 @@ def _exit_text(status: int) -> str:
 
 def _period(report: Report) -> str:
     summary = report.summary
-    length = units.duration(round(summary.duration_s * units.SECOND))
+    length = units.seconds(summary.duration_s)
     if summary.start is None or summary.end is None:
         return length
     return f"{length}, from {units.wall_clock(summary.start)} to {units.wall_clock(summary.end)}"
