@@ -102,6 +102,16 @@ class Trust:
     notes: tuple[str, ...]
     remarks: tuple[str, ...]
 
+    @property
+    def missing_lines(self) -> int:
+        """How many lines did not arrive, in all gaps together."""
+        return sum(gap.lines for gap in self.gaps)
+
+    @property
+    def bypassed_operations(self) -> int:
+        """How many operations were seen and are in no number."""
+        return sum(bypass.count for bypass in self.bypassed)
+
 
 def trust(fold: Fold, scopes: frozenset[int] | None = None) -> Trust:
     """The section `trust` of a stream, as far as it has been folded. What bypassed the counting is told of `scopes`."""

@@ -65,7 +65,7 @@ def headline(
 def trust_line(trust: Trust) -> str:
     """Complete or not, what was lost, and how many probes are missing, in one sentence."""
     absent = [probe for probe in trust.probes if not probe.attached]
-    bypassed = sum(bypass.count for bypass in trust.bypassed)
+    bypassed = trust.bypassed_operations
     complete = f"complete but for {units.counted(bypassed, 'operation')} through io_uring" if bypassed else "complete"
     parts = [complete if trust.complete else f"incomplete: {trust.notes[0]}" if trust.notes else "not finished"]
     losses = [
@@ -73,9 +73,8 @@ def trust_line(trust: Trust) -> str:
         for number, word in ((trust.lost, "lost in the kernel"), (trust.dropped, "dropped by the tracer"))
         if number
     ]
-    missing = sum(gap.lines for gap in trust.gaps)
-    if missing:
-        losses.append(f"{units.counted(missing, 'line')} missing")
+    if trust.missing_lines:
+        losses.append(f"{units.counted(trust.missing_lines, 'line')} missing")
     if trust.noise_lines:
         losses.append(units.counted(trust.noise_lines, "noise line"))
     parts.extend(losses or ["nothing lost"])

@@ -159,9 +159,8 @@ def _remarks(live: LiveReport) -> Iterator[tuple[str, str]]:
     trust = live.total.trust
     if trust.lost or trust.dropped:
         yield "lost", f"{units.count(trust.lost)} in the kernel, {units.count(trust.dropped)} dropped by the tracer"
-    missing = sum(gap.lines for gap in trust.gaps)
-    if missing:
-        yield "gaps", f"{units.counted(missing, 'line')} of the stream did not arrive; the totals heal by themselves"
-    bypassed = sum(bypass.count for bypass in trust.bypassed)
-    if bypassed:
-        yield "not counted", f"{units.counted(bypassed, 'operation')} through io_uring"
+    if trust.missing_lines:
+        lines = units.counted(trust.missing_lines, "line")
+        yield "gaps", f"{lines} of the stream did not arrive; the totals heal by themselves"
+    if trust.bypassed_operations:
+        yield "not counted", f"{units.counted(trust.bypassed_operations, 'operation')} through io_uring"
