@@ -97,7 +97,7 @@ def _rows(window: Report, total: Report) -> Iterator[tuple[str, ...]]:
             "wait for a CPU", window.cpu.block_by_cause.run_queue, window, total.cpu.block_by_cause.run_queue.count
         )
     if window.processes and total.processes:
-        rate = window.processes.exec / window.summary.duration_s if window.summary.duration_s else 0.0
+        rate = _per_s(window.processes.exec, window)
         yield _count_row("exec", window.processes.exec, rate, total.processes.exec)
 
 
@@ -117,12 +117,16 @@ def _operation_row(name: str, now: Op, ever: Op) -> tuple[str, ...]:
 
 
 def _latency_row(name: str, now: Dist, window: Report, ever: int) -> tuple[str, ...]:
-    rate = now.count / window.summary.duration_s if window.summary.duration_s else 0.0
-    return (name, units.count(now.count), units.rate(rate), *_percentiles(now), NONE, units.count(ever))
+    rate = units.rate(_per_s(now.count, window))
+    return (name, units.count(now.count), rate, *_percentiles(now), NONE, units.count(ever))
 
 
 def _count_row(name: str, now: int, per_s: float, ever: int) -> tuple[str, ...]:
     return (name, units.count(now), units.rate(per_s), NONE, NONE, NONE, NONE, units.count(ever))
+
+
+def _per_s(number: int, window: Report) -> float:
+    return number / window.summary.duration_s if window.summary.duration_s else 0.0
 
 
 def _percentiles(dist: Dist) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from kubectl_podtrace.report.document import Name, Table
 from kubectl_podtrace.report.model import Report
 from kubectl_podtrace.report.render.terminal import headline_facts
 from kubectl_podtrace.report.sections import document
+from kubectl_podtrace.report.sections.overview import pods
 from kubectl_podtrace.report.text import markdown, markdown_code
 
 TEMPLATE: Final = "report.md.j2"
@@ -52,7 +53,7 @@ def escape(value: object) -> str:
 def _title(report: Report) -> Name:
     target = report.target
     if target.pods:
-        return Name(", ".join(f"{target.namespace}/{pod}" if target.namespace else pod for pod in target.pods))
+        return Name(pods(target))
     if target.command:
         return Name(" ".join(target.command))
     return Name(f"pid {target.pid}" if target.pid is not None else target.cgroup or "unknown target")

@@ -95,10 +95,15 @@ def cost(section: Cost) -> Section:
     return Section(title="Cost of the trace", blocks=(), empty=text)
 
 
+def pods(target: Target) -> str:
+    """The pods with their namespace; nothing where there are none."""
+    return ", ".join(f"{target.namespace}/{pod}" if target.namespace else pod for pod in target.pods)
+
+
 def _target_text(target: Target) -> str:
     parts: list[str] = []
     if target.pods:
-        parts.append(", ".join(f"{target.namespace}/{pod}" if target.namespace else pod for pod in target.pods))
+        parts.append(pods(target))
     if target.command:
         parts.append(" ".join(target.command))
     if target.pid is not None:
