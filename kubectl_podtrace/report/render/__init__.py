@@ -10,8 +10,5 @@ from kubectl_podtrace.report.model import Report
 class Renderer(Protocol):
     """A format."""
 
-    name: str
-    """What `--export` calls it."""
-
     def render(self, report: Report, out: TextIO) -> None:
         """Writes the whole report."""

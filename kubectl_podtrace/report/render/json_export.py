@@ -14,8 +14,6 @@ from kubectl_podtrace.report.model import Report
 class JsonRenderer:
     """Keys and meanings as in the schema that ships beside this package's code."""
 
-    name = "json"
-
     def render(self, report: Report, out: TextIO) -> None:
         """Writes the object, indented, with a newline at the end."""
         json.dump(plain_object(report), out, indent=2, allow_nan=False)

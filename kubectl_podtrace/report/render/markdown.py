@@ -17,8 +17,6 @@ TEMPLATE: Final = "report.md.j2"
 class MarkdownRenderer:
     """Fills the template `report.md.j2`; GitHub's dialect (tables)."""
 
-    name = "markdown"
-
     def render(self, report: Report, out: TextIO) -> None:
         """Writes the document."""
         from jinja2 import Environment, PackageLoader, StrictUndefined

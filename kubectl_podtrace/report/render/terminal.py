@@ -33,8 +33,6 @@ STYLES: Final = {
 class TerminalRenderer:
     """Draws for a page of `width` columns; None (a pipe) folds nothing, so that every name stays in one piece."""
 
-    name = "terminal"
-
     def __init__(self, *, width: int | None, color: bool) -> None:
         self._width = None if width is None else max(width, NARROWEST_PAGE)
         self._color = color
