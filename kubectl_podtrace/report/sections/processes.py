@@ -64,8 +64,7 @@ def system_calls(report: Report) -> Section:
 
 
 def _process_rows(entries: tuple[TopProcess, ...]) -> tuple[tuple[str, ...], ...]:
-    listed = [entry for entry in entries if entry.node_pid][:10]
-    rest = [entry for entry in entries if entry not in listed]
+    listed, rest = shown(entries, "comm")
     rows = [
         (
             str(entry.pid),

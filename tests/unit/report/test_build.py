@@ -8,11 +8,12 @@ from dataclasses import replace
 import pytest
 
 from kubectl_podtrace.report.build import ReportOptions, TargetInfo, build_window
-from kubectl_podtrace.report.document import Facts
+from kubectl_podtrace.report.document import Facts, Table
 from kubectl_podtrace.report.render.live import LiveRenderer
 from kubectl_podtrace.report.sections.overview import trust as trust_section
+from kubectl_podtrace.report.sections.processes import process_activity
 from kubectl_podtrace.report.sections.udp import udp as udp_section
-from kubectl_podtrace.wire.records import Errors, Histogram, Refusal, Totals, TotalsRow
+from kubectl_podtrace.wire.records import Errors, Histogram, Processes, ProcessRow, Refusal, Totals, TotalsRow
 from tests.unit.report.reports import API, CLIENT, healthy, report_of, silent, truncated, typical
 from tests.unit.shop import shop_stream
 from tests.unit.streams import (
@@ -136,6 +137,22 @@ def test_the_slowest_is_what_worked_longest_and_no_receive_that_waited_for_its_p
 def test_a_receive_is_the_slowest_where_nothing_else_was_timed_and_is_said_to_wait() -> None:
     facts = facts_of(timed("tcp.receive", [45_000_000_000]), timed("udp.receive", [1_000]))
     assert facts[0] == "slowest: a TCP receive of 45.0 s, its wait for data included (p99 of 1: 44.0 s)"
+
+
+def test_processes_beyond_the_first_ten_are_in_the_rest_also_where_one_is_like_another() -> None:
+    stream = Stream()
+    stream.add(scope(), Totals(rows=(totals_row("files.read", count=36),)))
+    rows = tuple(
+        ProcessRow(scope=0, pid=7, node_pid=1_007, start_ns=start, comm="worker", events=3, alive=False)
+        for start in range(12)
+    )
+    stream.add(Processes(rows=rows))
+    stream.end(1)
+    section = report_of(stream.fold()).processes
+    assert section is not None
+    table = process_activity(section).blocks[-1]
+    assert isinstance(table, Table)
+    assert [row[2] for row in table.rows] == ["3"] * 10 + ["6"]
 
 
 def test_errors_of_both_directions_are_listed_the_most_frequent_first() -> None:
