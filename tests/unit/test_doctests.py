@@ -6,12 +6,12 @@ import pkgutil
 
 import pytest
 
+import kubectl_podtrace
 import podtrace_tracer
-from kubectl_podtrace import wire
 
 MODULES = [
     name
-    for package in (wire, podtrace_tracer)
+    for package in (kubectl_podtrace, podtrace_tracer)
     for _, name, _ in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
     if not name.endswith("__main__")
 ]
