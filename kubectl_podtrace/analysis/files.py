@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from kubectl_podtrace.analysis.selection import LISTED, OTHER, Op, Selection, SlowOp
 from kubectl_podtrace.wire import records
 
-TIMED_KINDS = ("read", "write", "fsync")
+_BY_FILE = ("read", "write", "fsync")
+"""The kinds of operations that are counted by file, too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +85,7 @@ def _top_files(selection: Selection) -> tuple[TopFile, ...]:
                 sums[row.path][position] += number
     every = [TopFile(path=path, count=count, bytes=size, slow=slow) for path, (count, size, slow) in sums.items()]
     listed = sorted(every, key=lambda file: (-file.count, -file.bytes, file.path))[:LISTED]
-    totals = [selection.of(f"files.{kind}") for kind in TIMED_KINDS]
+    totals = [selection.of(f"files.{kind}") for kind in _BY_FILE]
     other = TopFile(
         path=OTHER,
         count=max(sum(counters.count for counters in totals) - sum(file.count for file in listed), 0),
