@@ -13,6 +13,7 @@ from pathlib import Path
 
 from podtrace_tracer.bpf import Programs
 from podtrace_tracer.btf import Btf
+from podtrace_tracer.compiler import compile_text
 from podtrace_tracer.headers import write_tree
 
 TEXT = """
@@ -27,7 +28,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         wanted = {"pt_regs": ("di",)}
         tree = write_tree(Path(directory), Btf.load(), wanted, release=platform.release(), machine=os.uname().machine)
-        programs = Programs(TEXT, [], tree.path)
+        programs = Programs(compile_text(TEXT, [], str(tree.path)))
         programs.attach("sys_exit")
         programs.attach("sys_enter")
         sys.stdout.write("ready\n")

@@ -14,9 +14,12 @@ from typing import Final
 
 import kubectl_podtrace
 from kubectl_podtrace.errors import BccMissingError, LocalModeError, NotRootError, TracerPythonMissingError
+from kubectl_podtrace.wire.request import CACHE_VARIABLE
 
 SYSTEM_PYTHON: Final = Path("/usr/bin/python3")
 OLDEST_PYTHON: Final = (3, 11)
+COMPILED: Final = Path("/var/cache/podtrace")
+"""Where the tracer keeps what it compiled, so that the next trace starts at once; root alone can write there."""
 _NEEDED_MODULES: Final = ("bcc", "pyroute2")
 _PROBE_TIMEOUT_S: Final = 30
 _PROBE: Final = f"""
@@ -55,7 +58,7 @@ def system_tracer(python: Path = SYSTEM_PYTHON) -> Iterator[TracerProgram]:
             # No directory of the user's on the module path (-P the current one, -s their site-packages): it might
             # hold PyPI's "bcc". -B because root would write its caches into the user's tree.
             arguments=(str(python), "-P", "-s", "-B", "-m", "podtrace_tracer"),
-            environment={**_without_python(os.environ), "PYTHONPATH": directory},
+            environment={CACHE_VARIABLE: str(COMPILED), **_without_python(os.environ), "PYTHONPATH": directory},
         )
 
 

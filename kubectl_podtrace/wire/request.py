@@ -9,6 +9,8 @@ from typing import Any, Final
 from kubectl_podtrace.wire.topics import TOPICS
 
 REQUEST_VARIABLE: Final = "PODTRACE_REQUEST"
+CACHE_VARIABLE: Final = "PODTRACE_CACHE"
+"""Names the directory where the tracer keeps what it compiled; unset, it leaves nothing behind."""
 STOP_LINE: Final = b"stop\n"
 """What the tracer takes on stdin as the order to finish; end of file means the same once anything was read."""
 

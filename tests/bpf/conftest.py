@@ -23,6 +23,8 @@ from typing import Protocol
 
 import pytest
 
+from kubectl_podtrace.wire.request import CACHE_VARIABLE
+
 pytest.register_assert_rewrite("tests.bpf.harness", "tests.bpf.stream")
 
 from tests.bpf.harness import Load, Tracer  # noqa: E402 - their assertions are to tell what they compare
@@ -59,6 +61,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that takes `run` is repeated `PODTRACE_RUNS` times."""
     if "run" in metafunc.fixturenames:
         metafunc.parametrize("run", range(int(os.environ.get("PODTRACE_RUNS", "1"))))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The same programs are compiled once for all tests, and once for all runs where the environment names a place."""
+    with pytest.MonkeyPatch.context() as patch:
+        if CACHE_VARIABLE not in os.environ:
+            patch.setenv(CACHE_VARIABLE, str(tmp_path_factory.mktemp("compiled")))
+        yield
 
 
 class Workloads:

@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from kubectl_podtrace.wire import codec, records
 from kubectl_podtrace.wire.request import (
+    CACHE_VARIABLE,
     REQUEST_VARIABLE,
     STOP_LINE,
     CgroupTarget,
@@ -130,6 +131,7 @@ class Tracer:
             "PATH": os.environ["PATH"],
             "PYTHONPATH": f"{ROOT / 'tracer_image'}:{ROOT}",
             REQUEST_VARIABLE: request.to_json(),
+            **{name: os.environ[name] for name in (CACHE_VARIABLE,) if name in os.environ},
         }
         self._lines: list[codec.Line | codec.UnknownKind | codec.Noise] = []
         self._arrived = threading.Condition()

@@ -36,7 +36,7 @@ def survey() -> dict[str, Any]:
     """What the page says of one kernel."""
     machine = platform.machine()
     btf = Btf.load(wanted={*program.wanted_structs(TOPICS, machine), *kernel_functions.NAMES})
-    functions = kernel_functions.find(btf, machine, casts=True, preemptible=False)
+    functions = kernel_functions.find(btf, casts=True, preemptible=False)
     header, probes = trace()
     return {
         "release": header.kernel,

@@ -21,14 +21,14 @@ NAMES: Final = (CAST, *KEEPING_CPU, PREEMPTIBLE)
 _PLACEHOLDERS: Final = {name: 0x7F00_0001 + number for number, name in enumerate((CAST, *KEEPING_CPU))}
 
 
-def find(btf: Btf, machine: str, *, casts: bool, preemptible: bool) -> dict[str, int]:
+def find(btf: Btf, *, casts: bool, preemptible: bool) -> dict[str, int]:
     """The functions that programs are to call here, with their BTF ids.
 
     `casts`: bpf_rdonly_cast, where the kernel has it. `preemptible`: those by which a program keeps its CPU.
     """
     found: dict[str, int] = {}
     cast, task = btf.function(CAST), btf.struct("task_struct")
-    if casts and cast and task and kernel_helper.casts_are_allowed(cast, task, machine):
+    if casts and cast and task and kernel_helper.casts_are_allowed(cast, task):
         found[CAST] = cast
     keeping = {name: number for name in KEEPING_CPU if (number := btf.function(name)) is not None}
     if preemptible and len(keeping) == len(KEEPING_CPU):

@@ -75,6 +75,13 @@ LOST: Final[tuple[tuple[str, str], ...]] = (
 )
 """What `lose()` counts: name in C, and what it is in words."""
 
+LATE: Final = (
+    "SCOPE_ROOT_ID", "SCOPE_LEVEL", "TRACER_PID_NAMESPACE", "EVENTS_PER_S", "FS_THRESHOLD_NS", "RTT_THRESHOLD_NS",
+    "DNS_HASH_SEED",
+)  # fmt: skip
+"""Constants that differ from one trace to the next: they are put into compiled code, so that it can be used again."""
+_LATE_MARK: Final = 0x506F_6454_7261_0000
+
 TAILS: Final = (
     "sys_exit", "register", "messages_exit", "multiple_exit", "other_exit", "paths",
     "descriptors_exit", "received", "table", "table_of_end", "descriptor_wait", "dns",
@@ -245,8 +252,15 @@ def _scope_defines(scope: ScopeMatch) -> dict[str, int]:
 
 
 def compiler_flags(values: dict[str, int]) -> list[str]:
-    """`-D` for each constant; those beyond a signed int as unsigned long long."""
-    return [f"-D{name}={value}{'ULL' if value >= 2**31 else ''}" for name, value in values.items()]
+    """`-D` for each constant; those beyond a signed int as unsigned long long, those of one trace as placeholders."""
+    marks = {name: f"LATE_CONSTANT({_LATE_MARK + number}ULL)" for number, name in enumerate(LATE) if name in values}
+    plain = {name: f"{value}{'ULL' if value >= 2**31 else ''}" for name, value in values.items()}
+    return [f"-D{name}={text}" for name, text in (plain | marks).items()]
+
+
+def late_constants(values: dict[str, int]) -> dict[int, int]:
+    """What the placeholders of `compiler_flags` stand for."""
+    return {_LATE_MARK + number: values[name] for number, name in enumerate(LATE) if name in values}
 
 
 def operation_index(name: str) -> int:

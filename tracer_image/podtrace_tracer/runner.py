@@ -18,10 +18,10 @@ from podtrace_tracer.btf import Btf, BtfError
 from podtrace_tracer.collectors import base
 from podtrace_tracer.collectors.model import ProbeSpec
 from podtrace_tracer.collectors.registry import collectors_of
+from podtrace_tracer.compilation import Cache, CompileError, Compiler
 from podtrace_tracer.emit import Emitter
 from podtrace_tracer.events import Events
 from podtrace_tracer.host import Host
-from podtrace_tracer.memory import release_compiler
 from podtrace_tracer.paths import Paths
 from podtrace_tracer.readers.model import Takers, TraceContext
 from podtrace_tracer.readers.registry import readers_of
@@ -87,35 +87,32 @@ class Runner:
         )
 
     def _compile(self) -> tuple[Programs, scope.Target]:
+        compiler = Compiler(Cache.of_environment())
+        try:
+            return self._compile_with(compiler)
+        finally:
+            compiler.close()
+
+    def _compile_with(self, compiler: Compiler) -> tuple[Programs, scope.Target]:
         topics, machine = self._request.topics, self._host.machine
         wanted = program.wanted_structs(topics, machine)
         try:
             btf = Btf.load(self._host.btf, wanted={*wanted, "cgroup_subsys_id", *kernel_functions.NAMES})
         except (BtfError, OSError) as error:
             raise RefusedError("no-btf", f"the kernel's type information cannot be read: {error}") from error
-        has_helper = kernel_helper.is_allowed(kernel_helper.GET_CURRENT_ANCESTOR_CGROUP_ID, machine)
+        has_helper = kernel_helper.is_allowed(kernel_helper.GET_CURRENT_ANCESTOR_CGROUP_ID)
         target = scope.find(self._request, self._host, btf, has_helper=has_helper)
         self._mode = target.match.mode
         self._note_absent(btf)
         with tempfile.TemporaryDirectory(prefix="podtrace-") as directory:
             tree = headers.write_tree(Path(directory), btf, wanted, release=self._host.release, machine=machine)
-            try:
-                programs = self._programs(btf, target, tree.path)
-            except BpfError as error:
-                raise RefusedError(
-                    "compile",
-                    f"the BPF programs do not compile for this kernel: {error}",
-                    "please report this text with the kernel's release",
-                ) from error
-        self._bcc_version = programs.version
-        return programs, target
+            return self._programs(compiler, btf, target, tree.path), target
 
-    def _programs(self, btf: Btf, target: scope.Target, tree: Path) -> Programs:
-        machine = self._host.machine
+    def _programs(self, compiler: Compiler, btf: Btf, target: scope.Target, tree: Path) -> Programs:
         is_new = not _as_older_kernels()
         # The variable is for trying, on other kernels, what those do whose tracepoints are preemptible.
         preemptible = kernel_functions.are_preemptible(btf) or os.environ.get("PODTRACE_CALLS") == "events"
-        functions = kernel_functions.find(btf, machine, casts=is_new, preemptible=preemptible)
+        functions = kernel_functions.find(btf, casts=is_new, preemptible=preemptible)
         events = trace_events.find("raw_syscalls", base.CALL_ENDS) if preemptible else {}
         values = program.defines(
             self._request,
@@ -123,10 +120,27 @@ class Runner:
             btf,
             functions=functions,
             by_events=bool(events),
-            task_registers=is_new and kernel_helper.task_registers_are_allowed(machine),
+            task_registers=is_new and kernel_helper.task_registers_are_allowed(),
         )
         text, flags = program.source_text(self._request.topics), program.compiler_flags(values)
-        return Programs(text, flags, tree, kernel_functions.replacements(functions), events)
+        try:
+            compiled = compiler.compile(text, flags, tree)
+        except CompileError as error:
+            raise RefusedError(
+                "compile",
+                f"the BPF programs do not compile for this kernel: {error}",
+                "please report this text with the kernel's release",
+            ) from error
+        self._bcc_version = compiled.bcc_version
+        try:
+            return Programs(
+                compiled,
+                constants=program.late_constants(values),
+                kernel_functions=kernel_functions.replacements(functions),
+                events=events,
+            )
+        except BpfError as error:
+            raise RefusedError("attach", f"the kernel refuses the tracer's maps: {error}", _ATTACH_HINT) from error
 
     def _note_absent(self, btf: Btf) -> None:
         for tracepoint, (probe, topic) in program.probes_of(self._request.topics).items():
@@ -222,7 +236,6 @@ class Runner:
         programs.set_number("gate", 0, 1)
         self._started_ns = time.monotonic_ns()
         self._emitter.emit(self._header())
-        release_compiler()  # only now: nobody waits for it any more
         reason = self._loop(events, snapshots, scopes)
         snapshots.look()
         programs.set_number("gate", 0, 0)

@@ -12,6 +12,7 @@ import pytest
 import kubectl_podtrace
 from kubectl_podtrace.errors import BccMissingError, LocalModeError, NotRootError, TracerPythonMissingError
 from kubectl_podtrace.local.tracer import check_python, find_tracer, lay_out, system_tracer
+from kubectl_podtrace.wire.request import CACHE_VARIABLE
 
 
 def python_that_says(text: str, directory: Path) -> Path:
@@ -108,3 +109,15 @@ def test_the_tracer_sees_no_setting_of_our_python_s(tmp_path: Path, monkeypatch:
         assert (view / "podtrace_tracer" / "__main__.py").is_file()
         assert {name for name in program.environment if name.startswith("PYTHON")} == {"PYTHONPATH"}
     assert not view.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_what_was_compiled_is_kept_unless_the_environment_says_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = python_that_says("3 11", tmp_path)
+    with system_tracer(python) as program:
+        assert program.environment[CACHE_VARIABLE] == "/var/cache/podtrace"
+    monkeypatch.setenv(CACHE_VARIABLE, "")
+    with system_tracer(python) as program:
+        assert program.environment[CACHE_VARIABLE] == ""

@@ -10,9 +10,12 @@ from typing import Any
 
 from kubectl_podtrace.wire.request import PodTarget, TraceRequest
 from kubectl_podtrace.wire.topics import TOPICS
-from podtrace_tracer.bpf import Layout, Programs, RingRecord
+from podtrace_tracer.bpf import Programs
 from podtrace_tracer.btf import Btf
+from podtrace_tracer.compiled import Layout
+from podtrace_tracer.compiler import layout_of
 from podtrace_tracer.program import ScopeMatch, defines, source_text
+from podtrace_tracer.ring import RingRecord
 from tests.unit.tracer.btf_blob import BtfBlob
 
 CPUS = 2
@@ -57,7 +60,6 @@ class MemoryPrograms(Programs):
     """Programs without a kernel."""
 
     def __init__(self, topics: Sequence[str] = TOPICS) -> None:
-        self.version = "none"
         self.tables: dict[str, dict[bytes, list[bytes]]] = {}
         self.queues: dict[str, list[int]] = {}
         self.ring: list[RingRecord] = []
@@ -100,10 +102,10 @@ class MemoryPrograms(Programs):
         return table in self.tables
 
     def value_layout(self, table: str) -> Layout:
-        return Layout(self._declared[table][1])
+        return layout_of(self._declared[table][1])
 
     def key_layout(self, table: str) -> Layout:
-        return Layout(self._declared[table][0])
+        return layout_of(self._declared[table][0])
 
     def set_number(self, table: str, key: int, value: int) -> None:
         self.put(table, key, value)

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from podtrace_tracer.bpf import Layout, Ring, RingRecord, possible_cpus
+from podtrace_tracer.bpf import possible_cpus
+from podtrace_tracer.compiler import layout_of
+from podtrace_tracer.ring import Ring, RingRecord
 
 SIZE = 4096
 BUSY, DISCARDED = 1 << 31, 1 << 30
@@ -38,7 +40,7 @@ def test_a_struct_is_read_by_its_fields_whatever_its_padding() -> None:
     value = Padded(
         small=255, big=2**64 - 1, signed=-5, inner=Inner(a=1, b=2), name=b"a\0bc", port=65535, scope=7, last=9
     )
-    layout = Layout(Padded)
+    layout = layout_of(Padded)
     assert layout.size == ctypes.sizeof(Padded)
     fields = layout.fields(bytes(value))
     assert fields.pop("name")[:1] == b"a"
@@ -59,11 +61,11 @@ def test_bytes_behind_a_nul_are_kept() -> None:
     class Text(ctypes.Structure):
         _fields_ = (("text", ctypes.c_char * 8),)
 
-    assert Layout(Text).fields(b"a\0b\0c\0\0d") == {"text": b"a\0b\0c\0\0d"}
+    assert layout_of(Text).fields(b"a\0b\0c\0\0d") == {"text": b"a\0b\0c\0\0d"}
 
 
 def test_a_plain_number_is_a_struct_of_one_field() -> None:
-    assert Layout(ctypes.c_ulonglong).fields(struct.pack("=Q", 2**63)) == {"value": 2**63}
+    assert layout_of(ctypes.c_ulonglong).fields(struct.pack("=Q", 2**63)) == {"value": 2**63}
 
 
 class Memory:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from podtrace_tracer.bpf import RingRecord
 from podtrace_tracer.emit import Emitter
 from podtrace_tracer.events import RECORD_EVENT, RECORD_PATH, Events
 from podtrace_tracer.paths import Paths
 from podtrace_tracer.program import operation_index
+from podtrace_tracer.ring import RingRecord
 from tests.unit.tracer.programs import MemoryPrograms, constants, structs
 
 

@@ -24,12 +24,12 @@ def kernel(*functions: str) -> tuple[Btf, dict[str, int]]:
 def test_programs_keep_their_cpu_only_where_they_are_preemptible_and_the_kernel_lets_them() -> None:
     btf, numbers = kernel(*KEEPING_CPU, PREEMPTIBLE)
     assert are_preemptible(btf)
-    assert find(btf, "x86_64", casts=False, preemptible=True) == {name: numbers[name] for name in KEEPING_CPU}
-    assert find(btf, "x86_64", casts=False, preemptible=False) == {}
+    assert find(btf, casts=False, preemptible=True) == {name: numbers[name] for name in KEEPING_CPU}
+    assert find(btf, casts=False, preemptible=False) == {}
     for functions in ((), KEEPING_CPU[1:]):
         btf, _ = kernel(*functions)
         assert not are_preemptible(btf)
-        assert find(btf, "x86_64", casts=True, preemptible=True) == {}
+        assert find(btf, casts=True, preemptible=True) == {}
 
 
 def test_the_text_is_told_which_functions_there_are() -> None:

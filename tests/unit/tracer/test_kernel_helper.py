@@ -25,9 +25,9 @@ def open_descriptors() -> set[str]:
 
 
 def test_a_helper_that_every_kernel_has_is_allowed() -> None:
-    if not is_allowed(GET_CURRENT_PID_TGID, MACHINE):
+    if not is_allowed(GET_CURRENT_PID_TGID):
         pytest.skip("this kernel lets nobody load programs")
-    assert is_allowed(GET_CURRENT_PID_TGID, MACHINE)
+    assert is_allowed(GET_CURRENT_PID_TGID)
 
 
 @pytest.mark.skipif(not Path("/sys/kernel/btf/vmlinux").exists(), reason="this kernel publishes no BTF")
@@ -35,15 +35,15 @@ def test_the_registers_of_a_task_are_told_by_every_kernel_that_has_the_helper() 
     if Btf.load().enum_value("bpf_func_id", "BPF_FUNC_task_pt_regs") is None:
         pytest.skip("this kernel has no bpf_task_pt_regs (5.15 and later have it)")
     before = open_descriptors()
-    assert task_registers_are_allowed(MACHINE)
+    assert task_registers_are_allowed()
     assert open_descriptors() == before
 
 
 def test_a_helper_that_no_kernel_has_and_one_called_the_wrong_way_are_not_and_leave_nothing_open() -> None:
     before = open_descriptors()
-    assert not is_allowed(NO_SUCH, MACHINE)
-    assert not is_allowed(TAIL_CALL, MACHINE)
-    is_allowed(GET_CURRENT_PID_TGID, MACHINE)
+    assert not is_allowed(NO_SUCH)
+    assert not is_allowed(TAIL_CALL)
+    is_allowed(GET_CURRENT_PID_TGID)
     assert open_descriptors() == before
 
 
@@ -54,6 +54,6 @@ def test_a_cast_is_allowed_where_the_kernel_has_it_and_to_structs_only() -> None
     assert task is not None
     if cast is None:
         pytest.skip("this kernel has no bpf_rdonly_cast (6.2 and later have it)")
-    assert casts_are_allowed(cast, task, MACHINE)
-    assert not casts_are_allowed(cast, cast, MACHINE)
-    assert not casts_are_allowed(task, task, MACHINE)
+    assert casts_are_allowed(cast, task)
+    assert not casts_are_allowed(cast, cast)
+    assert not casts_are_allowed(task, task)

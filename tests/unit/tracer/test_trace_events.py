@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from podtrace_tracer import trace_events
+from podtrace_tracer import perf_event, trace_events
 from podtrace_tracer.syscall_numbers import MACHINES
 
 pytestmark = pytest.mark.skipif(
@@ -35,5 +35,5 @@ def test_what_is_no_program_is_refused_and_leaves_nothing_open() -> None:
         pytest.skip("this kernel tells nobody of its trace events")
     before = open_descriptors()
     with Path(os.devnull).open() as no_program, pytest.raises(OSError, match="Invalid argument"):
-        trace_events.attach(found["sys_enter"], no_program.fileno(), platform.machine())
+        perf_event.attach_trace_event(found["sys_enter"], no_program.fileno())
     assert open_descriptors() == before

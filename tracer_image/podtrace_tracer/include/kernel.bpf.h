@@ -24,6 +24,14 @@ static void *(*rdonly_cast)(const void *, u64) = (void *)RDONLY_CAST_PLACEHOLDER
 	})
 #endif
 
+/* A constant of one trace. It is put into the compiled code before that is loaded, and the verifier sees no difference. */
+#define LATE_CONSTANT(mark)                                                                                            \
+	({                                                                                                             \
+		u64 value_;                                                                                            \
+		asm("%0 = %1 ll" : "=r"(value_) : "i"(mark));                                                          \
+		value_;                                                                                                \
+	})
+
 /* The helpers that read user memory, under names that bcc does not know: for each call of theirs it would read all of
  * /proc/kallsyms to see whether the kernel has them, a fifth of a second each time. Every kernel since 5.5 has them. */
 static long (*read_user)(void *to, u32 size, const void *from) = (void *)BPF_FUNC_probe_read_user;
