@@ -175,9 +175,12 @@ class Tables:
         """Processes of the target, ended ones too. Entries of ended ones are taken out of the kernel."""
         self.drain_ended()
         rows = dict(self._ended.rows)
+        # In this order: one that ends meanwhile goes from the first table into the second.
         for _, values in self._programs.items("processes"):
             fields = self._process.fields(values[0])
             rows[struct.pack("=QQ", fields["start_ns"], fields["tgid"])] = self._process_row(values[0], alive=True)
+        for key, values in self._programs.items("ended"):
+            rows[key] = self._process_row(values[0], alive=False)
         return rows
 
     def drain_ended(self) -> None:
@@ -186,12 +189,12 @@ class Tables:
         The youngest stay a moment longer: a second last thread finds there that its process was counted.
         """
         settled_ns = self._clock() - SETTLED_NS
-        found: dict[bytes, ProcessRow] = {}
+        settled: dict[bytes, ProcessRow] = {}
         for key, values in list(self._programs.items("ended")):
-            found[key] = self._process_row(values[0], alive=False)
-            if self._process.fields(values[0])["ended_ns"] < settled_ns:
+            if self._process.unsigned("ended_ns", values[0]) < settled_ns:
                 self._programs.delete("ended", key)
-        self._ended.keep(found)
+                settled[key] = self._process_row(values[0], alive=False)
+        self._ended.keep(settled)
 
     def dropped(self) -> tuple[LostRow, ...]:
         """What was known and had to be let go."""

@@ -177,6 +177,21 @@ def test_an_ended_process_stays_in_the_kernel_until_no_other_thread_can_end_it_a
     assert programs.tables["ended"] == {}
 
 
+def test_an_ended_process_that_is_let_go_is_counted_once(programs: MemoryPrograms, paths: Paths) -> None:
+    now = [SETTLED_NS]
+    tables = Tables(programs, cpus=CPUS, paths=paths, max_ended=20, clock=lambda: now[0])
+    for pid in range(23):
+        value = programs.value("ended", start_ns=pid, ended_ns=5, events=pid, tgid=pid, comm=b"job")
+        programs.put("ended", programs.key("ended", start_ns=pid, tgid=pid), value)
+    for _ in range(3):
+        assert len(tables.processes()) == 23
+    assert tables.dropped() == ()
+    now[0] += 6
+    for _ in range(3):
+        assert len(tables.processes()) == 18
+    assert [row.count for row in tables.dropped()] == [5]
+
+
 @pytest.mark.parametrize(("status", "code", "signal"), [(0, 0, 0), (3 << 8, 3, 0), (9, 0, 9), (0x80 | 11, 0, 11)])
 def test_exits_are_told_by_code_or_signal(
     programs: MemoryPrograms, tables: Tables, status: int, code: int, signal: int
