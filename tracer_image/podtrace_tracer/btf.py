@@ -156,11 +156,6 @@ class Btf:
         # An empty name would match anonymous members.
         return None if struct_id is None or "" in names else self._field(struct_id, names, 0, _MAX_DEPTH)
 
-    def size_of(self, struct_name: str) -> int | None:
-        """Return the size of a struct or union in bytes."""
-        struct_id = self.struct(struct_name)
-        return None if struct_id is None else self.size(struct_id)
-
     def enum_value(self, enum_name: str, value_name: str) -> int | None:
         """Return the number behind a name of an enum; negative only if the kernel marked the enum as signed."""
         for type_id in self._named(enum_name, _ENUMS):

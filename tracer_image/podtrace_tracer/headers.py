@@ -37,7 +37,7 @@ class HeadersError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tree:
-    """A written tree, and what this kernel lacks of the wanted ``struct``, ``struct.field`` and ``enum.value``."""
+    """A written tree, and what this kernel lacks of the wanted ``struct`` and ``struct.field``."""
 
     path: Path
     missing: tuple[str, ...]
@@ -59,18 +59,17 @@ def write_tree(
     *,
     release: str,
     machine: str,
-    enums: Mapping[str, Sequence[str]] | None = None,
     page_bytes: int = mmap.PAGESIZE,
 ) -> Tree:
     """Write a tree for this kernel into ``directory``.
 
-    ``wanted`` gives the fields by struct, nested ones as dotted paths; ``enums`` the value names by enum. Programs
-    include ``<podtrace/btf.h>``. Raises ``BtfError``, ``HeadersError`` and ``OSError``.
+    ``wanted`` gives the fields by struct, nested ones as dotted paths. Programs include ``<podtrace/btf.h>``. Raises
+    ``BtfError``, ``HeadersError`` and ``OSError``.
     """
     if machine not in MACHINES:
         raise HeadersError(f"machine {machine!r} is none of {', '.join(MACHINES)}")
     version = kernel_version_code(release)
-    header, missing = btf_header(btf, wanted, enums or {})
+    header, missing = btf_header(btf, wanted)
     for part in ("any", machine):
         shutil.copytree(_FIXED_TREE / part, directory, dirs_exist_ok=True)
     include = directory / "include"
@@ -87,9 +86,7 @@ def write_tree(
     return Tree(path=directory, missing=missing)
 
 
-def btf_header(
-    btf: Btf, wanted: Mapping[str, Sequence[str]], enums: Mapping[str, Sequence[str]]
-) -> tuple[str, tuple[str, ...]]:
+def btf_header(btf: Btf, wanted: Mapping[str, Sequence[str]]) -> tuple[str, tuple[str, ...]]:
     """Return the text of ``podtrace/btf.h``, and what is missing.
 
     For the programs, a struct that is there has ``HAVE_struct``, and a field ``HAVE_struct__field``; dots in a path
@@ -99,9 +96,6 @@ def btf_header(
     writer = _Writer(btf, wanted)
     for name in wanted:
         writer.add_struct(name)
-    for enum, values in enums.items():
-        for value in values:
-            writer.add_enum_value(enum, value)
     return writer.text(), tuple(writer.missing)
 
 
@@ -139,15 +133,6 @@ class _Writer:
         parts = [self._macros, declarations, self._definitions, self._assertions, numbers]
         body = "\n\n".join("\n".join(part) for part in parts if part)
         return f"#ifndef PODTRACE_BTF_H\n#define PODTRACE_BTF_H\n\n#include <linux/types.h>\n\n{body}\n\n#endif\n"
-
-    def add_enum_value(self, enum: str, value: str) -> None:
-        """Make a value of an enum a macro."""
-        number = self._btf.enum_value(enum, value)
-        if number is None:
-            self.missing.append(f"{enum}.{value}")
-        else:
-            suffix = "" if -(2**31) <= number < 2**31 else "LL" if number < 0 else "ULL"
-            self._macros.append(f"#define ENUM_{value} ({number}{suffix})")
 
     def add_struct(self, name: str) -> int:
         """Define a wanted struct, and before it those which it holds by value; return its alignment."""

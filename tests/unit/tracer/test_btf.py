@@ -70,15 +70,13 @@ def test_a_bit_field_of_the_older_encoding_is_told_by_its_integers_bits() -> Non
 
 
 def test_a_struct_has_an_id_and_a_size_by_its_tag_and_by_its_typedef(btf: Btf) -> None:
-    assert btf.struct("task") is not None
-    assert btf.size_of("task") == 68
-    assert btf.size_of("counter_t") == 4
+    assert btf.size(btf.struct("task") or 0) == 68
+    assert btf.size(btf.struct("counter_t") or 0) == 4
 
 
 @pytest.mark.parametrize("name", ["", "nothing", "files", "int", "kind", "zone_t", "task\0"])
 def test_what_is_no_struct_of_this_kernel_is_none(btf: Btf, name: str) -> None:
     assert btf.struct(name) is None
-    assert btf.size_of(name) is None
     assert btf.field(name, "pid") is None
 
 
@@ -247,7 +245,7 @@ def test_changed_bytes_raise_nothing_but_its_own_error(changes: list[tuple[int, 
 @needs_kernel_btf
 def test_the_running_kernels_structs_are_found() -> None:
     btf = Btf.load(VMLINUX, wanted={"task_struct", "file", "sock", "pid_type"})
-    assert (btf.size_of("task_struct") or 0) > 1000
+    assert btf.size(btf.struct("task_struct") or 0) > 1000
     assert place_of(btf.field("file", "f_path.dentry")) is not None
     net = btf.field("sock", "__sk_common.skc_net.net")
     assert net is not None
