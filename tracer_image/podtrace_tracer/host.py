@@ -62,9 +62,10 @@ class Host:
                 "machine", f"the node's processor is {self.machine}", "x86-64 and arm64 nodes can be traced"
             )
         if version < OLDEST_KERNEL:
+            oldest = ".".join(str(part) for part in OLDEST_KERNEL)
             raise RefusedError(
                 "old-kernel",
-                f"the node's kernel is {self.release}; tracing needs 5.8 or newer",
+                f"the node's kernel is {self.release}; tracing needs {oldest} or newer",
                 "trace a pod on a node with a newer kernel",
             )
         if not self.is_root:

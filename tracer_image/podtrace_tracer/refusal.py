@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kubectl_podtrace.wire.fields import MAX_TEXT
 from kubectl_podtrace.wire.records import Refusal
 
 
@@ -10,4 +11,4 @@ class RefusedError(Exception):
 
     def __init__(self, slug: str, text: str, hint: str = "") -> None:
         super().__init__(text)
-        self.record = Refusal(slug=slug, text=text[:1000], hint=hint[:1000])
+        self.record = Refusal(slug=slug, text=text[:MAX_TEXT], hint=hint[:MAX_TEXT])

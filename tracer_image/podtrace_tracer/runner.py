@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from kubectl_podtrace import __version__
+from kubectl_podtrace.wire.fields import MAX_TEXT
 from kubectl_podtrace.wire.records import Header, Notice, Probe, Record, Trailer
 from kubectl_podtrace.wire.request import TraceRequest
 from kubectl_podtrace.wire.version import WIRE_VERSION
@@ -143,24 +144,24 @@ class Runner:
             raise RefusedError("attach", f"the kernel refuses the tracer's maps: {error}", _ATTACH_HINT) from error
 
     def _note_absent(self, btf: Btf) -> None:
-        for tracepoint, (probe, topic) in program.probes_of(self._request.topics).items():
+        for probe, topic in program.probes_of(self._request.topics).values():
             if not probe.is_missing(btf):
                 continue
             if probe.required:
                 raise RefusedError(
                     "no-probe", f"this kernel has no {probe.name}: {probe.costs}", "use --filter without it"
                 )
-            self._add_probe(tracepoint, topic, reason="this kernel does not have it")
+            self._add_probe(probe, topic, reason="this kernel does not have it")
 
-    def _add_probe(self, tracepoint: str, topic: str, *, reason: str = "") -> None:
-        spec, _ = program.probes_of(self._request.topics)[tracepoint]
+    def _add_probe(self, spec: ProbeSpec, topic: str, *, reason: str = "") -> None:
+        """Tells of a probe; with a `reason` it is one that is not attached."""
         probe = Probe(
             name=spec.name,
             topic=topic,
             attached=not reason,
             required=spec.required,
             costs=spec.costs,
-            reason=reason[:1000],
+            reason=reason[:MAX_TEXT],
         )
         self._probes.append(probe)
         self._emitter.emit(probe)
@@ -179,27 +180,27 @@ class Runner:
         except BpfError as error:
             raise RefusedError("attach", f"the kernel refuses the tracer's programs: {error}", _ATTACH_HINT) from error
         absent = {probe.name for probe in self._probes}
-        for tracepoint, (probe, topic) in program.probes_of(self._request.topics).items():
+        for probe, topic in program.probes_of(self._request.topics).values():
             if probe.name not in absent:
-                self._attach_one(programs, tracepoint, probe, topic)
+                self._attach_one(programs, probe, topic)
 
-    def _attach_one(self, programs: Programs, tracepoint: str, probe: ProbeSpec, topic: str) -> None:
-        if not programs.defines(tracepoint):
+    def _attach_one(self, programs: Programs, probe: ProbeSpec, topic: str) -> None:
+        if not programs.defines(probe.tracepoint):
             # What this way of matching the target does not need is not missing; what it cannot have is.
             if probe.left_out:
-                self._add_probe(tracepoint, topic, reason=probe.left_out)
+                self._add_probe(probe, topic, reason=probe.left_out)
             return
         try:
             if probe.kind == "perf_event":
-                programs.attach_clock(tracepoint, SAMPLES_PER_S)
+                programs.attach_clock(probe.tracepoint, SAMPLES_PER_S)
             else:
-                programs.attach(tracepoint)
+                programs.attach(probe.tracepoint)
         except BpfError as error:
             if probe.required:
                 raise RefusedError("attach", f"{probe.name} cannot be attached: {error}", _ATTACH_HINT) from error
-            self._add_probe(tracepoint, topic, reason=str(error))
+            self._add_probe(probe, topic, reason=str(error))
         else:
-            self._add_probe(tracepoint, topic)
+            self._add_probe(probe, topic)
 
     def _meet_existing(self, programs: Programs, scopes: Scopes, target: scope.Target) -> None:
         if target.match.mode == "processes":
@@ -216,11 +217,8 @@ class Runner:
             for connection in found:
                 programs.set_number("known_sockets", connection.cookie, scope_of.get(connection.pid, 0))
         except Exception as error:  # noqa: BLE001  netlink's errors have no common class but this
-            self._emitter.emit(
-                Notice(
-                    slug="existing-connections", text=f"connections from before the trace are not known: {error}"[:1000]
-                )
-            )
+            text = f"connections from before the trace are not known: {error}"
+            self._emitter.emit(Notice(slug="existing-connections", text=text[:MAX_TEXT]))
             return
         self._emitter.emit(existing.record(found))
 

@@ -63,7 +63,7 @@ def find(request: TraceRequest, host: Host, btf: Btf, *, has_helper: bool) -> Ta
     namespace = host.pid_namespace()
     match request.target:
         case ProcessTarget(pid=pid):
-            if not (host.proc / str(pid)).exists():
+            if not host.has_process(pid):
                 raise RefusedError("no-process", f"there is no process {pid}", "")
             if namespace != _INITIAL_PID_NAMESPACE:
                 raise RefusedError("nested", "a process by its pid cannot be found from inside a pid namespace", "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kubectl_podtrace.wire.fields import MAX_TEXT
 from kubectl_podtrace.wire.records import Scope
 from podtrace_tracer.bpf import Programs
 from podtrace_tracer.program import MAX_SCOPES
@@ -67,7 +68,7 @@ class Scopes:
         return next((path for path in self._target.containers() if _inode(path) == cgroup_id), None)
 
     def _add(self, index: int, cgroup_id: int, directory: Path | None) -> None:
-        name = str(directory)[-1024:] if directory else ""
+        name = str(directory)[-MAX_TEXT:] if directory else ""
         self._known[index] = Scope(index=index, cgroup_id=cgroup_id, cgroup=name, container_id=container_id(name))
 
 

@@ -19,8 +19,7 @@ class Stop:
         self._buffer = b""
         self._was_read = False
         self.reason = ""
-        wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self._wake_read = wake_read
+        self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def listen(self) -> None:
         """From now on signals are orders to finish."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from kubectl_podtrace.wire.fields import MAX_TEXT
 from podtrace_tracer.host import Host
 from podtrace_tracer.refusal import RefusedError
 
@@ -96,4 +97,4 @@ def test_here_is_this_machine() -> None:
 
 def test_a_refusal_s_text_is_bounded() -> None:
     record = RefusedError("compile", "x" * 5000, "y" * 5000).record
-    assert (len(record.text), len(record.hint)) == (1000, 1000)
+    assert (len(record.text), len(record.hint)) == (MAX_TEXT, MAX_TEXT)
