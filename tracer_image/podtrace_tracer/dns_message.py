@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import struct
-from ipaddress import ip_address
 from typing import Final
 
 from kubectl_podtrace.wire.codec import clean_text
+from podtrace_tracer.addresses import unmapped_text
 
 TYPE_A, TYPE_AAAA = 1, 28
 _ADDRESS_BYTES: Final = {TYPE_A: 4, TYPE_AAAA: 16}
@@ -59,15 +59,9 @@ def addresses(message: bytes) -> list[str]:
         kind, of_class, _, size = _RECORD.unpack_from(message, place)
         data = message[place + _RECORD.size : place + _RECORD.size + size]
         if of_class == _CLASS_IN and len(data) == size == _ADDRESS_BYTES.get(kind):
-            found.append(_address(data))
+            found.append(unmapped_text(data))
         place += _RECORD.size + size
     return found
-
-
-def _address(data: bytes) -> str:
-    address = ip_address(data)
-    mapped = getattr(address, "ipv4_mapped", None)
-    return str(mapped or address)
 
 
 def _behind_name(message: bytes, place: int | None) -> int | None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from kubectl_podtrace.wire.records import Event
+from podtrace_tracer.addresses import address_text
 from podtrace_tracer.bpf import Programs
 from podtrace_tracer.dns_message import name_text
 from podtrace_tracer.emit import Emitter
-from podtrace_tracer.map_values import address_text, name_in
+from podtrace_tracer.map_values import name_in
 from podtrace_tracer.paths import UNKNOWN, Paths
 from podtrace_tracer.program import ORDERED_OPERATIONS, RING_BYTES
 from podtrace_tracer.readers.model import Takers

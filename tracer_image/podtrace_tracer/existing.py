@@ -7,12 +7,12 @@ import socket
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
 from kubectl_podtrace.wire.records import Existing, ExistingRow
 from kubectl_podtrace.wire.topics import TCP_STATES
+from podtrace_tracer.addresses import unmapped_text
 from podtrace_tracer.open_sockets import sockets_of
 
 MAX_ROWS: Final = 100
@@ -83,12 +83,10 @@ def _is_owned(message: Any, owners: dict[int, int]) -> bool:
 
 
 def _connection(message: Any, owners: dict[int, int]) -> Connection:
-    address = ip_address(message["idiag_dst"])
-    mapped = getattr(address, "ipv4_mapped", None)
     return Connection(
         cookie=message["idiag_cookie"],
         pid=owners[message["idiag_inode"]],
         state=TCP_STATES[message["idiag_state"] - 1],
-        address=str(mapped or address),
+        address=unmapped_text(message["idiag_dst"]),
         port=message["idiag_dport"],
     )

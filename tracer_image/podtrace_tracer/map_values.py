@@ -1,10 +1,8 @@
-"""What the values of the programs' maps and records mean: names, addresses, buckets, the counters of several CPUs."""
+"""What the values of the programs' maps and records mean: names, buckets, the counters of several CPUs."""
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Mapping, Sequence
-from ipaddress import ip_address
 
 from kubectl_podtrace.wire.codec import clean_text
 
@@ -16,11 +14,6 @@ def name_in(characters: bytes) -> str:
     'web'
     """
     return clean_text(characters.split(b"\0")[0])
-
-
-def address_text(family: int, raw: bytes) -> str:
-    """An address as people write it; `family` is the number of AF_INET or AF_INET6."""
-    return str(ip_address(raw[:4] if family == socket.AF_INET else raw))
 
 
 def merged(parts: Sequence[Mapping[str, int]]) -> dict[str, int]:

@@ -25,10 +25,11 @@ from kubectl_podtrace.wire.records import (
     TotalsRow,
 )
 from kubectl_podtrace.wire.topics import OPERATIONS
+from podtrace_tracer.addresses import address_text
 from podtrace_tracer.bpf import Programs
 from podtrace_tracer.compiled import Layout
 from podtrace_tracer.ended_rows import MAX_ENDED, EndedRows
-from podtrace_tracer.map_values import address_text, filled_buckets, merged, name_in
+from podtrace_tracer.map_values import filled_buckets, merged, name_in
 from podtrace_tracer.paths import Paths
 from podtrace_tracer.program import LOST, ORDERED_OPERATIONS, TIMED
 from podtrace_tracer.readers.model import KeyedTable

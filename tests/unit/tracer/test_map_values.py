@@ -1,13 +1,6 @@
 from __future__ import annotations
 
-import socket
-
-from podtrace_tracer.map_values import address_text, filled_buckets, merged, name_in
-
-
-def test_an_address_is_written_as_people_write_it() -> None:
-    assert address_text(socket.AF_INET, bytes([10, 0, 0, 1]) + bytes(12)) == "10.0.0.1"
-    assert address_text(socket.AF_INET6, bytes(15) + b"\1") == "::1"
+from podtrace_tracer.map_values import filled_buckets, merged, name_in
 
 
 def test_a_name_ends_at_its_zero_byte_or_with_its_array() -> None:

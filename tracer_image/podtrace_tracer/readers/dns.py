@@ -23,9 +23,10 @@ from kubectl_podtrace.wire.dns_records import (
 )
 from kubectl_podtrace.wire.records import Event, LostRow, TotalsRow
 from kubectl_podtrace.wire.topics import DNS_TIMEOUT_NS
+from podtrace_tracer.addresses import address_text
 from podtrace_tracer.bpf import Programs
 from podtrace_tracer.dns_message import addresses, name_text
-from podtrace_tracer.map_values import address_text, filled_buckets, merged, name_in
+from podtrace_tracer.map_values import filled_buckets, merged, name_in
 from podtrace_tracer.open_sockets import sockets_of
 from podtrace_tracer.program import MAX_SCOPES, operation_index
 from podtrace_tracer.readers.model import KeyedTable, TraceContext
