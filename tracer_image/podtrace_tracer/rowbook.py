@@ -19,8 +19,7 @@ class RowBook:
         """The top rows that differ from what was sent last."""
         top: dict[Hashable, Any] = {}
         for rank in self._ranks:
-            for key in sorted(rows, key=lambda key, rank=rank: -rank(rows[key]))[:TOP]:  # type: ignore[misc]
-                top[key] = rows[key]
+            top.update(_first(rows, rank))
         fresh = [row for key, row in top.items() if self._sent.get(key) != row]
         self._sent = top
         return fresh
@@ -32,3 +31,7 @@ class RowBook:
     def ordered(self, rows: Iterable[Any]) -> list[Any]:
         """All rows, the most important first."""
         return sorted(rows, key=self._ranks[0], reverse=True)
+
+
+def _first(rows: Mapping[Any, Any], rank: Callable[[Any], int]) -> list[tuple[Any, Any]]:
+    return sorted(rows.items(), key=lambda item: -rank(item[1]))[:TOP]

@@ -35,13 +35,16 @@ from podtrace_tracer.program import LOST, ORDERED_OPERATIONS, TIMED
 from podtrace_tracer.readers.model import KeyedTable
 
 SETTLED_NS: Final = 100_000_000
+"""So long after its end a process has no other last thread that could end it again."""
 _HISTOGRAM_PART: Final = 250
 """So many buckets fit on a line, whatever their counts are."""
-_TABLES: Final = {
+
+_LOST_OF_TABLE: Final = {
     "processes": "PROCESSES", "files": "FILES", "failed_opens": "FAILED_OPENS", "targets": "TARGETS", "exits": "EXITS",
     "cpu_processes": "CPU_PROCESSES",
     "dns_names": "DNS_NAMES", "dns_types": "DNS_TYPES", "resolvers": "RESOLVERS",
 }  # fmt: skip
+"""Each keyed table, and what the programs count as lost where it has no place left."""
 _PER_CPU: Final = frozenset({"targets", "dns_names", "resolvers"})
 _TOPIC_OF_LOST: Final = {
     "EVENTS": "", "PATHS": "files", "ERRORS": "", "SOCKETS": "connections", "MEMBERS": "processes",
@@ -50,9 +53,9 @@ _TOPIC_OF_LOST: Final = {
     "DNS_QUERIES": "dns", "DNS_MESSAGES": "dns", "DNS_PAYLOADS": "dns", "DNS_NAMES": "dns", "DNS_TYPES": "dns",
     "RESOLVERS": "dns",
 }  # fmt: skip
-_DETAIL: Final = frozenset({*_TABLES.values(), "PATHS"})
+"""The topic whose numbers a loss touches; empty where it touches those of all topics."""
+_DETAIL: Final = frozenset({*_LOST_OF_TABLE.values(), "PATHS"})
 """Losses that cost the detail of a table only: the totals are exact, what is missing is in `(other)`."""
-
 
 _FILE_RANKS: Final = (
     lambda row: row.operations, lambda row: row.bytes, lambda row: row.total_ns, lambda row: row.opened,
@@ -242,24 +245,31 @@ class Tables:
     def lost(self, first_topic: str) -> tuple[LostRow, ...]:
         """What the kernel's side could not keep, tables' details apart (see `table_rows`)."""
         self.note_misses()
-        rows = [
-            LostRow(source=text, topic=_TOPIC_OF_LOST[name] or first_topic, count=count)
-            for (name, text), count in zip(LOST, self._lost_counts(), strict=True)
-            if count and name not in _DETAIL
+        counts = self._lost_counts()
+        lost = [
+            LostRow(source=text, topic=_TOPIC_OF_LOST[name] or first_topic, count=counts[name])
+            for name, text in LOST
+            if counts[name] and name not in _DETAIL
         ]
-        for tracepoint, misses in self._misses.items():
-            if not misses:
-                continue
-            rows.append(LostRow(source=f"{tracepoint}: interrupted by itself", topic=first_topic, count=misses))
-        return tuple(rows)
+        missed = [
+            LostRow(source=f"{tracepoint}: interrupted by itself", topic=first_topic, count=misses)
+            for tracepoint, misses in self._misses.items()
+            if misses
+        ]
+        return (*lost, *missed)
 
     def table_rows(self) -> tuple[TableRow, ...]:
         """How full the keyed tables are."""
-        unlisted = dict(zip((name for name, _ in LOST), self._lost_counts(), strict=True))
-        sizes = Counter({table: self._count(table) for table in _TABLES if self._programs.has(table)})
+        counts = self._lost_counts()
         return tuple(
-            TableRow(table=table, keys=keys, capacity=self._programs.capacity(table), unlisted=unlisted[_TABLES[table]])
-            for table, keys in sizes.items()
+            TableRow(
+                table=table,
+                keys=self._programs.count(table, cpus=self._cpus if table in _PER_CPU else 1),
+                capacity=self._programs.capacity(table),
+                unlisted=counts[lost],
+            )
+            for table, lost in _LOST_OF_TABLE.items()
+            if self._programs.has(table)
         )
 
     def suppressed(self) -> Counter[str]:
@@ -268,22 +278,18 @@ class Tables:
         layout = self._programs.value_layout("event_budgets")
         for index in range(len(ORDERED_OPERATIONS) * 2):
             values = self._programs.values("event_budgets", index, size=layout.size, cpus=self._cpus) or []
-            counts[ORDERED_OPERATIONS[index // 2].full_name] += sum(
-                layout.fields(value)["suppressed"] for value in values
-            )
+            operation = ORDERED_OPERATIONS[index // 2].full_name
+            counts[operation] += sum(layout.unsigned("suppressed", value) for value in values)
         return counts
 
-    def _lost_counts(self) -> list[int]:
-        counts = []
-        for index in range(len(LOST)):
+    def _lost_counts(self) -> dict[str, int]:
+        """By the names in `LOST`."""
+        counts = {}
+        for index, (name, _) in enumerate(LOST):
             values = self._programs.values("lost", index, size=8, cpus=self._cpus) or []
-            counts.append(sum(int.from_bytes(value, "little") for value in values))
+            counts[name] = sum(int.from_bytes(value, "little") for value in values)
         return counts
 
     def note_misses(self) -> None:
         """Asks the programs for events that they missed; once they are detached they are no longer asked."""
         self._misses |= self._programs.recursion_misses()
-
-    def _count(self, table: str) -> int:
-        cpus = self._cpus if table in _PER_CPU else 1
-        return self._programs.count(table, cpus=cpus)
