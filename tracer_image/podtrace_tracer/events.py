@@ -21,21 +21,13 @@ _NO_FILE: Final = bytes(32)
 class Events:
     """Empties the ring: learns paths, emits events; all of them unless they are `limited`."""
 
-    def __init__(
-        self,
-        programs: Programs,
-        emitter: Emitter,
-        paths: Paths,
-        *,
-        limited: bool,
-        takers: Takers | None = None,
-    ) -> None:
-        """`takers`: who wants the records of further kinds, by their number."""
+    def __init__(self, programs: Programs, emitter: Emitter, paths: Paths, *, limited: bool, takers: Takers) -> None:
+        """`takers`: who wants the records of further kinds, by their number; those of paths are added."""
         self._programs = programs
         self._limited = limited
         self._emitter = emitter
         self._paths = paths
-        self._takers: Takers = {} if takers is None else takers
+        self._takers = takers
         self._takers[RECORD_PATH] = self._learn
         self._event = programs.value_layout("event_scratch")
         self._path = programs.value_layout("path_scratch") if programs.has("path_scratch") else None

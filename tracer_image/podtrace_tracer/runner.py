@@ -206,7 +206,7 @@ class Runner:
         if target.match.mode == "processes":
             # Twice: a child born between the first reading and its parent's entry is in the second.
             for pid in (*target.members(), *scope.find_again(target, self._host)):
-                programs.set_number("members", pid, 1)
+                programs.set_number("members", pid, scope.MEMBER_INSIDE)
                 if not self._host.has_process(pid):
                     programs.delete("members", pid.to_bytes(4, "little"))
         if not programs.has("known_sockets"):

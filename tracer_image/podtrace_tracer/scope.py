@@ -15,7 +15,9 @@ from podtrace_tracer.host import Host
 from podtrace_tracer.program import ScopeMatch
 from podtrace_tracer.refusal import RefusedError
 
+MEMBER_INSIDE: Final = 1  # of the MEMBER_ constants of include/scope.bpf.h
 V1_HIERARCHIES: Final = ("pids", "memory", "freezer", "cpu", "cpu,cpuacct", "cpuset", "devices", "blkio")
+_INITIAL_PID_NAMESPACE: Final = 0xEFFFFFFC  # PROC_PID_INIT_INO in include/linux/proc_ns.h
 _CONTAINER_ID: Final = re.compile(r"(?:^|-)([0-9a-f]{32,})(?:\.scope)?$")
 
 
@@ -73,9 +75,6 @@ def find(request: TraceRequest, host: Host, btf: Btf, *, has_helper: bool) -> Ta
             return _cgroup_target(_cgroup_directory(host, path), host, btf, has_helper=has_helper, per_child=False)
         case PodTarget(uid=uid):
             return _cgroup_target(_pod_directory(host, uid), host, btf, has_helper=has_helper, per_child=True)
-
-
-_INITIAL_PID_NAMESPACE: Final = 0xEFFFFFFC  # PROC_PID_INIT_INO in include/linux/proc_ns.h
 
 
 def _cgroup_target(directory: Path, host: Host, btf: Btf, *, has_helper: bool, per_child: bool) -> Target:

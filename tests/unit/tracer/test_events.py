@@ -12,6 +12,7 @@ from podtrace_tracer.emit import Emitter
 from podtrace_tracer.events import RECORD_EVENT, RECORD_PATH, Events
 from podtrace_tracer.paths import Paths
 from podtrace_tracer.program import operation_index
+from podtrace_tracer.readers.model import Takers
 from podtrace_tracer.ring import RingRecord
 from tests.unit.tracer.programs import MemoryPrograms, constants, structs
 
@@ -24,7 +25,7 @@ class Bench:
         self.paths = Paths()
         self._data = b""
         self.emitter = Emitter(lambda: 0, self._write)
-        self._events = Events(self.programs, self.emitter, self.paths, limited=limited)
+        self._events = Events(self.programs, self.emitter, self.paths, limited=limited, takers=Takers())
 
     def _write(self, data: bytes) -> int:
         self._data += data

@@ -14,13 +14,14 @@ from kubectl_podtrace.wire.records import LostRow, TotalsRow
 from kubectl_podtrace.wire.topics import DESCRIPTOR_KINDS
 from podtrace_tracer.descriptor_table import TableReading, inner_pid, read_table, tells_sizes
 from podtrace_tracer.readers.model import KeyedTable, TraceContext
+from podtrace_tracer.scope import MEMBER_INSIDE
 
 MAX_LOOKED_AT: Final = 8_000
 """So many descriptors are looked at in one reading of all tables; a look takes some microseconds."""
 MOST_OF_ONE, LEAST_OF_ONE = 2_000, 20
+"""So many of one table's, however few or many tables there are."""
 MAX_TABLES: Final = 1_000
 MAX_ENDED: Final = 1_000
-_INSIDE: Final = 1
 _KINDS: Final = struct.Struct("=4I")
 
 Key = tuple[int, int]
@@ -97,7 +98,7 @@ class DescriptorReader:
         if target.directory is not None:
             return [pid for pid in target.members() if pid > 0]  # 0: not in the tracer's pid namespace
         members = self._context.programs.items("members")
-        inside = _INSIDE.to_bytes(4, "little")
+        inside = MEMBER_INSIDE.to_bytes(4, "little")
         return sorted(int.from_bytes(key, "little") for key, values in members if values[0] == inside)
 
     def _births(self) -> dict[int, _Birth]:
