@@ -141,7 +141,6 @@ def _tracer(cgroup: Path, topics: tuple[str, ...], processors: Processors, footp
     finally:
         seconds, streamed = time.monotonic() - began, stream.bytes
         used_s = (cpu_ticks(_of_process(process.pid, "stat")) - ticks) / os.sysconf("SC_CLK_TCK")
-        # The compiler's memory goes back in the first moments of the trace.
         rss = status_bytes(_of_process(process.pid, "status"), "VmRSS")
         peak_rss = _stop(process, stream)
     footprint.attached_rss.append(rss)

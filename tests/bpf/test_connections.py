@@ -40,6 +40,8 @@ def test_every_attempt_ends_in_the_tracer_as_it_ends_in_the_program(
     retransmits = segments_sent_again(load.process.pid) - retransmits_before
     opened = net_counter(load.process.pid, "Tcp", "ActiveOpens")
     stream = tracer.stop()
+    # Attempts that are still pending are sent again while the trace ends: in it, or behind it.
+    retransmits_behind = segments_sent_again(load.process.pid) - retransmits_before
     assert_equal(stream, claims, topics=TOPICS)
 
     counts, failures = stream.counts(), claims.errors
@@ -56,7 +58,7 @@ def test_every_attempt_ends_in_the_tracer_as_it_ends_in_the_program(
     }
     # The kernel's own counters of that network namespace; ActiveOpens lacks attempts that failed before a packet left.
     resent = counts["tcp.retransmit"].count if "tcp.retransmit" in counts else 0
-    assert (resent, retransmits > 0) == (retransmits, True)
+    assert 0 < retransmits <= resent <= retransmits_behind
     before_the_start, sync_failures = 5, sum(told[n] for n in (errno.EACCES, errno.EAFNOSUPPORT, errno.ENETUNREACH))
     assert opened - before_the_start <= counts["connections.attempt"].count - sync_failures
     assert counts["tcp.reset_received"].count == told[errno.ECONNREFUSED]
