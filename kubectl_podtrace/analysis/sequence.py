@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -69,17 +70,23 @@ class Sequence:
     def _open(self, run: _Missing) -> None:
         if len(self._missing) < MAX_RANGES:
             self._missing.append(run)
-            return
-        self._untracked_at_ns = self._untracked_at_ns or run.at_ns
-        self._untracked += run.last - run.first + 1
+        else:
+            self._leave_untracked(run)
 
     def _close(self, seq: int) -> Place:
-        for position, run in enumerate(self._missing):
-            if run.first <= seq <= run.last:
-                rest = (
-                    _Missing(first=run.first, last=seq - 1, at_ns=run.at_ns),
-                    _Missing(first=seq + 1, last=run.last, at_ns=run.at_ns),
-                )
-                self._missing[position : position + 1] = [part for part in rest if part.first <= part.last]
-                return Place.LATE
-        return Place.DUPLICATE
+        """A whole log may come again: what each of its lines costs must not grow with the gaps in it."""
+        position = bisect_right(self._missing, seq, key=lambda run: run.first) - 1
+        if position < 0 or seq > self._missing[position].last:
+            return Place.DUPLICATE
+        run = self._missing[position]
+        before = _Missing(first=run.first, last=seq - 1, at_ns=run.at_ns)
+        after = _Missing(first=seq + 1, last=run.last, at_ns=run.at_ns)
+        rest = [part for part in (before, after) if part.first <= part.last]
+        if len(rest) == 2 and len(self._missing) >= MAX_RANGES:
+            self._leave_untracked(rest.pop(0))
+        self._missing[position : position + 1] = rest
+        return Place.LATE
+
+    def _leave_untracked(self, run: _Missing) -> None:
+        self._untracked_at_ns = self._untracked_at_ns or run.at_ns
+        self._untracked += run.last - run.first + 1

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Protocol, Self
 
-from kubectl_podtrace.cluster.logs import SILENCE_S, Clock, LogFollower, Stream
+from kubectl_podtrace.cluster.logs import SILENCE_S, Clock, Life, LogFollower, Stream
 from kubectl_podtrace.cluster.pods import NodeCondition, Pod, PodEvent, Terminated
 from kubectl_podtrace.cluster.start import Stage, StartWait, check_container
 from kubectl_podtrace.cluster.tracer_pod import STOP_GRACE_S
@@ -136,7 +136,7 @@ class ClusterSource:
         follower = LogFollower(
             open_log=self.open_log,
             is_last=self._see_last,
-            has_ended=self._has_ended,
+            life=self._life,
             clock=self._clock,
             notice=self._observer.notice,
         )
@@ -219,12 +219,13 @@ class ClusterSource:
         self._runs = False
         return True
 
-    def _has_ended(self) -> bool:
+    def _life(self) -> Life:
         pod = self.read()
-        if pod is None or pod.phase in _ENDED_PHASES:
-            return True
+        if pod is None:
+            return Life.GONE
         tracer = pod.container(TRACER_CONTAINER)
-        return tracer is not None and isinstance(tracer.state, Terminated)
+        has_ended = tracer is not None and isinstance(tracer.state, Terminated)
+        return Life.ENDED if has_ended or pod.phase in _ENDED_PHASES else Life.RUNNING
 
     def _stop_when_asked(self) -> None:
         if not self._orders.get():
