@@ -197,7 +197,7 @@ def _final_snapshot(fold: Fold, ended_ns: int) -> list[str]:
     if missing:
         notes.append(
             f"{units.counted(missing, 'line')} of the final snapshot did not arrive: "
-            "lists may be up to 30 s old, their rest is in (other)"
+            "lists may lack what is newest, their rest is in (other)"
         )
     latencies, errors = _disagreements(fold.state())
     if latencies:

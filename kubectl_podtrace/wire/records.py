@@ -18,7 +18,7 @@ from kubectl_podtrace.wire.fields import Count, ErrorNumber, Index, Limit, Offse
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """What this stream is. First line, sent before anything is compiled, and again every 30 s.
+    """What this stream is. First line, sent before anything is compiled, and repeated.
 
     `started_ns` is 0 until the last probe is attached. Wall-clock time = monotonic time + `realtime_offset_ns`.
     """
@@ -87,7 +87,7 @@ class TotalsRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Totals:
-    """Counters of operations; each second those that changed, all of them every 30 s and at the end."""
+    """Counters of operations; each second those that changed, all of them now and then and at the end."""
 
     rows: tuple[TotalsRow, ...]
 

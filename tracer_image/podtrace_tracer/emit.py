@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 from kubectl_podtrace.wire.codec import Line, LineTooLongError, encode
 from kubectl_podtrace.wire.records import Event, LostRow, Record, SuppressedRow
-from podtrace_tracer.event_room import EventRoom
+from podtrace_tracer.event_room import EVENT_BYTES_PER_S, EventRoom
 
 
 class ReaderGoneError(Exception):
@@ -49,9 +49,9 @@ class Emitter:
         else:
             self._suppressed[event.operation] += 1
 
-    def next_second(self) -> None:
+    def next_second(self, event_bytes: int = EVENT_BYTES_PER_S) -> None:
         """Gives events room again."""
-        self._event_room.clear()
+        self._event_room.clear(event_bytes)
 
     def suppressed(self) -> Counter[str]:
         """Events kept back here, by operation."""

@@ -11,6 +11,7 @@ from kubectl_podtrace.wire.records import Event
 
 EVENT_BYTES_PER_S: Final = 16 * 1024
 OPERATION_BYTES_PER_S: Final = EVENT_BYTES_PER_S // 4
+"""A quarter of the room, whatever room there is; so are the parts below shares of it."""
 
 
 class Rank(IntEnum):
@@ -32,16 +33,17 @@ class EventRoom:
     """One second's room. An operation's failures are a kind of their own; no kind gets more than a quarter of it."""
 
     def __init__(self) -> None:
+        self._share = 1.0
         self._of_kind: Counter[tuple[str, Rank]] = Counter()
         self._of_rank: Counter[Rank] = Counter()
 
     def has_place(self, event: Event) -> bool:
         """May this event go out? The last one of a kind may be longer than what is left."""
         rank = rank_of(event)
-        if self._of_kind[event.operation, rank] >= OPERATION_BYTES_PER_S:
+        if self._of_kind[event.operation, rank] >= OPERATION_BYTES_PER_S * self._share:
             return False
         return all(
-            sum(self._of_rank[below] for below in Rank if below <= limited) < BYTES_UP_TO_RANK[limited]
+            sum(self._of_rank[below] for below in Rank if below <= limited) < BYTES_UP_TO_RANK[limited] * self._share
             for limited in Rank
             if limited >= rank
         )
@@ -52,8 +54,9 @@ class EventRoom:
         self._of_kind[event.operation, rank] += size
         self._of_rank[rank] += size
 
-    def clear(self) -> None:
-        """The next second begins."""
+    def clear(self, room: int = EVENT_BYTES_PER_S) -> None:
+        """The next second begins, with so many bytes of room."""
+        self._share = room / EVENT_BYTES_PER_S
         self._of_kind.clear()
         self._of_rank.clear()
 

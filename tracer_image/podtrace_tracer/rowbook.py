@@ -25,7 +25,7 @@ class RowBook:
         return fresh
 
     def forget(self) -> None:
-        """What was sent goes out again at the next turn: every live key at least every 30 s."""
+        """What was sent goes out again at the next turn."""
         self._sent.clear()
 
     def ordered(self, rows: Iterable[Any]) -> list[Any]:

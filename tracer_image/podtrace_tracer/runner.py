@@ -23,6 +23,7 @@ from podtrace_tracer.compilation import Cache, CompileError, Compiler
 from podtrace_tracer.emit import Emitter
 from podtrace_tracer.events import Events
 from podtrace_tracer.host import Host
+from podtrace_tracer.pace import Pace
 from podtrace_tracer.paths import Paths
 from podtrace_tracer.readers.model import Takers, TraceContext
 from podtrace_tracer.readers.registry import readers_of
@@ -34,8 +35,6 @@ from podtrace_tracer.tables import Tables
 
 DRAIN_NS: Final = 100_000_000
 TURNS_PER_SECOND: Final = 10
-REFRESH_S: Final = 5
-REPEAT_S: Final = 30
 SAMPLES_PER_S: Final = 99
 """Not 100: what programs do by the clock would otherwise always or never be met."""
 
@@ -52,6 +51,7 @@ class Runner:
         self._bcc_version = ""
         self._started_ns = 0
         self._probes: list[Probe] = []
+        self._remarks: list[Record] = []
 
     def run(self) -> None:
         """Traces until the request's end or an order to stop. Raises RefusedError when that is impossible."""
@@ -218,9 +218,14 @@ class Runner:
                 programs.set_number("known_sockets", connection.cookie, scope_of.get(connection.pid, 0))
         except Exception as error:  # noqa: BLE001  netlink's errors have no common class but this
             text = f"connections from before the trace are not known: {error}"
-            self._emitter.emit(Notice(slug="existing-connections", text=text[:MAX_TEXT]))
+            self._remark(Notice(slug="existing-connections", text=text[:MAX_TEXT]))
             return
-        self._emitter.emit(existing.record(found))
+        self._remark(existing.record(found))
+
+    def _remark(self, record: Record) -> None:
+        """Tells once, and with every repetition."""
+        self._remarks.append(record)
+        self._emitter.emit(record)
 
     def _trace(self, programs: Programs, scopes: Scopes, target: scope.Target) -> None:
         topics, cpus, paths, takers = self._request.topics, possible_cpus(), Paths(), Takers()
@@ -234,7 +239,7 @@ class Runner:
         programs.set_number("gate", 0, 1)
         self._started_ns = time.monotonic_ns()
         self._emitter.emit(self._header())
-        reason = self._loop(events, snapshots, scopes)
+        reason = self._loop(events, snapshots, scopes, Pace(watched=not self._request.duration_ns))
         snapshots.look()
         programs.set_number("gate", 0, 0)
         ended_ns = time.monotonic_ns()
@@ -247,7 +252,7 @@ class Runner:
         heartbeat = snapshots.heartbeat()
         self._emitter.emit(Trailer(ended_ns=ended_ns, reason=reason, heartbeat=heartbeat, totals=totals))
 
-    def _loop(self, events: Events, snapshots: Snapshots, scopes: Scopes) -> str:
+    def _loop(self, events: Events, snapshots: Snapshots, scopes: Scopes, pace: Pace) -> str:
         """Serves the trace until its end; returns why it ended."""
         end_ns = self._started_ns + self._request.duration_ns if self._request.duration_ns else None
         turn = second = 0
@@ -262,20 +267,16 @@ class Runner:
             if end_ns is not None and time.monotonic_ns() >= end_ns:
                 return "duration"
             if turn // TURNS_PER_SECOND > second:
-                self._second(second, turn // TURNS_PER_SECOND, snapshots, scopes)
                 second = turn // TURNS_PER_SECOND
+                pace.reach(second)
+                self._emitter.emit_all(scopes.look())
+                snapshots.turn(scopes.indices(), pace, lambda: self._repeat(scopes))
         return self._stop.reason
 
-    def _second(self, before: int, second: int, snapshots: Snapshots, scopes: Scopes) -> None:
-        self._emitter.emit_all(scopes.look())
-        if second // REPEAT_S > before // REPEAT_S:
-            snapshots.repeat_all()
-            self._repeat(scopes)
-        snapshots.second(scopes.indices(), refresh=second // REFRESH_S > before // REFRESH_S)
-
-    def _repeat(self, scopes: Scopes) -> None:
-        records: list[Record] = [self._header(), *scopes.records(), *self._probes]
-        self._emitter.emit_all(records)
+    def _repeat(self, scopes: Scopes) -> int:
+        """Says again what was said once; returns the bytes."""
+        records: list[Record] = [self._header(), *scopes.records(), *self._probes, *self._remarks]
+        return self._emitter.emit_all(records)
 
 
 def _as_older_kernels() -> bool:

@@ -1,11 +1,11 @@
-"""What goes out when: totals each second, histograms and tables every five, everything every thirty and at the end."""
+"""What goes out when: totals each second, tables and everything when they are due, and everything at the end."""
 
 from __future__ import annotations
 
 import json
 import resource
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +19,9 @@ from kubectl_podtrace.wire.records import (
     TotalsRow,
 )
 from podtrace_tracer.emit import Emitter, suppressed_rows
+from podtrace_tracer.event_room import EVENT_BYTES_PER_S
 from podtrace_tracer.map_values import merged
+from podtrace_tracer.pace import Pace
 from podtrace_tracer.readers.model import KeyedTable, TopicReader
 from podtrace_tracer.rowbook import RowBook
 from podtrace_tracer.tables import Tables
@@ -46,26 +48,43 @@ class Snapshots:
         for reader in self._readers:
             reader.second()
 
-    def second(self, scopes: list[int], *, refresh: bool) -> None:
-        """One second: totals and errors that changed, with `refresh` the other tables too, then its heartbeat."""
+    def turn(self, scopes: list[int], pace: Pace, repeat: Callable[[], int]) -> None:
+        """One second with what is due in it. `repeat` says again what holds all the time, and returns its bytes."""
+        if pace.repeat_is_due:
+            self.repeat_all()
+            pace.repeated(repeat() + self.second(scopes, refresh=True, event_bytes=pace.event_bytes))
+        elif pace.refresh_is_due:
+            pace.refreshed(self.second(scopes, refresh=True, event_bytes=pace.event_bytes))
+        else:
+            self.second(scopes, refresh=False, sets=pace.is_young, event_bytes=pace.event_bytes)
+
+    def second(
+        self, scopes: list[int], *, refresh: bool, sets: bool = True, event_bytes: int = EVENT_BYTES_PER_S
+    ) -> int:
+        """Totals that changed, with `sets` errors and exits, with `refresh` the other tables, its heartbeat.
+
+        Returns the bytes of the tables.
+        """
         totals = self._read_totals(scopes)
         changed = [row for key, row in totals.items() if self._totals.get(key) != row]
         self._totals = totals
         self._emitter.emit_all(split_rows(Totals, changed))
-        self._emit_changed_sets()
+        size = self._emit_changed_sets() if sets else 0
         self._tables.drain_ended()
         if refresh:
-            self._refresh()
+            size += self._refresh()
         self._emitter.emit(self.heartbeat())
-        self._emitter.next_second()
+        self._emitter.next_second(event_bytes)
+        return size
 
-    def _refresh(self) -> None:
+    def _refresh(self) -> int:
         """Histograms that grew, and the top rows that changed."""
         grown = [row for key, row in self._totals.items() if row.timed != self._histograms_of.get(key)]
         self._histograms_of |= {(row.scope, row.operation): row.timed for row in grown}
-        self._emitter.emit_all(self._tables.histograms(grown))
+        size = self._emitter.emit_all(self._tables.histograms(grown))
         for table in self._keyed():
-            self._emitter.emit_all(split_rows(table.record, self._book(table).changed(table.rows)))
+            size += self._emitter.emit_all(split_rows(table.record, self._book(table).changed(table.rows)))
+        return size
 
     def repeat_all(self) -> None:
         """Everything goes out again at the next turn."""
@@ -114,12 +133,12 @@ class Snapshots:
     def _book(self, table: KeyedTable) -> RowBook:
         return self._books.setdefault(table.record, RowBook(*table.ranks))
 
-    def _emit_changed_sets(self) -> None:
+    def _emit_changed_sets(self) -> int:
         errors, exits = frozenset(self._tables.errors()), frozenset(self._tables.exits())
         records: list[Record] = [*split_rows(Errors, sorted(errors - self._errors, key=repr))]
         records += split_rows(Exits, sorted(exits - self._exits, key=repr))
         self._errors, self._exits = errors, exits
-        self._emitter.emit_all(records)
+        return self._emitter.emit_all(records)
 
 
 def over_scopes(rows: Iterable[TotalsRow]) -> tuple[TotalsRow, ...]:
