@@ -81,6 +81,17 @@ def counted(number: int, singular: str, plural: str | None = None) -> str:
     return f"{count(number)} {singular if number == 1 else plural or singular + 's'}"
 
 
+def ordinal(number: int) -> str:
+    """The place in a row.
+
+    >>> [ordinal(number) for number in (1, 2, 3, 4, 11, 12, 13, 21, 1002, 1111)]
+    ['1st', '2nd', '3rd', '4th', '11th', '12th', '13th', '21st', '1,002nd', '1,111th']
+    """
+    is_teen = number % 100 in (11, 12, 13)
+    word = "teenth" if is_teen else {1: "first", 2: "second", 3: "third"}.get(number % 10, "fourth")
+    return f"{count(number)}{word[-2:]}"
+
+
 def size(number: float) -> str:
     """A number of bytes, in powers of 1024: whole bytes below the first.
 
@@ -159,6 +170,15 @@ def wall_clock(when: datetime) -> str:
     '2026-01-02 03:04:05 UTC'
     """
     return f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def clock(when: datetime) -> str:
+    """The time of day of a time for people.
+
+    >>> clock(datetime(2026, 1, 2, 3, 4, 5, 600, tzinfo=UTC))
+    '03:04:05'
+    """
+    return f"{when.astimezone(UTC):%H:%M:%S}"
 
 
 def rfc3339(when: datetime) -> str:

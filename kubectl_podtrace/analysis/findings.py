@@ -14,6 +14,7 @@ from kubectl_podtrace.analysis.connections import Connections
 from kubectl_podtrace.analysis.dns import Dns, errors_by_name
 from kubectl_podtrace.analysis.endpoints import endpoint
 from kubectl_podtrace.analysis.files import Files, TopFile
+from kubectl_podtrace.analysis.pod_timeline import Incident, PodTimeline
 from kubectl_podtrace.analysis.selection import OTHER, Op, SlowOp
 from kubectl_podtrace.analysis.tcp import Rtt, Tcp
 from kubectl_podtrace.analysis.udp import Udp
@@ -52,9 +53,13 @@ def find(
     dns: Dns | None,
     files: Files | None,
     error_ratio: float,
+    pod: PodTimeline | None = None,
 ) -> tuple[Finding, ...]:
     """The findings, most severe first; sections that were not measured are None. `error_ratio` is the threshold."""
     found: list[Finding] = []
+    if pod:
+        found.extend(_ended_runs(pod))
+        found.extend(_failed_probes(pod))
     if connections:
         found.extend(_failed_connections(connections, error_ratio))
     if tcp:
@@ -83,6 +88,63 @@ def _share(part: int, whole: int) -> str:
 
 def _list(errors: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {units.count(number)}" for name, number in list(errors.items())[:3])
+
+
+def _ended_runs(section: PodTimeline) -> Iterator[Finding]:
+    """Runs that ended in the trace though nobody had asked for it; an end with exit code 0 is no trouble by itself."""
+    deletions = [entry for entry in section.incidents if entry.kind == "deletion"]
+    asked_at = deletions[0].at if deletions else None
+    ended = [
+        entry
+        for entry in section.incidents
+        if entry.exit_code and not (deletions and (asked_at is None or entry.at is None or entry.at >= asked_at))
+    ]
+    killed = [entry for entry in ended if entry.kind == "oom_kill"]
+    if killed:
+        whose = _counted_containers(killed)
+        yield Finding(
+            rule="container-oom-killed",
+            severity="critical",
+            title="out of memory",
+            fact=f"killed at their memory limit: {whose}",
+            evidence=f"the kernel killed containers at their memory limit: {whose}",
+            next_step="compare the container's memory limit with what it needs, or look for what grows in it",
+        )
+    failed = [entry for entry in ended if entry.kind == "end"]
+    if failed:
+        last = failed[-1]
+        codes = ", ".join(dict.fromkeys(f"exit {entry.exit_code}" for entry in failed[-FEW:]))
+        whose = _counted_containers(failed)
+        yield Finding(
+            rule="container-failed",
+            severity="warning",
+            title="containers end with errors",
+            fact=f"{whose} ({codes})",
+            evidence=f"ended during the trace: {whose}, with {codes}",
+            next_step=f"its last words: kubectl logs --previous -c {last.container}",
+        )
+
+
+def _counted_containers(entries: list[Incident]) -> str:
+    counts: dict[str, int] = {}
+    for entry in entries:
+        counts[entry.container or ""] = counts.get(entry.container or "", 0) + entry.count
+    return ", ".join(f"{name} {units.counted(number, 'time')}" for name, number in counts.items())
+
+
+def _failed_probes(section: PodTimeline) -> Iterator[Finding]:
+    failures = [entry for entry in section.incidents if entry.kind == "probe_failure"]
+    if not failures:
+        return
+    whose = _counted_containers(failures)
+    yield Finding(
+        rule="probe-failed",
+        severity="warning",
+        title="probes fail",
+        fact=whose,
+        evidence=f"{whose}, last: {failures[-1].text}",
+        next_step="compare the probe's timeout with the latencies here; what it runs in the container is traced too",
+    )
 
 
 def _failed_connections(section: Connections, error_ratio: float) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from kubectl_podtrace.analysis.climbs import Climbs
+from kubectl_podtrace.analysis.ends import Ends
 from kubectl_podtrace.analysis.sequence import Gap, Place, Sequence
 from kubectl_podtrace.analysis.series import Series
 from kubectl_podtrace.analysis.tables import (
@@ -66,6 +67,7 @@ class Fold:
         self.noise_lines = self.duplicates = self.unknown_lines = self.early_lines = 0
         self.trailer_mismatches = 0
         self.climbs = Climbs()
+        self.ends = Ends()
         self._sequence = Sequence()
         self._gap_ns = 0
         self._histograms: dict[OperationKey, Buckets] = {}
@@ -203,6 +205,7 @@ class Fold:
         match record:
             case Event():
                 self.recent_events.append(record)
+                self.ends.add(record)
             case Scope():
                 self.scopes[record.index] = record
             case Probe():

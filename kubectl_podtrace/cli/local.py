@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kubectl_podtrace.local.command import HeldCommand
     from kubectl_podtrace.local.source import LocalSource
     from kubectl_podtrace.local.tracer import TracerFactory
-    from kubectl_podtrace.report.build import TargetInfo
+    from kubectl_podtrace.report.target import TargetInfo
     from kubectl_podtrace.wire.request import CgroupTarget, ProcessTarget, TraceRequest
 
 _SYNOPSIS = "kubectl podtrace local [flags] -- COMMAND [ARGS...]"
@@ -119,7 +119,7 @@ def _command_target(command: HeldCommand, cgroup: CommandCgroup | None) -> Cgrou
 
 
 def _target_info(command: HeldCommand, cgroup: CommandCgroup | None) -> TargetInfo:
-    from kubectl_podtrace.report.build import TargetInfo
+    from kubectl_podtrace.report.target import TargetInfo
 
     status = command.status
     return TargetInfo(
@@ -140,7 +140,7 @@ def _exit_code(run: Run, source: LocalSource, command: HeldCommand) -> int:
 
 
 def _trace_process(pid: int, options: TraceOptions, factory: TracerFactory) -> int:
-    from kubectl_podtrace.report.build import TargetInfo
+    from kubectl_podtrace.report.target import TargetInfo
     from kubectl_podtrace.wire.request import ProcessTarget
 
     watched = _open_process(pid)
@@ -153,7 +153,7 @@ def _trace_process(pid: int, options: TraceOptions, factory: TracerFactory) -> i
 
 def _trace_cgroup(text: str, options: TraceOptions, factory: TracerFactory) -> int:
     from kubectl_podtrace.local.cgroup import find_cgroup, mounted_hierarchies
-    from kubectl_podtrace.report.build import TargetInfo
+    from kubectl_podtrace.report.target import TargetInfo
     from kubectl_podtrace.wire.request import CgroupTarget
 
     path = str(find_cgroup(text, mounted_hierarchies()))

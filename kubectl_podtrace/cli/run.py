@@ -16,8 +16,9 @@ from kubectl_podtrace.cli.flags import TraceOptions
 from kubectl_podtrace.cli.parse import Format
 from kubectl_podtrace.cli.progress import Progress
 from kubectl_podtrace.errors import OutputError
-from kubectl_podtrace.report.build import ClientFacts, ReportOptions, TargetInfo, build_report, build_window
+from kubectl_podtrace.report.build import ClientFacts, ReportOptions, build_report, build_window
 from kubectl_podtrace.report.model import Remark
+from kubectl_podtrace.report.target import TargetInfo
 from kubectl_podtrace.report.writer import Output, check_writable, page_of, write_report
 from kubectl_podtrace.session import Phase, Session
 from kubectl_podtrace.source import LineSource, stopping_on_signals

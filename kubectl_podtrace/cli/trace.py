@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-import time
 from argparse import Namespace
 from collections.abc import Collection, Sequence
 from contextlib import closing
@@ -132,27 +131,31 @@ def _print_pod(pod: TracerPodSpec) -> int:
 
 
 def _trace(cluster: Cluster, found: Target, pod: TracerPodSpec, options: TraceOptions, *, narrowed: bool) -> int:
-    from kubectl_podtrace.cli.containers import Containers
+    from kubectl_podtrace.cli.containers import last_words, target_info
     from kubectl_podtrace.cli.run import Run
     from kubectl_podtrace.cluster.lifecycle import ClusterSource
+    from kubectl_podtrace.cluster.pod_watch import PodNotes, PodWatch
     from kubectl_podtrace.cluster.tracer_pod import build
 
     run = Run(options=options)
     for notice in found.notices:
         run.notice(notice)
-    containers = Containers(found=found, cluster=cluster, narrowed=narrowed, clock=time.monotonic)
+    notes = PodNotes(found.uid, found.containers)
+    watch = PodWatch(cluster=cluster, namespace=found.namespace, name=found.pod, notes=notes)
 
-    def on_scopes(scopes: Collection[Scope]) -> None:
-        containers.look_up(scopes)
-        run.target = containers.target_info
+    def learn(_scopes: Collection[Scope] = ()) -> None:
+        if run.target.history is not watch.history:
+            run.target = target_info(found, watch, narrowed=narrowed)
+        for news in watch.news():
+            run.notice(news)
 
     with run.stoppable():
-        with closing(ClusterSource(cluster=cluster, manifest=build(pod), observer=_Observer(run))) as source:
-            run.follow(source, on_scopes=on_scopes)
-        last_words = containers.look_last()
-        run.target = containers.target_info
-        if last_words:
-            run.notice(last_words)
+        with watch, closing(ClusterSource(cluster=cluster, manifest=build(pod), observer=_Observer(run))) as source:
+            run.follow(source, on_scopes=learn)
+        said = last_words(found.pod, watch)
+        learn()
+        if said:
+            run.notice(said)
         run.report()
     return 0
 

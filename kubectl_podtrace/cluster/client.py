@@ -26,6 +26,7 @@ from kubectl_podtrace.cluster.transport import (
 from kubectl_podtrace.errors import PermissionDeniedError
 
 _EVENT_LIMIT: Final = "50"
+_ALL_EVENTS_LIMIT: Final = "1000"
 _REVIEWS_PATH: Final = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
@@ -118,6 +119,17 @@ class Cluster:
         except ApiStatusError:
             return ()
         return tuple(event_from_api(item) for item in raw.get("items") or [])
+
+    def list_events(self, namespace: str, name: str) -> tuple[PodEvent, ...]:
+        """All events about a pod that are still kept; raises `PermissionDeniedError` where that is forbidden."""
+        raw = self._get(
+            f"/api/v1/namespaces/{quote(namespace)}/events",
+            query={"fieldSelector": f"involvedObject.name={name}", "limit": _ALL_EVENTS_LIMIT},
+            verb="list",
+            resource="events",
+            namespace=namespace,
+        )
+        return tuple(event_from_api(item) for item in (raw or {}).get("items") or [])
 
     def node_condition(self, name: str) -> NodeCondition:
         """Whether a node is there and ready; `UNKNOWN` where reading nodes is forbidden."""

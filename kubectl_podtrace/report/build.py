@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from kubectl_podtrace import units
 from kubectl_podtrace.analysis.connections import Connections, connections
 from kubectl_podtrace.analysis.cpu import Cpu, cpu
 from kubectl_podtrace.analysis.descriptors import Descriptors, descriptors
@@ -16,6 +13,7 @@ from kubectl_podtrace.analysis.files import Files, files
 from kubectl_podtrace.analysis.findings import Finding, find
 from kubectl_podtrace.analysis.fold import SERIES_OPERATIONS, Fold
 from kubectl_podtrace.analysis.network_io import NetworkIo, network_io
+from kubectl_podtrace.analysis.pod_timeline import PodTimeline
 from kubectl_podtrace.analysis.processes import Processes, processes
 from kubectl_podtrace.analysis.selection import Selection, select
 from kubectl_podtrace.analysis.series import SECOND_NS
@@ -26,45 +24,16 @@ from kubectl_podtrace.analysis.trust import trust
 from kubectl_podtrace.analysis.udp import Udp, udp
 from kubectl_podtrace.names import PROGRAM
 from kubectl_podtrace.report.headline import headline
-from kubectl_podtrace.report.model import (
-    ContainerEvents,
-    Cost,
-    LiveReport,
-    Remark,
-    Report,
-    Settings,
-    Target,
-    Tool,
+from kubectl_podtrace.report.model import Cost, LiveReport, Remark, Report, Settings, Tool
+from kubectl_podtrace.report.target import (
+    TargetInfo,
+    selected_scopes,
+    target_section,
+    timeline_section,
+    unknown_containers,
 )
 from kubectl_podtrace.wire.request import DEFAULT_FS_THRESHOLD_NS, DEFAULT_RTT_THRESHOLD_NS
 from kubectl_podtrace.wire.topics import TOPICS, event_operations
-
-SHORT_ID_CHARS = 12
-
-
-@dataclass(frozen=True, kw_only=True)
-class TargetInfo:
-    """What the plugin knows of the target; a cluster's fields or local mode's, the others stay empty.
-
-    `container_names` maps container id → name (newest state of the pod: restarts bring new ids); ids may carry their
-    runtime's prefix (`containerd://`). `selected` names the containers that the report is about; None: all of them.
-    """
-
-    namespace: str | None = None
-    pods: tuple[str, ...] = ()
-    containers: tuple[str, ...] = ()
-    nodes: tuple[str, ...] = ()
-    container_names: Mapping[str, str] = field(default_factory=dict)
-    selected: frozenset[str] | None = None
-    pid: int | None = None
-    cgroup: str | None = None
-    command: tuple[str, ...] | None = None
-    exit_status: int | None = None
-
-    def container_of(self, container_id: str) -> str | None:
-        """The name of the container with this id."""
-        names = {known.rpartition("://")[2]: name for known, name in self.container_names.items()}
-        return names.get(container_id)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,15 +88,6 @@ def build_window(
     return LiveReport(window=window, total=total)
 
 
-def selected_scopes(fold: Fold, target: TargetInfo) -> frozenset[int] | None:
-    """The scopes of the containers that the report is about; None: all."""
-    if target.selected is None:
-        return None
-    return frozenset(
-        index for index, scope in fold.scopes.items() if target.container_of(scope.container_id) in target.selected
-    )
-
-
 def _build(
     fold: Fold,
     state: State,
@@ -143,13 +103,14 @@ def _build(
     selection = _selection(fold, state, start_ns, end_ns, scopes, is_window=is_window)
     measured, settings = _measured_topics(fold, options), _settings(fold, options)
     sections = _sections(selection, measured, settings)
-    findings = _findings(sections, settings)
     summary_section = _summary(fold, selection, client)
+    pod = timeline_section(fold, target, summary_section.start, summary_section.end)
+    findings = _findings(sections, settings, pod)
     trust_section = trust(fold, scopes)
-    target_section = _target(fold, state, target, scopes)
+    about = target_section(fold, state, target, scopes)
     return Report(
         tool=_tool(fold, client),
-        target=target_section,
+        target=about,
         settings=settings,
         headline=headline(
             fold,
@@ -157,7 +118,7 @@ def _build(
             findings=findings,
             trust=trust_section,
             selection=selection,
-            containers=target_section.containers,
+            containers=about.containers,
             seen=bool(fold.scopes if scopes is None else scopes),
         ),
         summary=summary_section,
@@ -169,9 +130,10 @@ def _build(
         files=sections.files,
         cpu=sections.cpu,
         processes=sections.processes,
+        kubernetes_events=pod,
         descriptors=sections.descriptors,
         findings=findings,
-        notices=(*client.notices, *_notices(fold), *_unknown_containers(fold, state, target)),
+        notices=(*client.notices, *_notices(fold), *unknown_containers(fold, state, target)),
         trust=trust_section,
         cost=_cost(fold),
     )
@@ -206,7 +168,7 @@ def _sections(selection: Selection, measured: frozenset[str], settings: Settings
     )
 
 
-def _findings(sections: _Sections, settings: Settings) -> tuple[Finding, ...]:
+def _findings(sections: _Sections, settings: Settings, pod: PodTimeline | None) -> tuple[Finding, ...]:
     return find(
         tcp=sections.tcp,
         udp=sections.udp,
@@ -214,6 +176,7 @@ def _findings(sections: _Sections, settings: Settings) -> tuple[Finding, ...]:
         dns=sections.dns,
         files=sections.files,
         error_ratio=settings.error_threshold_ratio,
+        pod=pod,
     )
 
 
@@ -271,80 +234,6 @@ def _summary(fold: Fold, selection: Selection, client: ClientFacts) -> Summary:
     if fold.header is not None and fold.started_ns:
         return summary(selection, realtime_offset_ns=fold.header.realtime_offset_ns)
     return replace(summary(selection, realtime_offset_ns=None), start=client.started_at, end=client.ended_at)
-
-
-def _container_names(fold: Fold, met: list[int], target: TargetInfo) -> tuple[str, ...]:
-    """The containers that the report is about, in the pod's order, then those known by id alone."""
-    if target.selected is not None:
-        listed = [name for name in target.containers if name in target.selected]
-        return (*listed, *sorted(target.selected.difference(listed)))
-    seen = [_scope_name(fold, target, index) for index in met]
-    return tuple(dict.fromkeys((*target.containers, *(name for name in seen if name))))
-
-
-def _events_by_scope(fold: Fold, state: State) -> Counter[int]:
-    """What counts as events in this trace, by scope."""
-    counted, events = _event_operations(fold), Counter[int]()
-    for (index, operation), row in state.totals.items():
-        if operation in counted:
-            events[index] += row.count
-    return events
-
-
-def _met_scopes(fold: Fold, events: Counter[int], target: TargetInfo) -> list[int]:
-    """The scopes that have a name or events; a pod's sandbox has neither."""
-    return sorted(
-        index
-        for index, scope in fold.scopes.items()
-        if events[index] or target.container_of(scope.container_id) is not None
-    )
-
-
-def _scope_name(fold: Fold, target: TargetInfo, index: int) -> str:
-    container_id = fold.scopes[index].container_id if index in fold.scopes else ""
-    return target.container_of(container_id) or container_id[:SHORT_ID_CHARS]
-
-
-def _unknown_containers(fold: Fold, state: State, target: TargetInfo) -> tuple[Remark, ...]:
-    """What a narrowed report leaves out without knowing whose it is."""
-    if target.selected is None:
-        return ()
-    unknown = {
-        index: scope.container_id[:SHORT_ID_CHARS]
-        for index, scope in fold.scopes.items()
-        if target.container_of(scope.container_id) is None
-    }
-    events = sum(number for index, number in _events_by_scope(fold, state).items() if index in unknown)
-    if not events:
-        return ()
-    ids = ", ".join(sorted({name for name in unknown.values() if name})) or "no id"
-    text = f"{units.counted(events, 'event')} of containers not known by name ({ids}) are not in this report"
-    return (Remark(slug="unknown-containers", text=text),)
-
-
-def _target(fold: Fold, state: State, target: TargetInfo, scopes: frozenset[int] | None) -> Target:
-    events_by_scope = _events_by_scope(fold, state)
-    events, runs = Counter[str](), Counter[str]()
-    met = _met_scopes(fold, events_by_scope, target)
-    for index in met:
-        if scopes is None or index in scopes:
-            name = _scope_name(fold, target, index)
-            events[name] += events_by_scope[index]
-            runs[name] += 1
-    return Target(
-        namespace=target.namespace,
-        pods=target.pods,
-        containers=_container_names(fold, met, target),
-        nodes=target.nodes or ((fold.header.node,) if fold.header and fold.header.node else ()),
-        kernel=fold.header.kernel if fold.header else None,
-        pid=target.pid,
-        cgroup=target.cgroup,
-        command=target.command,
-        exit_status=target.exit_status,
-        container_events=tuple(
-            ContainerEvents(name=name, runs=runs[name], events=number) for name, number in events.items() if name
-        ),
-    )
 
 
 def _cost(fold: Fold) -> Cost:

@@ -7,6 +7,7 @@ topics that this version does not trace.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from kubectl_podtrace.analysis.connections import Connections
@@ -16,6 +17,7 @@ from kubectl_podtrace.analysis.dns import Dns
 from kubectl_podtrace.analysis.files import Files
 from kubectl_podtrace.analysis.findings import Finding
 from kubectl_podtrace.analysis.network_io import NetworkIo
+from kubectl_podtrace.analysis.pod_timeline import PodTimeline
 from kubectl_podtrace.analysis.processes import Processes
 from kubectl_podtrace.analysis.summary import Summary
 from kubectl_podtrace.analysis.tcp import Tcp
@@ -45,6 +47,24 @@ class ContainerEvents:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ContainerRunEvents:
+    """One run of a container: `run` 1 is its first in this pod, null where the cluster did not tell.
+
+    `exit_code`, `reason` and `signal` are those of its end; `exit_code` is null while none is known.
+    """
+
+    name: str
+    container_id: str
+    run: int | None
+    started: datetime | None
+    ended: datetime | None
+    reason: str
+    exit_code: int | None
+    signal: int | None
+    events: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Target:
     """What was traced; `pid`, `cgroup`, `command` and `exit_status` are those of local mode.
 
@@ -61,6 +81,7 @@ class Target:
     command: tuple[str, ...] | None
     exit_status: int | None
     container_events: tuple[ContainerEvents, ...]
+    container_runs: tuple[ContainerRunEvents, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +143,7 @@ class Report:
     processes: Processes | None
     lifecycle: None = None
     memory: None = None
-    kubernetes_events: None = None
+    kubernetes_events: PodTimeline | None = None
     descriptors: Descriptors | None
     timeline: None = None
     locks: None = None

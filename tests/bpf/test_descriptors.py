@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from kubectl_podtrace.analysis.fold import Fold
-from kubectl_podtrace.report.build import ClientFacts, ReportOptions, TargetInfo, build_report
+from kubectl_podtrace.report.build import ClientFacts, ReportOptions, build_report
 from kubectl_podtrace.report.model import Report
+from kubectl_podtrace.report.target import TargetInfo
 from kubectl_podtrace.wire.codec import encode
 from kubectl_podtrace.wire.descriptor_records import DescriptorTableRow, DescriptorTables
 from kubectl_podtrace.wire.request import CgroupTarget

@@ -7,12 +7,24 @@ from typing import Final
 
 from kubectl_podtrace import __version__
 from kubectl_podtrace.wire.codec import Line, encode
-from kubectl_podtrace.wire.records import Header, Heartbeat, Probe, Record, Refusal, Scope, Totals, TotalsRow, Trailer
+from kubectl_podtrace.wire.records import (
+    Event,
+    Header,
+    Heartbeat,
+    Probe,
+    Record,
+    Refusal,
+    Scope,
+    Totals,
+    TotalsRow,
+    Trailer,
+)
 from kubectl_podtrace.wire.version import WIRE_VERSION
 
 SECOND_NS: Final = 10**9
 READS: Final = 7919
 READ_BYTES: Final = 104_729
+SECOND_READS: Final = 1_009
 
 HEADER: Final = Header(
     wire_version=WIRE_VERSION,
@@ -68,6 +80,23 @@ def end() -> list[bytes]:
     """The final snapshot and the trailer."""
     trailer = Trailer(ended_ns=3 * SECOND_NS, reason="duration", heartbeat=HEARTBEAT, totals=(READS_ROW,))
     return _encoded(4, Totals(rows=(READS_ROW,)), trailer)
+
+
+def end_after_restart() -> list[bytes]:
+    """The container was killed half a second after the start, and began anew with another id: `SECOND_READS` more."""
+    killed = Event(
+        scope=0, operation="processes.exit", pid=1, node_pid=4_001, comm="app", start_ns=SECOND_NS,
+        duration_ns=SECOND_NS + SECOND_NS // 2, errno=0, signal=9, result=0, slow=False, name="", address="", port=0,
+    )  # fmt: skip
+    second = replace(READS_ROW, scope=1, count=SECOND_READS, bytes=0)
+    both = replace(READS_ROW, count=READS + SECOND_READS)
+    return _encoded(
+        4,
+        killed,
+        Scope(index=1, cgroup_id=4243, cgroup="/kubepods/pod1/bbbb", container_id="bbbb"),
+        Totals(rows=(READS_ROW, second)),
+        Trailer(ended_ns=60 * SECOND_NS, reason="duration", heartbeat=HEARTBEAT, totals=(both,)),
+    )
 
 
 def refusal() -> list[bytes]:

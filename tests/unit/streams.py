@@ -198,6 +198,15 @@ def scope(index: int = 0, container_id: str = CONTAINER_ID) -> Scope:
     )
 
 
+def process_end(comm: str, *, pid: int, at_s: float, code: int = 0, signal: int = 0, scope_index: int = 0) -> Event:
+    """A process that began before the trace and ended so many seconds after its start."""
+    ended_ns = STARTED + round(at_s * SECOND)
+    return Event(
+        scope=scope_index, operation="processes.exit", pid=pid, node_pid=40_000 + pid, comm=comm, start_ns=SECOND,
+        duration_ns=ended_ns - SECOND, errno=0, signal=signal, result=code, slow=False, name="", address="", port=0,
+    )  # fmt: skip
+
+
 def probe(name: str, topic: str, *, attached: bool = True, required: bool = True) -> Probe:
     return Probe(
         name=name,

@@ -10,6 +10,7 @@ from kubectl_podtrace.report.sections.dns import dns
 from kubectl_podtrace.report.sections.files import files
 from kubectl_podtrace.report.sections.network_io import network_io
 from kubectl_podtrace.report.sections.overview import cost, issues, overview, trust
+from kubectl_podtrace.report.sections.pod_timeline import pod_timeline
 from kubectl_podtrace.report.sections.processes import process_activity, system_calls
 from kubectl_podtrace.report.sections.tcp import tcp
 from kubectl_podtrace.report.sections.udp import udp
@@ -19,6 +20,7 @@ def document(report: Report) -> tuple[Section, ...]:
     """All sections that a report has; those of topics that were not traced are left out and named in the summary."""
     sections = (
         overview(report),
+        pod_timeline(report.kubernetes_events) if report.kubernetes_events else None,
         tcp(report.tcp, report.settings) if report.tcp else None,
         udp(report.udp, report.settings) if report.udp else None,
         connections(report.connections, report.settings) if report.connections else None,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from kubectl_podtrace import units
 from kubectl_podtrace.analysis.errno_names import signal_name
 from kubectl_podtrace.analysis.findings import Finding
-from kubectl_podtrace.report.document import Block, Facts, Name, Section, Table, left, right
+from kubectl_podtrace.report.document import Block, Facts, Section
 from kubectl_podtrace.report.model import Cost, Report, Target
+from kubectl_podtrace.report.sections.pod_timeline import container_runs
 from kubectl_podtrace.wire.topics import FILTERS, TOPICS
 
 
@@ -21,16 +22,8 @@ def overview(report: Report) -> Section:
     pairs.extend(_topics(report))
     pairs.extend(("notice", remark.text) for remark in report.notices)
     blocks: list[Block] = [Facts(pairs=tuple(pairs))]
-    if len(target.container_events) > 1 or any(entry.runs > 1 for entry in target.container_events):
-        blocks.append(
-            Table(
-                columns=(*right("events", "runs"), left("container")),
-                rows=tuple(
-                    (units.count(entry.events), units.count(entry.runs), Name(entry.name))
-                    for entry in target.container_events
-                ),
-            )
-        )
+    if len(target.container_runs) > 1:
+        blocks.append(container_runs(target.container_runs))
     return Section(title="Summary", blocks=tuple(blocks))
 
 

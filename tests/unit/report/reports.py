@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from kubectl_podtrace.analysis.fold import Fold
-from kubectl_podtrace.report.build import ClientFacts, ReportOptions, TargetInfo, build_report
+from kubectl_podtrace.analysis.pod_history import ContainerRun, Deletion, Occurrence, PodHistory
+from kubectl_podtrace.report.build import ClientFacts, ReportOptions, build_report
 from kubectl_podtrace.report.model import Remark, Report
+from kubectl_podtrace.report.target import TargetInfo
 from kubectl_podtrace.wire.dns_records import (
     AddressNameRow,
     AddressNames,
@@ -35,13 +37,28 @@ from kubectl_podtrace.wire.records import (
     Totals,
 )
 from tests.unit.shop import shop_stream
-from tests.unit.streams import CONTAINER_ID, HEADER, LOSSES, Stream, error_rows, folded, probe, scope, timed, totals_row
+from tests.unit.streams import (
+    CONTAINER_ID,
+    HEADER,
+    LOSSES,
+    SIDECAR_ID,
+    Stream,
+    error_rows,
+    folded,
+    probe,
+    process_end,
+    scope,
+    timed,
+    totals_row,
+)
 
 CLIENT: Final = ClientFacts(
     version="0.1.0",
     started_at=datetime(2026, 1, 1, tzinfo=UTC),
     ended_at=datetime(2026, 1, 1, 0, 1, tzinfo=UTC),
 )
+SECOND_ID: Final = "5e" * 32
+THIRD_ID: Final = "37" * 32
 API: Final = TargetInfo(
     namespace="shop",
     pods=("api-0",),
@@ -90,6 +107,67 @@ def healthy() -> Report:
     return report_of(stream.fold(), target)
 
 
+def restarted() -> Report:
+    """A container that was killed for its memory, failed its probe and ended again; the sidecar just went on."""
+    stream = Stream()
+    stream.add(scope(), scope(1, SECOND_ID), scope(2, SIDECAR_ID), scope(3, THIRD_ID))
+    stream.add(probe("raw_tracepoint:sys_exit", "files"), at_s=0.1)
+    stream.add(
+        process_end("shop", pid=1, signal=9, at_s=7.412),
+        process_end("worker", pid=12, signal=9, at_s=7.413),
+        process_end("worker", pid=13, signal=9, at_s=7.413),
+        process_end("thumbnails", pid=40, signal=9, at_s=13.5, scope_index=1),
+        process_end("shop", pid=1, code=3, at_s=21.9, scope_index=1),
+        at_s=22,
+    )
+    rows = tuple(
+        totals_row("files.read", scope=index, count=count) for index, count in enumerate((1_009, 509, 101, 53))
+    )
+    stream.add(Totals(rows=rows), at_s=29)
+    stream.end(30)
+    first = ContainerRun(container="api", container_id=CONTAINER_ID, number=1, started_at=second(-3_600))
+    second_run = ContainerRun(container="api", container_id=SECOND_ID, number=2, started_at=second(8))
+    third = ContainerRun(container="api", container_id=THIRD_ID, number=3, started_at=second(22))
+    sidecar = ContainerRun(container="proxy", container_id=SIDECAR_ID, number=1, started_at=second(-3_600))
+    history = PodHistory(
+        phase="Running",
+        runs=(
+            replace(first, ended_at=second(7), reason="OOMKilled", exit_code=137),
+            replace(second_run, ended_at=second(22), reason="Error", exit_code=3),
+            third,
+            sidecar,
+        ),
+        occurrences=(
+            unhealthy(18, count=1),
+            unhealthy(20, count=2),
+            Occurrence(
+                reason="BackOff", message="Back-off restarting failed container", warning=True, container="api",
+                count=1, first_at=second(22), last_at=second(22),
+            ),
+        ),
+    )  # fmt: skip
+    names = {run.container_id: run.container for run in history.runs}
+    return report_of(stream.fold(), replace(API, container_names=names, selected=None, history=history))
+
+
+def second(number: int) -> datetime:
+    """So many seconds after the probes were attached."""
+    return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=number)
+
+
+def unhealthy(at: int, *, count: int) -> Occurrence:
+    """A liveness probe failed."""
+    return Occurrence(
+        reason="Unhealthy",
+        message='Liveness probe failed: Get "http://10.0.0.7:8080/healthz": context deadline exceeded',
+        warning=True,
+        container="api",
+        count=count,
+        first_at=second(at),
+        last_at=second(at),
+    )
+
+
 def silent() -> Report:
     """A container that ran and did nothing."""
     stream = Stream()
@@ -128,10 +206,25 @@ def _hostile_lookups() -> tuple[Record, ...]:
     )  # fmt: skip
 
 
+def _hostile_history() -> PodHistory:
+    run = ContainerRun(
+        container=HOSTILE, container_id=HOSTILE, number=2, ended_at=second(2), reason=HOSTILE, exit_code=1
+    )
+    other = replace(run, container_id="x", number=1, ended_at=second(1), reason="OOMKilled", exit_code=2**31)
+    told = Occurrence(
+        reason=HOSTILE, message=HOSTILE, warning=True, container=HOSTILE, count=11, first_at=second(1),
+        last_at=second(4),
+    )  # fmt: skip
+    return PodHistory(
+        phase=HOSTILE, runs=(run, other), occurrences=(told, replace(told, reason="Unhealthy")), deletion=Deletion()
+    )
+
+
 def hostile() -> Report:
     """Everything that a container, a node or a command line can name, named by an enemy."""
     stream = Stream(replace(HEADER, node=HOSTILE, kernel=HOSTILE, tracer_version=HOSTILE))
     stream.add(scope(container_id=HOSTILE), Notice(slug=HOSTILE, text=HOSTILE))
+    stream.add(process_end(HOSTILE, pid=7, signal=9, at_s=4), process_end(HOSTILE, pid=8, signal=9, at_s=2))
     stream.add(replace(probe(HOSTILE, "tcp", attached=False, required=False), costs=HOSTILE, reason=HOSTILE))
     reads, histogram = timed("files.read", [20_000_000] * 11, slow_above=10_000_000, bytes=11)
     stream.add(
@@ -168,6 +261,7 @@ def hostile() -> Report:
         containers=(HOSTILE,),
         nodes=(HOSTILE,),
         container_names={HOSTILE: HOSTILE},
+        history=_hostile_history(),
         command=(HOSTILE,),
         cgroup=HOSTILE,
     )
@@ -178,6 +272,7 @@ def hostile() -> Report:
 REPORTS: Final[dict[str, Callable[[], Report]]] = {
     "typical": typical,
     "healthy": healthy,
+    "restarted": restarted,
     "silent": silent,
     "truncated": truncated,
     "hostile": hostile,

@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from kubectl_podtrace.report.build import ReportOptions, TargetInfo, build_window
+from kubectl_podtrace.report.build import ReportOptions, build_window
 from kubectl_podtrace.report.document import Facts, Table
 from kubectl_podtrace.report.render.live import LiveRenderer
 from kubectl_podtrace.report.sections.overview import trust as trust_section
 from kubectl_podtrace.report.sections.processes import process_activity
 from kubectl_podtrace.report.sections.udp import udp as udp_section
+from kubectl_podtrace.report.target import TargetInfo
 from kubectl_podtrace.wire.records import Errors, Histogram, Processes, ProcessRow, Refusal, Totals, TotalsRow
 from tests.unit.report.reports import API, CLIENT, healthy, report_of, silent, truncated, typical
 from tests.unit.shop import shop_stream

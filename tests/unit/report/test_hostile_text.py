@@ -91,7 +91,7 @@ def test_a_live_block_is_harmless_too() -> None:
     stream.add(Totals(rows=(totals_row("files.read", count=5),)), Processes(rows=(process,)))
     stream.beat(1.1)
     out = io.StringIO()
-    from kubectl_podtrace.report.build import TargetInfo
+    from kubectl_podtrace.report.target import TargetInfo
 
     window = build_window(stream.fold(), target=TargetInfo(), options=ReportOptions(), client=CLIENT)
     LiveRenderer(width=80, color=False).render(window, out)
