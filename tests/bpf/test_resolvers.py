@@ -108,6 +108,18 @@ def resolver(request: pytest.FixtureRequest, built: Path) -> tuple[str, Words]:
     return request.param, make(built)
 
 
+def may_stay_unread(name: str, asked: Counter[tuple[str, str, int]]) -> int:
+    """How many answers to a name its program need not read.
+
+    glibc asks over TCP at the first answer that is cut, and leaves the second one unread. c-ares, which learns how long
+    a server takes, asks once more when that takes longer, and leaves the answer that comes last.
+    """
+    if name == "cut.example":
+        return 1
+    kinds = {kind for _, of, kind in asked if of == name}
+    return sum(count for (_, of, _), count in asked.items() if of == name) - len(kinds)
+
+
 def test_every_lookup_of_a_resolver_is_counted_as_the_server_counts_it(
     run: int, resolver: tuple[str, Words], network: DnsNetwork, cgroup: Path, start_tracer: StartTracer
 ) -> None:
@@ -136,9 +148,8 @@ def test_every_lookup_of_a_resolver_is_counted_as_the_server_counts_it(
     rows = names(stream)
     given: Counter[int] = Counter()
     for (name, code), count in network.answered().items():
-        # glibc asks over TCP at the first answer that is cut, and leaves the second one unread.
         unread = count - rows[name].answers
-        assert unread == 0 or (name == "cut.example" and unread == 1), name
+        assert 0 <= unread <= may_stay_unread(name, asked), name
         given[code] += count - unread
     assert codes(stream) == given
     assert rows["nx.example"].nxdomain == rows["nx.example"].answers == by_name["nx.example"]
