@@ -69,9 +69,12 @@ class PermissionDeniedError(PodtraceError):
     exit_code = 4
 
     def __init__(self, *, verb: str, resource: str, namespace: str, why: str) -> None:
+        where = f' in namespace "{namespace}"' if namespace else ""
+        # TYPE/NAME would be one object to kubectl.
+        kind, _, part = resource.partition("/")
+        flags = (f" --subresource={part}" if part else "") + (f" -n {namespace}" if namespace else "")
         super().__init__(
-            f'you may not {verb} {resource} in namespace "{namespace}": {why}',
-            f"check with: kubectl auth can-i {verb} {resource} -n {namespace}",
+            f"you may not {verb} {resource}{where}: {why}", f"check with: kubectl auth can-i {verb} {kind}{flags}"
         )
         self.verb = verb
         self.resource = resource
@@ -106,7 +109,7 @@ class AdmissionRefusedError(PodtraceError):
 
 
 class NodeUnavailableError(PodtraceError):
-    """The target's node is gone, not ready, or its kubelet does not answer."""
+    """The target's node is gone, not ready, of a kind that runs no tracer, or its kubelet does not answer."""
 
     slug = "node"
     exit_code = 6

@@ -17,6 +17,10 @@ MANAGED_BY_LABEL: Final = "app.kubernetes.io/managed-by"
 SESSION_LABEL: Final = "podtrace.io/session"
 TARGET_NAMESPACE_LABEL: Final = "podtrace.io/target-namespace"
 TARGET_UID_LABEL: Final = "podtrace.io/target-uid"
+CLIENT_LABEL: Final = "podtrace.io/client"
+"""Whose pod it is: a random id that is kept where the plugin runs."""
+USER_ANNOTATION: Final = "podtrace.io/user"
+"""Who made it, in the cluster's own words, where it says them."""
 TARGET_ANNOTATION: Final = "podtrace.io/target"
 """`namespace/pod` in full: a pod's name can be longer than a label's value."""
 
@@ -56,12 +60,13 @@ def tracer_pod_name(target_pod: str, suffix: str) -> str:
     return "-".join(part for part in (_PREFIX, middle, suffix) if part)
 
 
-def tracer_labels(*, session_id: str, target_namespace: str, target_uid: str) -> dict[str, str]:
-    """The labels of a tracer pod; `session_id` and `target_uid` must be usable as label values."""
+def tracer_labels(*, session_id: str, target_namespace: str, target_uid: str, client_id: str = "") -> dict[str, str]:
+    """The labels of a tracer pod; `session_id`, `target_uid` and `client_id` must be usable as label values."""
     return {
         NAME_LABEL: NAME_VALUE,
         MANAGED_BY_LABEL: PROGRAM,
         SESSION_LABEL: session_id,
         TARGET_NAMESPACE_LABEL: target_namespace,
         TARGET_UID_LABEL: target_uid,
+        **({CLIENT_LABEL: client_id} if client_id else {}),
     }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from kubectl_podtrace.cli.parse import (
     Output,
@@ -13,11 +14,15 @@ from kubectl_podtrace.cli.parse import (
     parse_milliseconds,
     parse_output,
     parse_percent,
+    parse_timeout,
     topics_of,
 )
 from kubectl_podtrace.errors import UsageError
 from kubectl_podtrace.wire.request import CgroupTarget, PodTarget, ProcessTarget, TraceRequest
 from kubectl_podtrace.wire.topics import FILTERS
+
+if TYPE_CHECKING:
+    from kubectl_podtrace.cluster.client import Cluster
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +78,33 @@ def add_trace_flags(parser: ArgumentParser) -> None:
     report.add_argument("-o", "--output", metavar="FILE", help="a file (.json, .md, .txt), or a format as --export")
     parser.add_argument("-v", "--verbose", action="store_true", help="say more on stderr, with tracebacks")
     parser.add_argument("--version", action="store_true", help="print the version")
+
+
+def add_connection_flags(parser: ArgumentParser) -> None:
+    """Everything that `connected` reads."""
+    connection = parser.add_argument_group("connection, as in kubectl")
+    connection.add_argument("--context", metavar="NAME", help="the kubeconfig's context")
+    connection.add_argument("--kubeconfig", metavar="FILE", help="the kubeconfig (default: KUBECONFIG, ~/.kube/config)")
+    connection.add_argument("--request-timeout", metavar="DURATION", help="for each call; 0 is none")
+    connection.add_argument("--as", metavar="USER", dest="as_user", help="the user to impersonate")
+
+
+def check_connection_flags(given: Namespace) -> None:
+    """Raises `UsageError` for what needs no cluster to be wrong."""
+    if given.request_timeout is not None:
+        parse_timeout(given.request_timeout)
+
+
+def connected(given: Namespace) -> Cluster:
+    """The cluster that the connection flags mean; nothing is asked of it yet."""
+    from kubectl_podtrace.cluster.client import connect
+    from kubectl_podtrace.cluster.kubeconfig import ConnectionOptions
+
+    timeout_s = None if given.request_timeout is None else parse_timeout(given.request_timeout)
+    options = ConnectionOptions(
+        kubeconfig=given.kubeconfig, context=given.context, request_timeout_s=timeout_s, as_user=given.as_user
+    )
+    return connect(options, os.environ)
 
 
 def trace_options(given: Namespace) -> TraceOptions:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from kubectl_podtrace import __version__
-from kubectl_podtrace.cli import local, trace
+from kubectl_podtrace.cli import check, clean, local, trace
 from kubectl_podtrace.cli.progress import printable
 from kubectl_podtrace.errors import InterruptedRunError, PodtraceError
 
@@ -62,7 +62,15 @@ def _run(arguments: list[str], own: list[str], local_tracer: TracerFactory | Non
         sys.stdout.write(f"kubectl-podtrace {__version__}\n")
         return 0
     try:
-        return local.run(arguments[1:], local_tracer) if own[:1] == ["local"] else trace.run(arguments)
+        match own[:1]:
+            case ["local"]:
+                return local.run(arguments[1:], local_tracer)
+            case ["check"]:
+                return check.run(arguments[1:])
+            case ["clean"]:
+                return clean.run(arguments[1:])
+            case _:
+                return trace.run(arguments)
     except SystemExit as end:
         # argparse has printed its help.
         return end.code if isinstance(end.code, int) else 0

@@ -6,7 +6,17 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
+from kubectl_podtrace.cluster.facts import (
+    Absent,
+    Admission,
+    Node,
+    Right,
+    Verdict,
+    admission_from_api,
+    node_from_api,
+)
 from kubectl_podtrace.cluster.kubeconfig import ConnectionOptions, load_config
+from kubectl_podtrace.cluster.leftovers import TracerPod, tracer_pod_from_api
 from kubectl_podtrace.cluster.pods import (
     NodeCondition,
     Pod,
@@ -15,7 +25,7 @@ from kubectl_podtrace.cluster.pods import (
     node_condition_from_api,
     pod_from_api,
 )
-from kubectl_podtrace.cluster.refusals import explain, explain_create
+from kubectl_podtrace.cluster.refusals import explain, explain_create, is_untested
 from kubectl_podtrace.cluster.transport import (
     READ_TIMEOUT_S,
     ApiStatusError,
@@ -23,11 +33,13 @@ from kubectl_podtrace.cluster.transport import (
     Transport,
     open_transport,
 )
-from kubectl_podtrace.errors import PermissionDeniedError
+from kubectl_podtrace.errors import ApiError, NotAuthenticatedError, PermissionDeniedError
+from kubectl_podtrace.names import TRACER_CONTAINER
 
 _EVENT_LIMIT: Final = "50"
 _ALL_EVENTS_LIMIT: Final = "1000"
-_REVIEWS_PATH: Final = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+_ACCESS_REVIEWS: Final = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+_SUBJECT_REVIEWS: Final = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 
 
 class Cluster:
@@ -67,21 +79,62 @@ class Cluster:
             raise explain_create(refusal, namespace=namespace) from refusal
         return pod_from_api(raw)
 
-    def check_may_delete(self, namespace: str) -> None:
-        """Raises `PermissionDeniedError` for a user who may not delete pods; a server that does not say is trusted."""
-        attributes = {"namespace": namespace, "verb": "delete", "resource": "pods"}
-        review = {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": attributes},
-        }
+    def try_pod(self, namespace: str, manifest: Mapping[str, object]) -> Admission:
+        """What the cluster would make of a pod: a creation up to the point where it would be kept."""
+        path = f"/api/v1/namespaces/{quote(namespace)}/pods"
         try:
-            raw = self._transport.call("POST", _REVIEWS_PATH, body=review)
-        except ApiStatusError:
-            return
-        if (raw.get("status") or {}).get("allowed") is False:
-            why = "the tracer pod would be left behind, so it is not created"
-            raise PermissionDeniedError(verb="delete", resource="pods", namespace=namespace, why=why)
+            raw = self._transport.call("POST", path, {"dryRun": "All"}, manifest)
+        except ApiStatusError as refusal:
+            error = explain_create(refusal, namespace=namespace)
+            if isinstance(error, NotAuthenticatedError):
+                raise error from refusal
+            # What has no class of its own may be a moment's weakness of the server: the true creation will tell.
+            if is_untested(refusal) or isinstance(error, ApiError):
+                return Admission(untested=refusal.message)
+            return Admission(refused=error)
+        return admission_from_api(raw, TRACER_CONTAINER)
+
+    def may(self, right: Right) -> Verdict:
+        """Whether the user has a right; unknown where the server does not say."""
+        resource, _, part = right.resource.partition("/")
+        attributes = {"verb": right.verb, "group": right.group, "resource": resource, "subresource": part}
+        if right.namespace:
+            attributes["namespace"] = right.namespace
+        raw = self._review(_ACCESS_REVIEWS, "SelfSubjectAccessReview", {"resourceAttributes": attributes})
+        allowed = raw.get("allowed")
+        return Verdict.UNKNOWN if allowed is None else Verdict.YES if allowed is True else Verdict.NO
+
+    def user_name(self) -> str:
+        """Who the user is to the cluster; empty where the server does not say (before 1.28)."""
+        raw = self._review(_SUBJECT_REVIEWS, "SelfSubjectReview", {})
+        return str((raw.get("userInfo") or {}).get("username") or "")
+
+    def namespace_phase(self, name: str) -> str | Absent:
+        """A namespace's phase, such as `Active`."""
+        raw = self._look(f"/api/v1/namespaces/{quote(name)}")
+        return raw if isinstance(raw, Absent) else str((raw.get("status") or {}).get("phase") or "")
+
+    def get_node(self, name: str) -> Node | Absent:
+        """A node."""
+        raw = self._look(f"/api/v1/nodes/{quote(name)}")
+        return raw if isinstance(raw, Absent) else node_from_api(raw)
+
+    def runtime_handler(self, runtime_class: str) -> str:
+        """What runs the pods of a runtime class; empty when that is not told."""
+        raw = self._look(f"/apis/node.k8s.io/v1/runtimeclasses/{quote(runtime_class)}")
+        return "" if isinstance(raw, Absent) else str(raw.get("handler") or "")
+
+    def list_tracer_pods(self, namespace: str | None, selector: str) -> tuple[TracerPod, ...]:
+        """The tracer pods that match a label selector, in one namespace or in all."""
+        place = "" if namespace is None else f"/namespaces/{quote(namespace)}"
+        raw = self._get(
+            f"/api/v1{place}/pods",
+            query={"labelSelector": selector},
+            verb="list",
+            resource="pods",
+            namespace=namespace or "",
+        )
+        return tuple(tracer_pod_from_api(item) for item in (raw or {}).get("items") or [])
 
     def delete_pod(self, namespace: str, name: str, *, grace_s: int) -> bool:
         """Ask for a pod's end, with that many seconds between SIGTERM and SIGKILL; False when it is gone already."""
@@ -138,6 +191,22 @@ class Cluster:
         except PermissionDeniedError:
             return NodeCondition.UNKNOWN
         return NodeCondition.GONE if raw is None else node_condition_from_api(raw)
+
+    def _review(self, path: str, kind: str, spec: Mapping[str, object]) -> Mapping[str, Any]:
+        """What the server says about the user; nothing when it does not answer such questions."""
+        group = path.split("/")[2]
+        review = {"apiVersion": f"{group}/v1", "kind": kind, **({"spec": spec} if spec else {})}
+        try:
+            return self._transport.call("POST", path, body=review).get("status") or {}
+        except ApiStatusError:
+            return {}
+
+    def _look(self, path: str) -> dict[str, Any] | Absent:
+        """An object that may well be hidden from the user."""
+        try:
+            return self._transport.call("GET", path)
+        except ApiStatusError as refusal:
+            return Absent.GONE if refusal.status == 404 else Absent.HIDDEN
 
     def _get(
         self,

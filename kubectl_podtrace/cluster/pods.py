@@ -88,6 +88,7 @@ class Pod:
     containers: tuple[Container, ...]
     unscheduled_why: str = ""
     deletion_asked_at: datetime | None = None
+    runtime_class: str = ""
 
     def container(self, name: str) -> Container | None:
         """The container of that name, whatever its kind."""
@@ -145,6 +146,7 @@ def pod_from_api(raw: Mapping[str, Any]) -> Pod:
         ),
         unscheduled_why=str(scheduled.get("message") or "") if scheduled.get("status") == "False" else "",
         deletion_asked_at=_deletion_asked_at(meta),
+        runtime_class=str(spec.get("runtimeClassName") or ""),
     )
 
 
@@ -179,11 +181,18 @@ def time_from_api(text: object) -> datetime | None:
 
 def node_condition_from_api(raw: Mapping[str, Any]) -> NodeCondition:
     """Read a Node object's Ready condition."""
+    return ready_condition_from_api(raw)[0]
+
+
+def ready_condition_from_api(raw: Mapping[str, Any]) -> tuple[NodeCondition, str]:
+    """Read a Node object's Ready condition, and what is said of it when it is not ready."""
     conditions = _section(raw, "status").get("conditions") or []
     ready = next((c for c in conditions if c.get("type") == "Ready"), None)
     if ready is None:
-        return NodeCondition.UNKNOWN
-    return NodeCondition.READY if ready.get("status") == "True" else NodeCondition.NOT_READY
+        return NodeCondition.UNKNOWN, ""
+    if ready.get("status") == "True":
+        return NodeCondition.READY, ""
+    return NodeCondition.NOT_READY, str(ready.get("message") or ready.get("reason") or "")
 
 
 def _section(raw: Mapping[str, Any], key: str) -> Mapping[str, Any]:

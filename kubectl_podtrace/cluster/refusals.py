@@ -19,6 +19,8 @@ _RBAC: Final = re.compile(r"\bcannot \w+ resource \"")
 _ANONYMOUS: Final = '"system:anonymous"'
 _WEBHOOK: Final = re.compile(r"admission webhook|failed calling webhook|denied the request")
 _POD_SECURITY: Final = re.compile(r"violates PodSecurity")
+_TERMINATING: Final = re.compile(r"because it is being terminated")
+_NO_DRY_RUN: Final = re.compile(r"does not support dry run")
 
 
 def explain(refusal: ApiStatusError, *, verb: str, resource: str, namespace: str) -> PodtraceError:
@@ -48,7 +50,14 @@ def explain_create(refusal: ApiStatusError, *, namespace: str) -> PodtraceError:
     return explain(refusal, verb="create", resource="pods", namespace=namespace)
 
 
+def is_untested(refusal: ApiStatusError) -> bool:
+    """Whether a dry run was refused for being one: some webhooks cannot tell without doing."""
+    return _NO_DRY_RUN.search(refusal.message) is not None
+
+
 def _admission_hint(message: str) -> str:
+    if _TERMINATING.search(message):
+        return "the namespace is being deleted: name another one with --tracer-namespace"
     if _POD_SECURITY.search(message):
         return "the tracer pod is privileged: use --tracer-namespace with a namespace that allows such pods"
     return "kubectl podtrace --dry-run prints the pod; --tracer-namespace puts it into another namespace"

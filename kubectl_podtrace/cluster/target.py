@@ -88,6 +88,7 @@ class Target:
     containers: tuple[Container, ...]
     selected: tuple[str, ...]
     notices: tuple[str, ...]
+    runtime_class: str = ""
 
 
 def check_namespace(namespace: str) -> str:
@@ -120,6 +121,7 @@ def resolve(spec: TargetSpec, namespace: str, reader: PodReader) -> Target:
         containers=pod.containers,
         selected=selected,
         notices=tuple(text for text in (*notices, notice, _not_running(pod, selected)) if text),
+        runtime_class=pod.runtime_class,
     )
 
 

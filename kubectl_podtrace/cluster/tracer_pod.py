@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from kubectl_podtrace.errors import ImageError
-from kubectl_podtrace.names import RELEASE_IMAGE, TARGET_ANNOTATION, TRACER_CONTAINER, tracer_labels
+from kubectl_podtrace.names import RELEASE_IMAGE, TARGET_ANNOTATION, TRACER_CONTAINER, USER_ANNOTATION, tracer_labels
 from kubectl_podtrace.wire.request import REQUEST_VARIABLE
 
 PullPolicy = Literal["Always", "IfNotPresent", "Never"]
@@ -32,7 +32,8 @@ _MESH_ANNOTATIONS: Final = {"sidecar.istio.io/inject": "false", "linkerd.io/inje
 class TracerPodSpec:
     """All that a tracer pod depends on. `duration_s` is None for a live trace, which a day's deadline bounds.
 
-    `request_json` is handed to the tracer as it is; the target's values are for labels and annotations.
+    `request_json` is handed to the tracer as it is; the target's values, `client_id` and `user` (by which its owner
+    finds it again) are for labels and annotations.
     """
 
     name: str
@@ -47,6 +48,8 @@ class TracerPodSpec:
     duration_s: int | None
     pull_policy: PullPolicy | None = None
     pull_secrets: tuple[str, ...] = ()
+    client_id: str = ""
+    user: str = ""
 
 
 def choose_image(option: str | None, environ: Mapping[str, str]) -> str:
@@ -70,11 +73,18 @@ def build(spec: TracerPodSpec) -> dict[str, Any]:
             "namespace": spec.namespace,
             "labels": {
                 **tracer_labels(
-                    session_id=spec.session_id, target_namespace=spec.target_namespace, target_uid=spec.target_uid
+                    session_id=spec.session_id,
+                    target_namespace=spec.target_namespace,
+                    target_uid=spec.target_uid,
+                    client_id=spec.client_id,
                 ),
                 **_MESH_LABELS,
             },
-            "annotations": {TARGET_ANNOTATION: f"{spec.target_namespace}/{spec.target_pod}", **_MESH_ANNOTATIONS},
+            "annotations": {
+                TARGET_ANNOTATION: f"{spec.target_namespace}/{spec.target_pod}",
+                **({USER_ANNOTATION: spec.user} if spec.user else {}),
+                **_MESH_ANNOTATIONS,
+            },
         },
         "spec": {
             "nodeName": spec.node,

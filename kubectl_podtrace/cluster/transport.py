@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -155,9 +156,14 @@ def open_transport(
     except (OSError, ValueError, urllib3.exceptions.HTTPError) as error:
         raise KubeconfigError(f"the kubeconfig's connection settings cannot be used: {error}") from error
 
+    refreshing = threading.Lock()
+
     def headers() -> urllib3.HTTPHeaderDict:
         found = urllib3.HTTPHeaderDict(extra_headers)
-        for setting in configuration.auth_settings().values():
+        # Calls are made by several threads, and a credential program is to run once for all.
+        with refreshing:
+            settings = configuration.auth_settings()
+        for setting in settings.values():
             if isinstance(setting, dict) and setting.get("in") == "header" and setting.get("value"):
                 found[str(setting["key"])] = str(setting["value"])
         return found

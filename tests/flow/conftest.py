@@ -47,6 +47,12 @@ class Told:
         self.notices.append(text)
 
 
+@pytest.fixture(autouse=True)
+def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the plugin keeps of its traces is the test's own."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
 @pytest.fixture
 def api() -> Iterator[FakeApi]:
     yield from FakeApi().serve()

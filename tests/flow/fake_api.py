@@ -72,14 +72,25 @@ class FakeApi:
 
     pods: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     deployments: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
-    nodes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    nodes: dict[str, dict[str, Any]] = field(default_factory=lambda: {"node-a": node()})
     events: list[dict[str, Any]] = field(default_factory=list)
     refusals: dict[str, Refusal] = field(default_factory=dict)
     starts: list[dict[str, Any]] = field(default_factory=list)
     logs: list[list[Step]] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     created: list[dict[str, Any]] = field(default_factory=list)
-    may_delete: bool = True
+    denied: set[str] = field(default_factory=set)
+    """Rights that the reviews deny, such as `delete pods` or `get nodes`."""
+    silent_reviews: bool = False
+    """Whether reviews are refused, as a server without RBAC may do."""
+    user: str = ""
+    """Whom the server says that the user is; empty for one that does not say."""
+    phases: dict[str, str] = field(default_factory=dict)
+    """Namespaces and their phases; what is not among them may not be read."""
+    runtimes: dict[str, str] = field(default_factory=dict)
+    """Runtime classes and their handlers."""
+    admit: Callable[[dict[str, Any]], dict[str, Any]] = lambda manifest: manifest
+    """What admission makes of a pod."""
     stopped: threading.Event = field(default_factory=threading.Event)
     """Set by a delete that leaves the pod its grace period: the tracer gets SIGTERM now."""
     port: int = 0
@@ -127,8 +138,11 @@ class FakeApi:
     def answer(self, request: Request) -> tuple[int, dict[str, Any]] | list[Step]:
         """What a call gets: a status and an object, or a log's script."""
         parts = request.path.strip("/").split("/")
+        if parts[-1] in {ACCESS_REVIEWS, SUBJECT_REVIEWS}:
+            return self._review(parts[-1], request.body.get("spec") or {})
         verb, resource, namespace, name = _meaning(request, parts)
-        refusal = self._refusal(f"{verb} {resource}")
+        dry_run = " as a dry run" if request.query.get("dryRun") == "All" else ""
+        refusal = self._refusal(f"{verb} {resource}{dry_run}") or self._refusal(f"{verb} {resource}")
         if refusal is not None:
             return _status(refusal.status, refusal.message, refusal.reason)
         match verb, resource:
@@ -137,19 +151,28 @@ class FakeApi:
             case "get", "pods":
                 return self._read_pod(namespace, name)
             case "list", "pods":
-                return 200, {"items": [pod for (there, _), pod in self.pods.items() if there == namespace]}
-            case "create", _:
-                return self._create(resource, namespace, request.body)
+                return 200, {"items": self._selected(namespace, request.query.get("labelSelector", ""))}
+            case "create", "pods":
+                return (201, self.admit(request.body)) if dry_run else self._create(namespace, request.body)
             case "delete", "pods":
                 return self._delete_pod(namespace, name, request.body)
-            case "get", "deployments":
-                return _found(self.deployments.get((namespace, name)), f'deployments.apps "{name}" not found')
-            case "get", "nodes":
-                return _found(self.nodes.get(name), f'nodes "{name}" not found')
             case "list", "events":
                 return 200, {"items": self.events}
+            case "get", _:
+                return self._look_up(resource, namespace, name)
             case _:
                 return _status(404, f"the fake does not know {request.method} {request.path}", "NotFound")
+
+    def _look_up(self, resource: str, namespace: str, name: str) -> tuple[int, dict[str, Any]]:
+        if resource == "namespaces" and name not in self.phases:
+            return _status(403, f'User "bob" cannot get resource "namespaces": {name}', "Forbidden")
+        found = {
+            "deployments": self.deployments.get((namespace, name)),
+            "nodes": self.nodes.get(name),
+            "namespaces": {"status": {"phase": self.phases.get(name)}},
+            "runtimeclasses": {"handler": self.runtimes[name]} if name in self.runtimes else None,
+        }
+        return _found(found.get(resource), f'{resource} "{name}" not found')
 
     def _refusal(self, call: str) -> Refusal | None:
         refusal = self.refusals.get(call)
@@ -165,9 +188,26 @@ class FakeApi:
                 self.starts.pop(0)
         return _found(pod, f'pods "{name}" not found')
 
-    def _create(self, resource: str, namespace: str, manifest: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        if resource == REVIEWS:
-            return 201, {"status": {"allowed": self.may_delete}}
+    def _review(self, resource: str, spec: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        if resource == SUBJECT_REVIEWS:
+            named = {"status": {"userInfo": {"username": self.user}}}
+            return (201, named) if self.user else _status(404, "not found", "NotFound")
+        if self.silent_reviews:
+            return _status(403, "no reviews here", "Forbidden")
+        asked = spec["resourceAttributes"]
+        resource = "/".join(part for part in (asked["resource"], asked["subresource"]) if part)
+        return 201, {"status": {"allowed": f"{asked['verb']} {resource}" not in self.denied}}
+
+    def _selected(self, namespace: str, selector: str) -> list[dict[str, Any]]:
+        """By the part of the selector that is about labels of tracer pods; the rest is taken to match."""
+        wanted = dict(part.split("=") for part in selector.split(",") if "podtrace" in part)
+        return [
+            pod
+            for (there, _), pod in self.pods.items()
+            if namespace in {"", there} and wanted.items() <= (pod["metadata"].get("labels") or {}).items()
+        ]
+
+    def _create(self, namespace: str, manifest: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         pod = {**manifest, "status": {"phase": "Pending"}}
         pod["metadata"] = {**manifest["metadata"], "uid": "uid-of-tracer"}
         self.pods[namespace, manifest["metadata"]["name"]] = pod
@@ -207,7 +247,22 @@ def tracer_status(state: Mapping[str, Any], phase: str = "Pending") -> dict[str,
     return {"phase": phase, "containerStatuses": [{"name": "tracer", "restartCount": 0, "state": state}]}
 
 
-REVIEWS: Final = "selfsubjectaccessreviews"
+def node(name: str = "node-a", *, ready: str = "True", **changed: Any) -> dict[str, Any]:
+    """A node that can be traced on; `changed` are top-level parts such as `spec`, or `nodeInfo`."""
+    info = {"operatingSystem": "linux", "architecture": "amd64", "kernelVersion": "6.1.0-13-amd64"}
+    return {
+        "metadata": {"name": name, **changed.get("metadata", {})},
+        "spec": changed.get("spec", {}),
+        "status": {
+            "conditions": [{"type": "Ready", "status": ready, "message": "kubelet stopped posting node status"}],
+            "nodeInfo": {**info, **changed.get("nodeInfo", {})},
+            "images": [{"names": ["tracer:1"]}],
+        },
+    }
+
+
+ACCESS_REVIEWS: Final = "selfsubjectaccessreviews"
+SUBJECT_REVIEWS: Final = "selfsubjectreviews"
 ACCEPTED: Final[dict[str, Any]] = {"phase": "Pending"}
 CREATING: Final = tracer_status({"waiting": {"reason": "ContainerCreating"}})
 RUNNING: Final = tracer_status({"running": {"startedAt": "2026-01-01T00:00:00Z"}}, "Running")
@@ -222,10 +277,9 @@ def stamped(*lines: bytes, second: int = 0) -> bytes:
 def _meaning(request: Request, parts: list[str]) -> tuple[str, str, str, str]:
     """A call's verb, resource, namespace and name: `/api/v1/namespaces/NS/pods/NAME/log` and its like."""
     verbs = {"POST": "create", "DELETE": "delete"}
-    if parts[-1] == REVIEWS:
-        return "create", REVIEWS, "", ""
-    if parts[:3] == ["api", "v1", "nodes"]:
-        return "get", "nodes", "", parts[3]
+    if "namespaces" not in parts or (parts[:3] == ["api", "v1", "namespaces"] and len(parts) == 4):
+        *_, resource, name = parts if parts[-1] != "pods" else [*parts, ""]
+        return "get" if name else "list", resource, "", name
     at = parts.index("namespaces")
     namespace, resource, *rest = parts[at + 1 :]
     name = rest[0] if rest else ""

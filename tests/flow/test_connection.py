@@ -210,7 +210,7 @@ def test_a_log_that_may_not_be_read_is_told(api: FakeApi, cluster: Cluster) -> N
     api.refusals["get pods/log"] = Refusal(status=403, message='User "bob" cannot get resource "pods/log"')
     with pytest.raises(PermissionDeniedError) as caught:
         cluster.open_log("shop", "t", container="tracer", since=None, follow=True, silence_s=1)
-    assert caught.value.hint == "check with: kubectl auth can-i get pods/log -n shop"
+    assert caught.value.hint == "check with: kubectl auth can-i get pods --subresource=log -n shop"
 
 
 def test_events_that_may_not_be_read_are_done_without(api: FakeApi, cluster: Cluster) -> None:

@@ -67,9 +67,12 @@ def test_the_cluster_role_grants_what_a_trace_needs_and_nothing_else(root: Path)
     assert granted == {
         "pods": {"get", "list", "create", "delete"},
         "pods/log": {"get"},
+        "pods/attach": {"get", "create"},
         "deployments": {"get"},
         "events": {"list"},
         "nodes": {"get"},
+        "namespaces": {"get"},
+        "runtimeclasses": {"get"},
     }
 
 

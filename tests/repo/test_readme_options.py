@@ -29,3 +29,14 @@ def test_local_mode_has_the_options_that_the_readme_shows(root: Path) -> None:
     in_help = options_of_help(root, "local")
     assert options_of_section(root, "Local mode") - {"--seconds"} <= in_help
     assert in_help <= options_of_section(root, "Local mode") | options_of_section(root, "Options")
+
+
+def test_a_check_has_the_options_of_a_trace(root: Path) -> None:
+    assert options_of_help(root, "check") == options_of_help(root) - {"--dry-run"}
+
+
+def test_cleaning_has_the_options_that_the_readme_shows(root: Path) -> None:
+    shown = options_of_section(root, "Before a trace, and after one")
+    in_help = options_of_help(root, "clean")
+    assert shown <= in_help
+    assert in_help - {"--namespace", "--all-namespaces"} <= shown | options_of_section(root, "Options")

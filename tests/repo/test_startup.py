@@ -19,7 +19,9 @@ print(json.dumps({"printed": printed.getvalue(), "heavy": sorted(heavy)}))
 """
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["local", "--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["local", "--help"], ["check", "--help"], ["clean", "--help"], ["--version"]]
+)
 def test_help_and_version_load_no_heavy_library(arguments: list[str], root: Path) -> None:
     command = [sys.executable, "-W", "error", "-c", SHOW_HEAVY_IMPORTS, *arguments]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60, check=False)
