@@ -126,7 +126,7 @@ class _Drain(threading.Thread):
 @contextmanager
 def _tracer(cgroup: Path, topics: tuple[str, ...], processors: Processors, footprint: Footprint) -> Iterator[int]:
     """Traces a cgroup meanwhile. Its footprint: from attaching to the order to stop; its peak to the end."""
-    request = TraceRequest(target=CgroupTarget(path=str(cgroup)), topics=topics)
+    request = TraceRequest(target=CgroupTarget(path=str(cgroup)), topics=topics, max_overhead_ppm=0)
     process = subprocess.Popen(
         processors.holding(processors.beside, [PYTHON, "-m", "podtrace_tracer"]),
         env={**ENVIRONMENT, REQUEST_VARIABLE: request.to_json()}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,

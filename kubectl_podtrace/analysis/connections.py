@@ -7,6 +7,7 @@ from math import sqrt
 from typing import Final, Literal
 
 from kubectl_podtrace.analysis.dns import names_of_addresses
+from kubectl_podtrace.analysis.partial import Partial
 from kubectl_podtrace.analysis.selection import LISTED, OTHER, Dist, Selection
 from kubectl_podtrace.wire import records
 from kubectl_podtrace.wire.records import Existing
@@ -58,10 +59,12 @@ class Connections:
     pending: int
     one_shot: None
     existing: ExistingConnections | None
+    partial: tuple[Partial, ...]
 
 
 def connections(selection: Selection) -> Connections:
     """The section `connections` of the selected scopes."""
+    selection = selection.while_counted("connections.attempt")
     attempts, failures = selection.of("connections.attempt"), selection.of("connections.failure")
     established = selection.of("connections.handshake").count
     accepted = selection.of("connections.accept")
@@ -81,6 +84,7 @@ def connections(selection: Selection) -> Connections:
         pending=max(attempts.count - established - failures.count, 0),
         one_shot=None,
         existing=_existing(selection.existing),
+        partial=selection.partial_of("connections"),
     )
 
 

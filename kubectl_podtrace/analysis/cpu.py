@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kubectl_podtrace.analysis.partial import Partial
 from kubectl_podtrace.analysis.selection import LISTED, OTHER, Dist, Selection
 from kubectl_podtrace.wire import cpu_records
 
@@ -57,10 +58,12 @@ class Cpu:
     processes: tuple[CpuProcess, ...]
     total_ratio: float
     samples: int
+    partial: tuple[Partial, ...]
 
 
 def cpu(selection: Selection) -> Cpu:
     """The section `cpu` of the selected scopes."""
+    selection = selection.while_counted("cpu.switch", "cpu.run")
     switches, run = selection.of("cpu.switch"), selection.of("cpu.run")
     return Cpu(
         switches=switches.count,
@@ -78,6 +81,7 @@ def cpu(selection: Selection) -> Cpu:
         processes=_processes(selection),
         total_ratio=_cores(selection, run.sum_ns),
         samples=run.count,
+        partial=selection.partial_of("cpu"),
     )
 
 

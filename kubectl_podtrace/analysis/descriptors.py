@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from kubectl_podtrace.analysis.climbs import Climb
+from kubectl_podtrace.analysis.partial import Partial
 from kubectl_podtrace.analysis.selection import LISTED, Selection
 from kubectl_podtrace.analysis.series import SECOND_NS
 from kubectl_podtrace.wire.descriptor_records import DescriptorTableRow, DescriptorTables
@@ -82,6 +83,7 @@ class Descriptors:
     fullest: tuple[FullTable, ...]
     leaks: tuple[Leak, ...] | None
     estimated_tables: int
+    partial: tuple[Partial, ...]
 
 
 LEAK_WINDOWS: Final = 3
@@ -106,6 +108,7 @@ def descriptors(selection: Selection) -> Descriptors:
         fullest=_fullest(living),
         leaks=_leaks(selection, living) if tables else None,
         estimated_tables=sum(row.sampled > 0 for row in living),
+        partial=selection.partial_of("descriptors"),
     )
 
 

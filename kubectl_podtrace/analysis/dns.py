@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from kubectl_podtrace.analysis.dns_numbers import code_name, type_name
+from kubectl_podtrace.analysis.partial import Partial
 from kubectl_podtrace.analysis.selection import LISTED, OTHER, Dist, Selection, distribution, most_frequent_first
 from kubectl_podtrace.analysis.tables import valid_buckets
 from kubectl_podtrace.wire.dns_records import AddressNames, DnsCodes, DnsNames, DnsTypes, ResolverRow, Resolvers
@@ -59,6 +60,7 @@ class Dns:
     query_types: dict[str, int]
     top_names: tuple[DnsName, ...]
     resolvers: tuple[Resolver, ...]
+    partial: tuple[Partial, ...]
 
 
 def dns(selection: Selection) -> Dns:
@@ -68,7 +70,7 @@ def dns(selection: Selection) -> Dns:
     types = _added_up((row.query_type, row.count) for row in selection.rows(DnsTypes))
     return Dns(
         lookups=lookups,
-        per_s=selection.per_s(lookups),
+        per_s=selection.while_counted("dns.lookup").per_s(lookups),
         latency=selection.latency("dns.lookup"),
         answers=answers,
         errors=errors,
@@ -81,6 +83,7 @@ def dns(selection: Selection) -> Dns:
         query_types=_listed({type_name(number): count for number, count in types.items()}, total=lookups),
         top_names=_top_names(selection, lookups=lookups, errors=errors, nxdomain=codes.get(DNS_NXDOMAIN, 0)),
         resolvers=_resolvers(selection, lookups=lookups),
+        partial=selection.partial_of("dns"),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kubectl_podtrace.analysis.partial import Partial
 from kubectl_podtrace.analysis.selection import LISTED, OTHER, Op, Selection, SlowOp
 from kubectl_podtrace.wire import records
 
@@ -44,6 +45,7 @@ class Files:
     throughput_bytes_per_s: float
     top_files: tuple[TopFile, ...]
     top_opened: tuple[OpenedFile, ...]
+    partial: tuple[Partial, ...]
 
 
 def files(selection: Selection, *, slow_threshold_ns: int) -> Files:
@@ -56,9 +58,12 @@ def files(selection: Selection, *, slow_threshold_ns: int) -> Files:
         unlink=selection.operation("files.unlink"),
         rename=selection.operation("files.rename"),
         slow_threshold_ns=slow_threshold_ns,
-        throughput_bytes_per_s=selection.per_s(selection.of("files.read").bytes + selection.of("files.write").bytes),
+        throughput_bytes_per_s=selection.while_counted("files.read", "files.write").per_s(
+            selection.of("files.read").bytes + selection.of("files.write").bytes
+        ),
         top_files=_top_files(selection),
         top_opened=_top_opened(selection),
+        partial=selection.partial_of("files"),
     )
 
 

@@ -25,6 +25,7 @@ from kubectl_podtrace.analysis.tables import (
 )
 from kubectl_podtrace.errors import IncompatibleTracerError
 from kubectl_podtrace.wire.codec import Line, Noise, UnknownKind, decode
+from kubectl_podtrace.wire.cost_records import Cost, Shed
 from kubectl_podtrace.wire.descriptor_records import DescriptorTableRow
 from kubectl_podtrace.wire.records import (
     Event,
@@ -45,7 +46,7 @@ from kubectl_podtrace.wire.version import READABLE_VERSIONS, WIRE_VERSION
 
 SERIES_OPERATIONS: Final = frozenset({"connections.attempt", "tcp.send", "tcp.receive", "udp.send", "udp.receive"})
 RECENT_EVENTS: Final = 200
-MAX_NOTICES: Final = 100
+MAX_REMARKS: Final = 100
 WINDOW_SECONDS: Final = 6
 """States of so many newest seconds are kept, so that a window of 5 s always has its beginning."""
 
@@ -58,9 +59,11 @@ class Fold:
         self.trailer: Trailer | None = None
         self.refusal: Refusal | None = None
         self.heartbeat: Heartbeat | None = None
+        self.cost: Cost | None = None
         self.existing: Existing | None = None
         self.scopes: dict[int, Scope] = {}
         self.probes: dict[str, Probe] = {}
+        self.sheds: dict[str, Shed] = {}
         self.notices: dict[tuple[str, str], Notice] = {}
         self.recent_events: deque[Event] = deque(maxlen=RECENT_EVENTS)
         self.lines = self.bytes = 0
@@ -186,14 +189,11 @@ class Fold:
                 self._take_totals(record.rows, at_ns, late=late)
             case Histogram():
                 self._take_histogram(record, late=late)
-            case Heartbeat():
-                self._take_heartbeat(record, late=late)
-            case Trailer():
-                self._take_trailer(record)
-            case Header():
-                if not late or self.header is None:
-                    self.header = record
-            case Scope() | Probe() | Notice() | Existing() | Refusal() | Event():
+            case Header() | Heartbeat() | Cost() | Trailer():
+                self._take_frame(record, late=late)
+            case Notice() | Shed():
+                self._take_remark(record)
+            case Scope() | Probe() | Existing() | Refusal() | Event():
                 self._take_fact(record)
             case _:
                 for row in record.rows:
@@ -201,7 +201,29 @@ class Fold:
                     if is_newest and isinstance(row, DescriptorTableRow):
                         self.climbs.add(row, at_ns, self.started_ns)
 
-    def _take_fact(self, record: Scope | Probe | Notice | Existing | Refusal | Event) -> None:
+    def _take_frame(self, record: Header | Heartbeat | Cost | Trailer, *, late: bool) -> None:
+        match record:
+            case Header():
+                if not late or self.header is None:
+                    self.header = record
+            case Heartbeat():
+                self._take_heartbeat(record, late=late)
+            case Cost():
+                self.cost = self.cost if late else record
+            case Trailer():
+                self._take_trailer(record)
+
+    def _take_remark(self, record: Notice | Shed) -> None:
+        match record:
+            case Notice():
+                if len(self.notices) < MAX_REMARKS:
+                    self.notices[record.slug, record.text] = record
+            case Shed():
+                # Each is given up once, and told again and again.
+                if len(self.sheds) < MAX_REMARKS:
+                    self.sheds.setdefault(record.lacks, record)
+
+    def _take_fact(self, record: Scope | Probe | Existing | Refusal | Event) -> None:
         match record:
             case Event():
                 self.recent_events.append(record)
@@ -211,9 +233,6 @@ class Fold:
             case Probe():
                 if record.name in self.probes or len(self.probes) < CAPACITY:
                     self.probes[record.name] = record
-            case Notice():
-                if len(self.notices) < MAX_NOTICES:
-                    self.notices[record.slug, record.text] = record
             case Existing():
                 self.existing = record
             case Refusal():

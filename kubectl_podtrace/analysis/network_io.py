@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from kubectl_podtrace.analysis.partial import Partial
 from kubectl_podtrace.analysis.selection import Selection
 
 SENDS: Final = ("tcp.send", "udp.send")
@@ -23,10 +24,12 @@ class NetworkIo:
     peak_bytes_per_s: float
     average_ops_per_s: float
     peak_ops_per_s: float
+    partial: tuple[Partial, ...]
 
 
 def network_io(selection: Selection) -> NetworkIo:
     """The section `network_io` of the selected scopes; peaks are of windows of 1 s."""
+    selection = selection.while_counted(*SENDS, *RECEIVES)
     sends, receives = (sum(selection.of(name).count for name in names) for names in (SENDS, RECEIVES))
     byte_count = sum(selection.of(name).bytes for name in (*SENDS, *RECEIVES))
     return NetworkIo(
@@ -35,4 +38,5 @@ def network_io(selection: Selection) -> NetworkIo:
         peak_bytes_per_s=selection.peak_per_s((*SENDS, *RECEIVES), in_bytes=True, total=byte_count),
         average_ops_per_s=selection.per_s(sends + receives),
         peak_ops_per_s=selection.peak_per_s((*SENDS, *RECEIVES), in_bytes=False, total=sends + receives),
+        partial=selection.partial_of("network_io"),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kubectl_podtrace.analysis.partial import Partial
 from kubectl_podtrace.analysis.selection import LISTED, OTHER, Selection
 from kubectl_podtrace.wire import records
 
@@ -40,6 +41,7 @@ class Processes:
     fork_threads: int
     exec_errors: dict[str, int]
     exits: tuple[Exit, ...]
+    partial: tuple[Partial, ...]
 
 
 def processes(selection: Selection) -> Processes:
@@ -53,6 +55,7 @@ def processes(selection: Selection) -> Processes:
         fork_threads=selection.of("processes.fork_thread").count,
         exec_errors=selection.errors_by_name("processes.exec"),
         exits=_exits(selection),
+        partial=selection.partial_of("processes"),
     )
 
 

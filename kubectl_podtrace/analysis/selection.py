@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Any, Final
 
 from kubectl_podtrace.analysis.climbs import Climbs
 from kubectl_podtrace.analysis.errno_names import errno_name
+from kubectl_podtrace.analysis.partial import Partial
 from kubectl_podtrace.analysis.series import SECOND_NS, Series, amounts, until
 from kubectl_podtrace.analysis.tables import State
 from kubectl_podtrace.wire.histogram import percentile
@@ -101,7 +102,8 @@ class Selection:
 
     `errors` maps operation → error number → count, `tables` a kind of record → its rows. `series` is how the counters
     of some operations grew, `climbs` which descriptors kept growing, both also outside of the two moments; `is_window`
-    says that the trace went on after the second.
+    says that the trace went on after the second. `ends` are the moments from which on some operations were not counted,
+    `partial` says by section of the report what is lacking then.
     """
 
     start_ns: int
@@ -115,6 +117,17 @@ class Selection:
     climbs: Climbs = field(default_factory=Climbs)
     is_window: bool = False
     event_operations: frozenset[str] = EVENT_OPERATIONS
+    ends: Mapping[str, int] = field(default_factory=dict)
+    partial: Mapping[str, tuple[Partial, ...]] = field(default_factory=dict)
+
+    def partial_of(self, section: str) -> tuple[Partial, ...]:
+        """What the numbers of a section of the report lack."""
+        return self.partial.get(section, ())
+
+    def while_counted(self, *operations: str) -> Selection:
+        """The same numbers over the time in which all of these operations were counted: rates are of that time."""
+        ends = [self.ends[name] for name in operations if name in self.ends]
+        return replace(self, end_ns=max(min(self.end_ns, *ends), self.start_ns)) if ends else self
 
     @property
     def duration_s(self) -> float:
@@ -164,7 +177,7 @@ class Selection:
         counters = self.of(name)
         return Op(
             count=counters.count,
-            per_s=self.per_s(counters.count),
+            per_s=self.while_counted(name).per_s(counters.count),
             bytes=counters.bytes,
             errors=self.errors_by_name(name),
             would_block=counters.would_block,
@@ -222,6 +235,8 @@ def select(
     climbs: Climbs | None = None,
     is_window: bool = False,
     event_operations: frozenset[str] = EVENT_OPERATIONS,
+    ends: Mapping[str, int] | None = None,
+    partial: Mapping[str, tuple[Partial, ...]] | None = None,
 ) -> Selection:
     """The numbers of some scopes (None: of all) out of a state, added up."""
 
@@ -254,6 +269,8 @@ def select(
         climbs=climbs or Climbs(),
         is_window=is_window,
         event_operations=event_operations,
+        ends=ends or {},
+        partial=partial or {},
     )
 
 

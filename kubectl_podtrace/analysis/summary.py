@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from kubectl_podtrace.analysis.partial import Partial
 from kubectl_podtrace.analysis.selection import Selection
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -20,6 +21,7 @@ class Summary:
     start: datetime | None
     end: datetime | None
     duration_s: float
+    partial: tuple[Partial, ...]
 
 
 def summary(selection: Selection, *, realtime_offset_ns: int | None) -> Summary:
@@ -32,6 +34,7 @@ def summary(selection: Selection, *, realtime_offset_ns: int | None) -> Summary:
         start=start,
         end=end,
         duration_s=selection.duration_s,
+        partial=selection.partial_of("summary"),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kubectl_podtrace.analysis.partial import Partial
 from kubectl_podtrace.analysis.selection import Dist, Op, Selection
 from kubectl_podtrace.analysis.transfers import transfers
 from kubectl_podtrace.wire.topics import TCP_STATES
@@ -31,6 +32,7 @@ class Tcp:
     peak_bytes_per_op: int
     throughput_bytes_per_s: float
     states: dict[str, int]
+    partial: tuple[Partial, ...]
 
 
 def tcp(selection: Selection, *, rtt_threshold_ns: int) -> Tcp:
@@ -58,4 +60,5 @@ def tcp(selection: Selection, *, rtt_threshold_ns: int) -> Tcp:
         peak_bytes_per_op=both.peak_bytes_per_op,
         throughput_bytes_per_s=both.throughput_bytes_per_s,
         states={state: number for state, number in entered.items() if number},
+        partial=selection.partial_of("tcp"),
     )

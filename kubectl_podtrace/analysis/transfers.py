@@ -30,5 +30,5 @@ def transfers(selection: Selection, protocol: Literal["tcp", "udp"]) -> Transfer
         receive=receive,
         error_ratio=sum(counters.errors for counters in both) / operations if operations else 0.0,
         peak_bytes_per_op=max(counters.max_bytes for counters in both),
-        throughput_bytes_per_s=selection.per_s(sum(counters.bytes for counters in both)),
+        throughput_bytes_per_s=selection.while_counted(*names).per_s(sum(counters.bytes for counters in both)),
     )

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from kubectl_podtrace import units
+from kubectl_podtrace.analysis.cost import ShedProbes, cost
 from kubectl_podtrace.analysis.fold import Fold
 from kubectl_podtrace.analysis.selection import failures
 from kubectl_podtrace.analysis.summary import wall_clock
@@ -181,6 +182,7 @@ def _notes(fold: Fold) -> tuple[str, ...]:
     elif fold.trailer_mismatches:
         operations = units.counted(fold.trailer_mismatches, "operation")
         notes.append(f"the trailer counts {operations} differently: their last lines did not arrive")
+    notes.extend(_shed_note(shed) for shed in cost(fold).shed)
     if fold.broken_rows:
         notes.append(f"{units.counted(fold.broken_rows, 'row')} contradicted earlier ones and went uncounted")
     if fold.left_out_rows:
@@ -188,6 +190,14 @@ def _notes(fold: Fold) -> tuple[str, ...]:
     if fold.trailer is not None:
         notes.extend(_final_snapshot(fold, fold.trailer.ended_ns))
     return tuple(notes)
+
+
+def _shed_note(shed: ShedProbes) -> str:
+    share, limit = units.ratio(shed.overhead_ratio), units.ratio_threshold(shed.limit_ratio)
+    return (
+        f"{', '.join(shed.topics)}: from {units.clock(shed.at)} UTC on {shed.lacks}, "
+        f"since tracing took {share} of the node (limit {limit})"
+    )
 
 
 def _final_snapshot(fold: Fold, ended_ns: int) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kubectl_podtrace.analysis.partial import Partial
 from kubectl_podtrace.analysis.selection import Op, Selection
 from kubectl_podtrace.analysis.transfers import transfers
 
@@ -18,6 +19,7 @@ class Udp:
     drops: int
     peak_bytes_per_op: int
     throughput_bytes_per_s: float
+    partial: tuple[Partial, ...]
 
 
 def udp(selection: Selection) -> Udp:
@@ -30,4 +32,5 @@ def udp(selection: Selection) -> Udp:
         drops=selection.of("udp.drop").count,
         peak_bytes_per_op=both.peak_bytes_per_op,
         throughput_bytes_per_s=both.throughput_bytes_per_s,
+        partial=selection.partial_of("udp"),
     )

@@ -13,6 +13,7 @@ from kubectl_podtrace.cli.parse import (
     parse_filters,
     parse_milliseconds,
     parse_output,
+    parse_overhead,
     parse_percent,
     parse_timeout,
     topics_of,
@@ -34,6 +35,7 @@ class TraceOptions:
     error_threshold_percent: float
     rtt_threshold_ns: int
     fs_threshold_ns: int
+    max_overhead_ppm: int
     output: Output
     verbose: bool
 
@@ -50,6 +52,7 @@ class TraceOptions:
             duration_ns=self.duration_ns,
             fs_threshold_ns=self.fs_threshold_ns,
             rtt_threshold_ns=self.rtt_threshold_ns,
+            max_overhead_ppm=self.max_overhead_ppm,
         )
 
 
@@ -73,6 +76,12 @@ def add_trace_flags(parser: ArgumentParser) -> None:
     trace.add_argument("--error-threshold", metavar="PERCENT", default="10.0", help="error rate to warn at (10.0)")
     trace.add_argument("--rtt-threshold", metavar="MS", default="100.0", help="round trip that is a spike (100.0)")
     trace.add_argument("--fs-threshold", metavar="MS", default="10.0", help="file operation that is slow (10.0)")
+    trace.add_argument(
+        "--max-overhead",
+        metavar="PERCENT",
+        default="5.0",
+        help="of the node's CPU time; above it the noisiest probe is shed; 0: none is (5.0)",
+    )
     report = parser.add_argument_group("report")
     report.add_argument("--export", metavar="FORMAT", help="json or md instead of text, on stdout")
     report.add_argument("-o", "--output", metavar="FILE", help="a file (.json, .md, .txt), or a format as --export")
@@ -115,6 +124,7 @@ def trace_options(given: Namespace) -> TraceOptions:
         error_threshold_percent=parse_percent(given.error_threshold),
         rtt_threshold_ns=parse_milliseconds(given.rtt_threshold),
         fs_threshold_ns=parse_milliseconds(given.fs_threshold),
+        max_overhead_ppm=parse_overhead(given.max_overhead),
         output=parse_output(given.export, given.output),
         verbose=given.verbose,
     )

@@ -79,6 +79,12 @@ def parse_percent(text: str) -> float:
     return value
 
 
+def parse_overhead(text: str) -> int:
+    """A share of the node's CPU time typed in percent, in millionths; what is above 0 stays above 0."""
+    percent = parse_percent(text)
+    return max(round(percent * 10_000), 1) if percent else 0
+
+
 def _number(text: str) -> float:
     """The number, or NaN, which is in no range."""
     try:

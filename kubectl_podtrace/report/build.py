@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from kubectl_podtrace.analysis.connections import Connections, connections
+from kubectl_podtrace.analysis.cost import cost, ends_of_operations, partial_sections
 from kubectl_podtrace.analysis.cpu import Cpu, cpu
 from kubectl_podtrace.analysis.descriptors import Descriptors, descriptors
 from kubectl_podtrace.analysis.dns import Dns, dns
@@ -24,7 +25,7 @@ from kubectl_podtrace.analysis.trust import trust
 from kubectl_podtrace.analysis.udp import Udp, udp
 from kubectl_podtrace.names import PROGRAM
 from kubectl_podtrace.report.headline import headline
-from kubectl_podtrace.report.model import Cost, LiveReport, Remark, Report, Settings, Tool
+from kubectl_podtrace.report.model import LiveReport, Remark, Report, Settings, Tool
 from kubectl_podtrace.report.target import (
     TargetInfo,
     selected_scopes,
@@ -135,7 +136,7 @@ def _build(
         findings=findings,
         notices=(*client.notices, *_notices(fold), *unknown_containers(fold, state, target)),
         trust=trust_section,
-        cost=_cost(fold),
+        cost=cost(fold),
     )
 
 
@@ -193,6 +194,8 @@ def _selection(
         climbs=fold.climbs,
         is_window=is_window,
         event_operations=_event_operations(fold),
+        ends=ends_of_operations(fold),
+        partial=partial_sections(fold, _event_operations(fold)),
     )
 
 
@@ -234,12 +237,3 @@ def _summary(fold: Fold, selection: Selection, client: ClientFacts) -> Summary:
     if fold.header is not None and fold.started_ns:
         return summary(selection, realtime_offset_ns=fold.header.realtime_offset_ns)
     return replace(summary(selection, realtime_offset_ns=None), start=client.started_at, end=client.ended_at)
-
-
-def _cost(fold: Fold) -> Cost:
-    heartbeat = fold.heartbeat
-    return Cost(
-        tracer_cpu_s=heartbeat.cpu_ns / SECOND_NS if heartbeat else 0.0,
-        tracer_rss_bytes=heartbeat.rss_bytes if heartbeat else 0,
-        stream_bytes=max(heartbeat.stream_bytes if heartbeat else 0, fold.bytes),
-    )

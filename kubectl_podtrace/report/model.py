@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from kubectl_podtrace.analysis.connections import Connections
+from kubectl_podtrace.analysis.cost import Cost
 from kubectl_podtrace.analysis.cpu import Cpu
 from kubectl_podtrace.analysis.descriptors import Descriptors
 from kubectl_podtrace.analysis.dns import Dns
@@ -110,17 +111,6 @@ class Remark:
 
     slug: str
     text: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cost:
-    """What the trace took: the tracer's processor time and memory, and the bytes of its stream."""
-
-    tracer_cpu_s: float
-    tracer_rss_bytes: int
-    stream_bytes: int
-    programs: None = None
-    shed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

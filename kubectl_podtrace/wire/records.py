@@ -10,10 +10,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Final
 
+from kubectl_podtrace.wire.cost_records import Cost, Shed
 from kubectl_podtrace.wire.cpu_records import CpuProcesses, Throttling
 from kubectl_podtrace.wire.descriptor_records import DescriptorTables
 from kubectl_podtrace.wire.dns_records import AddressNames, DnsCodes, DnsNames, DnsTypes, Resolvers
-from kubectl_podtrace.wire.fields import Count, ErrorNumber, Index, Limit, Offset, OperationName, Pid, Port, Text, Topic
+from kubectl_podtrace.wire.fields import (
+    Count,
+    ErrorNumber,
+    Index,
+    Limit,
+    Offset,
+    OperationName,
+    Pid,
+    Port,
+    Text,
+    Topic,
+    TopicOrAll,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +67,7 @@ class Probe:
     """One attachment, made or not. `costs` says what its absence costs, `reason` why it is absent."""
 
     name: Text
-    topic: Topic
+    topic: TopicOrAll
     attached: bool
     required: bool
     costs: Text
@@ -265,7 +278,7 @@ class LostRow:
     """Something that was not kept: where it got lost, the topic that it touches, how often."""
 
     source: Text
-    topic: Topic
+    topic: TopicOrAll
     count: Count
 
 
@@ -357,6 +370,8 @@ type_of_kind: Final = {
     "existing": Existing,
     "event": Event,
     "heartbeat": Heartbeat,
+    "cost": Cost,
+    "shed": Shed,
     "notice": Notice,
     "refusal": Refusal,
     "trailer": Trailer,
@@ -365,5 +380,5 @@ type_of_kind: Final = {
 Record = (
     Header | Scope | Probe | Totals | Errors | Histogram | Files | FailedOpens | Targets | Processes | Exits | DnsNames
     | DnsTypes | DnsCodes | Resolvers | AddressNames | CpuProcesses | Throttling | DescriptorTables | Existing | Event
-    | Heartbeat | Notice | Refusal | Trailer
+    | Heartbeat | Cost | Shed | Notice | Refusal | Trailer
 )  # fmt: skip

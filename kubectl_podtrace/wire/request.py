@@ -17,6 +17,7 @@ STOP_LINE: Final = b"stop\n"
 DEFAULT_FS_THRESHOLD_NS: Final = 10_000_000
 DEFAULT_RTT_THRESHOLD_NS: Final = 100_000_000
 DEFAULT_EVENTS_PER_S: Final = 50
+DEFAULT_MAX_OVERHEAD_PPM: Final = 50_000
 
 
 class RequestError(ValueError):
@@ -48,7 +49,8 @@ class ProcessTarget:
 class TraceRequest:
     """One trace. `duration_ns` counts from the moment the last probe is attached; 0 means until stopped.
 
-    `events_per_s` limits single events of each kind; 0 means no limit.
+    `events_per_s` limits single events of each kind; 0 means no limit. `max_overhead_ppm` is how much of the node's CPU
+    time, in millionths, tracing may cost before the tracer sheds probes; 0 means that it sheds none.
     """
 
     target: PodTarget | CgroupTarget | ProcessTarget
@@ -57,6 +59,7 @@ class TraceRequest:
     fs_threshold_ns: int = DEFAULT_FS_THRESHOLD_NS
     rtt_threshold_ns: int = DEFAULT_RTT_THRESHOLD_NS
     events_per_s: int = DEFAULT_EVENTS_PER_S
+    max_overhead_ppm: int = DEFAULT_MAX_OVERHEAD_PPM
 
     def to_json(self) -> str:
         """The text for `REQUEST_VARIABLE`."""
@@ -86,6 +89,7 @@ def _request(body: dict[str, Any]) -> TraceRequest:
     if unknown or not topics:
         raise ValueError(f"topics {unknown or 'are missing'}")
     numbers = {name: body[name] for name in ("duration_ns", "fs_threshold_ns", "rtt_threshold_ns", "events_per_s")}
+    numbers["max_overhead_ppm"] = body.get("max_overhead_ppm", DEFAULT_MAX_OVERHEAD_PPM)
     for name, value in numbers.items():
         if type(value) is not int or not 0 <= value < 2**63:
             raise ValueError(f"{name} must be a number of at least 0")

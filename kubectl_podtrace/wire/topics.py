@@ -101,6 +101,9 @@ FILTERS: Final[dict[str, tuple[str, ...]]] = {
 
 TOPICS: Final = tuple(dict.fromkeys(topic for topics in FILTERS.values() for topic in topics))
 
+EVERY_TOPIC: Final = "all"
+"""Stands in place of a topic where something touches the numbers of all of them."""
+
 BYPASSES: Final[dict[str, tuple[str, ...]]] = {
     "io_uring.transfer": ("files", "tcp", "udp", "dns"),
     "io_uring.message": ("tcp", "udp", "dns"),

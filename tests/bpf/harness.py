@@ -208,10 +208,12 @@ class Tracer:
 def ask(
     target: PodTarget | CgroupTarget | ProcessTarget, *, topics: Sequence[str] = TOPICS, every_event: bool = False
 ) -> TraceRequest:
-    """A request; with `every_event`, each timed operation is slow and none is kept back."""
+    """A request that sheds nothing; with `every_event`, each timed operation is slow and none is kept back."""
     if not every_event:
-        return TraceRequest(target=target, topics=tuple(topics))
-    return TraceRequest(target=target, topics=tuple(topics), fs_threshold_ns=0, rtt_threshold_ns=0, events_per_s=0)
+        return TraceRequest(target=target, topics=tuple(topics), max_overhead_ppm=0)
+    return TraceRequest(
+        target=target, topics=tuple(topics), fs_threshold_ns=0, rtt_threshold_ns=0, events_per_s=0, max_overhead_ppm=0
+    )
 
 
 def assert_equal(stream: Stream, claims: Claims, topics: Sequence[str] = TOPICS) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from kubectl_podtrace.wire import records
 from kubectl_podtrace.wire.request import CgroupTarget, PodTarget, TraceRequest
+from kubectl_podtrace.wire.topics import EVERY_TOPIC
 from tests.bpf.conftest import MakeCgroup, StartLoad, StartTracer
 from tests.bpf.harness import PATIENCE_S, Load, Tracer, ask, assert_equal
 
@@ -100,7 +101,7 @@ def test_only_what_is_asked_for_is_attached_and_counted(
     assert_equal(stream, claims, topics=("files",))
     counted = {row.operation.split(".")[0] for row in stream.totals.values() if row.count > 0}
     assert counted == {"files"}
-    assert {probe.topic for probe in stream.of(records.Probe)} == {"files"}
+    assert {probe.topic for probe in stream.of(records.Probe)} == {"files", EVERY_TOPIC}
 
 
 def test_the_trace_ends_by_itself_after_its_duration(cgroup: Path, start_tracer: StartTracer) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kubectl_podtrace.wire import codec, records
+from kubectl_podtrace.wire import codec, cost_records, records
 from kubectl_podtrace.wire.request import REQUEST_VARIABLE, CgroupTarget, ProcessTarget, TraceRequest
 from kubectl_podtrace.wire.version import WIRE_VERSION
 
@@ -98,6 +98,7 @@ class Tracer:
                 notes = {"cgroup": "", "pids": [pid]}
             case _:
                 raise AssertionError(self.request)
+        notes["max_overhead_ppm"] = self.request.max_overhead_ppm
         notes["beside"] = sorted(path.name for path in self._notes.parent.iterdir())
         notes["session"] = os.getsid(0)
         self._notes.write_text(json.dumps(notes))
@@ -106,6 +107,22 @@ class Tracer:
 def usual(tracer: Tracer) -> None:
     """All goes well."""
     tracer.attach()
+    tracer.finish(tracer.await_stop())
+
+
+def shedding(tracer: Tracer) -> None:
+    """Tracing costs more than it may."""
+    tracer.attach()
+    now_ns = time.monotonic_ns()
+    exits = cost_records.ProgramCostRow(program="raw_tracepoint:sys_exit", runs=5_003, run_ns=2_000_000, misses=2)
+    tracer.say(cost_records.Cost(wall_ns=10_000_000, measured_ns=1_000_000, cpus=2, tracer_ns=1_000_000, rows=(exits,)))
+    tracer.say(
+        cost_records.Shed(
+            shed_ns=now_ns, probes=("raw_tracepoint:sys_exit",), topics=("files",), operations=("files.read",),
+            lacks="reads are not counted", overhead_ppm=150_000, limit_ppm=tracer.request.max_overhead_ppm,
+            cost_ppm=100_000,
+        )
+    )  # fmt: skip
     tracer.finish(tracer.await_stop())
 
 
@@ -151,7 +168,7 @@ def deaf(tracer: Tracer) -> None:
 
 
 SCRIPTS: dict[str, Callable[[Tracer], None]] = {
-    script.__name__: script for script in (usual, refusing, crashing, fading, babbling, unready, deaf)
+    script.__name__: script for script in (usual, shedding, refusing, crashing, fading, babbling, unready, deaf)
 }
 
 if __name__ == "__main__":

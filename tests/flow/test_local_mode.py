@@ -144,6 +144,27 @@ def test_what_the_request_says_is_what_was_typed(run_local: RunLocal) -> None:
     }
 
 
+def test_what_tracing_may_cost_is_asked_and_what_was_shed_for_it_is_shown_as_partial(run_local: RunLocal) -> None:
+    arguments = ("--max-overhead", "0.5", "--filter", "fs")
+    outcome = run_local(*arguments, "--", "true", script="shedding")
+    assert outcome.notes["max_overhead_ppm"] == 5_000
+    assert "File system (partial: until " in outcome.out
+    assert "reads are not counted, since tracing took 15.0 % of the node (limit 0.5 %)" in outcome.out
+    report = json.loads(run_local(*arguments, "--export", "json", "--", "true", script="shedding").out)
+    assert [part["lacks"] for part in report["files"]["partial"]] == ["reads are not counted"]
+    assert not report["trust"]["complete"]
+    assert report["cost"]["overhead_ratio"] == 0.15
+    assert report["cost"]["programs"] == [
+        {"name": "raw_tracepoint:sys_exit", "runs": 5_003, "run_ns": 2_000_000, "misses": 2}
+    ]
+    assert [shed["limit_ratio"] for shed in report["cost"]["shed"]] == [0.005]
+
+
+def test_without_a_limit_tracing_may_cost_five_percent_and_zero_switches_the_limit_off(run_local: RunLocal) -> None:
+    assert run_local("--", "true").notes["max_overhead_ppm"] == 50_000
+    assert run_local("--max-overhead", "0", "--", "true").notes["max_overhead_ppm"] == 0
+
+
 def test_stdin_is_the_command_s(run_local: RunLocal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "input").write_text("typed\n")
     stdin = os.dup(0)

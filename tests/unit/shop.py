@@ -31,6 +31,7 @@ from kubectl_podtrace.wire.records import (
 from tests.unit.streams import (
     SECOND,
     Stream,
+    cost,
     cpu_records,
     error_rows,
     keyed_records,
@@ -140,6 +141,7 @@ def _final_snapshot(stream: Stream) -> None:
         at_s=29.9,
     )
     stream.add(*keyed_records(), *cpu_records(), *lookup_records(), _descriptor_tables(more_sockets=9), at_s=29.95)
+    stream.add(cost(sys_exit=360_000_000, sys_enter=240_000_000, sched_switch=90_000_000), at_s=29.95)
 
 
 def _descriptor_tables(*, more_sockets: int) -> DescriptorTables:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import resource
-from collections.abc import Iterator, Mapping
+import struct
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from podtrace_tracer import bpf_syscall, perf_event
 from podtrace_tracer.bpf_syscall import PERF_EVENT, RAW_TRACEPOINT, TRACEPOINT
@@ -23,6 +24,13 @@ _BATCH: Final = 2048
 
 class BpfError(Exception):
     """The kernel said no; the text is what it said."""
+
+
+class RunTime(NamedTuple):
+    """How often a program ran, and for how long altogether, while the kernel measured it."""
+
+    runs: int
+    ns: int
 
 
 class Programs:
@@ -49,7 +57,8 @@ class Programs:
         self._maps: dict[str, tuple[Map, int]] = {}
         self._programs: dict[tuple[str, int], int] = {}
         self._attached: dict[str, int] = {}
-        self._clocks: list[int] = []
+        self._clocks: dict[str, list[int]] = {}
+        self._entered: dict[str, int] = {}
         self._ring: Ring | None = None
         _lift_memory_limit()
         for each in compiled.maps:
@@ -95,34 +104,37 @@ class Programs:
                 self._attached[tracepoint] = bpf_syscall.attach_raw_tracepoint(tracepoint, program)
         except OSError as error:
             raise BpfError(f"the tracepoint {tracepoint} takes no program: {error.strerror}") from error
+        self._entered[tracepoint] = program
 
     def attach_clock(self, program: str, per_s: int) -> None:
         """Loads a program and runs it so many times a second on each CPU, in the interrupt of a clock of its own."""
         descriptor = self._load(program, PERF_EVENT)
+        clocks = self._clocks.setdefault(program, [])
         try:
             for cpu in _cpus("online"):
-                self._clocks.append(perf_event.attach_clock(cpu, descriptor, per_s))
+                clocks.append(perf_event.attach_clock(cpu, descriptor, per_s))
         except OSError as error:
-            self._detach_clocks()
+            self._detach_clock(program)
             raise BpfError(f"there is no clock of the CPU: {error.strerror}") from error
+        self._entered[program] = descriptor
 
-    def _detach_clocks(self) -> None:
-        for descriptor in self._clocks:
+    def _detach_clock(self, program: str) -> None:
+        for descriptor in self._clocks.pop(program, []):
             os.close(descriptor)
-        self._clocks.clear()
 
-    def detach(self) -> None:
-        """Detaches all programs; the maps stay readable."""
-        self._detach_clocks()
-        for descriptor in self._attached.values():
-            os.close(descriptor)
-        self._attached.clear()
+    def detach(self, names: Collection[str] | None = None) -> None:
+        """Detaches all programs, or those of these tracepoints and clocks; the maps stay readable."""
+        for name in (*self._clocks, *self._attached) if names is None else names:
+            self._detach_clock(name)
+            if name in self._attached:
+                os.close(self._attached.pop(name))
 
     def close(self) -> None:
         """Gives everything back."""
         self.detach()
         for descriptor in (*self._programs.values(), *(descriptor for _, descriptor in self._maps.values())):
             os.close(descriptor)
+        self._entered.clear()
         self._programs.clear()
         self._maps.clear()
 
@@ -232,17 +244,24 @@ class Programs:
 
     def recursion_misses(self) -> dict[str, int]:
         """By tracepoint: events that no map saw, because the program was interrupted by its own tracepoint."""
-        found = {}
-        for tracepoint in self._attached:
-            information = bpf_syscall.program_info(self._load(tracepoint, self._kind(tracepoint)), _PROGRAM_INFO_BYTES)
-            if information is not None:
-                found[tracepoint] = int.from_bytes(information[_MISSES_OFFSET : _MISSES_OFFSET + 8], "little")
-        return found
+        return {name: _MISSES.unpack_from(found, _MISSES_OFFSET)[0] for name, found in self._information()}
+
+    def run_times(self) -> dict[str, RunTime]:
+        """By tracepoint or clock; the time of programs that are called at a program's end is that one's."""
+        found = {name: _RUN_TIME.unpack_from(text, _RUN_TIME_OFFSET) for name, text in self._information()}
+        return {name: RunTime(runs, ns) for name, (ns, runs) in found.items()}
+
+    def _information(self) -> Iterator[tuple[str, bytes]]:
+        for name, descriptor in self._entered.items():
+            found = bpf_syscall.program_info(descriptor, _PROGRAM_INFO_BYTES)
+            if found is not None:
+                yield name, found
 
 
-# struct bpf_prog_info: recursion_misses follows run_cnt (include/uapi/linux/bpf.h); older kernels leave it zero.
+# struct bpf_prog_info: run_time_ns and run_cnt; recursion_misses, which older kernels leave zero.
 _PROGRAM_INFO_BYTES: Final = 232
-_MISSES_OFFSET: Final = 208
+_RUN_TIME, _RUN_TIME_OFFSET = struct.Struct("=QQ"), 192
+_MISSES, _MISSES_OFFSET = struct.Struct("=Q"), 208
 
 
 def _lift_memory_limit() -> None:
@@ -255,6 +274,11 @@ def _lift_memory_limit() -> None:
 def possible_cpus() -> int:
     """How many values a per-CPU map has."""
     return len(_cpus("possible"))
+
+
+def online_cpus() -> int:
+    """How many CPUs the node works with now."""
+    return len(_cpus("online"))
 
 
 def _cpus(which: str) -> list[int]:

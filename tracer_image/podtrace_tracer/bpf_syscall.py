@@ -14,7 +14,8 @@ from podtrace_tracer.instructions import SIZE as INSTRUCTION_BYTES
 from podtrace_tracer.syscall_numbers import number_of
 
 _MAP_CREATE, _LOOKUP, _UPDATE, _DELETE, _PROG_LOAD = 0, 1, 2, 3, 5
-_OBJECT_INFO, _RAW_TRACEPOINT_OPEN, _LOOKUP_BATCH = 15, 17, 24
+_OBJECT_INFO, _RAW_TRACEPOINT_OPEN, _LOOKUP_BATCH, _ENABLE_STATISTICS = 15, 17, 24, 32
+_RUN_TIME_STATISTICS: Final = 0
 _ATTRIBUTE_BYTES: Final = 128
 """More than any of these commands takes; what the kernel does not know has to be zero."""
 _BATCH_COUNT: Final = struct.Struct("=32xI")
@@ -143,6 +144,11 @@ def program_info(descriptor: int, size: int) -> bytes | None:
     information = ctypes.create_string_buffer(size)
     answer = _call(_OBJECT_INFO, struct.pack("=IIQ", descriptor, size, ctypes.addressof(information)))
     return information.raw if answer.result >= 0 else None
+
+
+def enable_run_times() -> int:
+    """The kernel measures the runs of all programs until the descriptor that is returned is closed. Raises OSError."""
+    return _call(_ENABLE_STATISTICS, struct.pack("=I", _RUN_TIME_STATISTICS)).checked().result
 
 
 def _object_name(name: str) -> bytes:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 
 from kubectl_podtrace.wire.codec import Line, LineTooLongError, encode
 from kubectl_podtrace.wire.records import Event, LostRow, Record, SuppressedRow
+from kubectl_podtrace.wire.topics import EVERY_TOPIC
 from podtrace_tracer.event_room import EVENT_BYTES_PER_S, EventRoom
 
 
@@ -57,10 +58,10 @@ class Emitter:
         """Events kept back here, by operation."""
         return self._suppressed
 
-    def dropped(self, topic: str) -> tuple[LostRow, ...]:
+    def dropped(self) -> tuple[LostRow, ...]:
         """Records that did not fit on a line."""
         return tuple(
-            LostRow(source=f"{kind} records too long for a line", topic=topic, count=count)
+            LostRow(source=f"{kind} records too long for a line", topic=EVERY_TOPIC, count=count)
             for kind, count in self._too_long.items()
         )
 

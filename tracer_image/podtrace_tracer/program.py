@@ -16,6 +16,7 @@ from kubectl_podtrace.wire.topics import (
     DNS_ERROR_CODES,
     DNS_NXDOMAIN,
     DNS_TIMEOUT_NS,
+    EVERY_TOPIC,
     OPERATIONS,
     TCP_STATES,
 )
@@ -116,7 +117,7 @@ def probes_of(topics: tuple[str, ...]) -> dict[str, tuple[ProbeSpec, str]]:
     collectors = collectors_of(topics)
     found = {probe.tracepoint: (probe, each.topic) for each in reversed(collectors) for probe in each.probes}
     own = (*base.PROBES, *(base.SYSTEM_CALL_PROBES if any(each.syscalls for each in collectors) else ()))
-    return {**found, **{probe.tracepoint: (probe, topics[0]) for probe in own}}
+    return {**found, **{probe.tracepoint: (probe, EVERY_TOPIC) for probe in own}}
 
 
 def wanted_structs(topics: tuple[str, ...], machine: str) -> dict[str, tuple[str, ...]]:

@@ -14,7 +14,7 @@ from kubectl_podtrace.wire.records import Header, Notice, Probe, Record, Trailer
 from kubectl_podtrace.wire.request import TraceRequest
 from kubectl_podtrace.wire.version import WIRE_VERSION
 from podtrace_tracer import existing, headers, kernel_functions, kernel_helper, program, scope, syscalls, trace_events
-from podtrace_tracer.bpf import BpfError, Programs, possible_cpus
+from podtrace_tracer.bpf import BpfError, Programs, online_cpus, possible_cpus
 from podtrace_tracer.btf import Btf, BtfError
 from podtrace_tracer.collectors import base
 from podtrace_tracer.collectors.model import ProbeSpec
@@ -23,11 +23,14 @@ from podtrace_tracer.compilation import Cache, CompileError, Compiler
 from podtrace_tracer.emit import Emitter
 from podtrace_tracer.events import Events
 from podtrace_tracer.host import Host
+from podtrace_tracer.overhead import Overhead
 from podtrace_tracer.pace import Pace
 from podtrace_tracer.paths import Paths
+from podtrace_tracer.probe_groups import groups_of
 from podtrace_tracer.readers.model import Takers, TraceContext
 from podtrace_tracer.readers.registry import readers_of
 from podtrace_tracer.refusal import RefusedError
+from podtrace_tracer.run_times import RunTimes
 from podtrace_tracer.scopes import Scopes
 from podtrace_tracer.snapshot import Snapshots
 from podtrace_tracer.stop import Stop
@@ -229,17 +232,22 @@ class Runner:
 
     def _trace(self, programs: Programs, scopes: Scopes, target: scope.Target) -> None:
         topics, cpus, paths, takers = self._request.topics, possible_cpus(), Paths(), Takers()
-        tables = Tables(programs, cpus=cpus, paths=paths)
+        specs = program.probes_of(topics)
+        topics_of_probes = {name: topic for name, (_, topic) in specs.items()}
+        tables = Tables(programs, cpus=cpus, paths=paths, topics_of_probes=topics_of_probes)
         events = Events(programs, self._emitter, paths, limited=self._request.events_per_s > 0, takers=takers)
         context = TraceContext(
             programs=programs, cpus=cpus, host=self._host, target=target, scopes=scopes, takers=takers,
             emit_event=events.emit,
         )  # fmt: skip
-        snapshots = Snapshots(tables, self._emitter, topic=topics[0], readers=readers_of(topics, context))
+        snapshots = Snapshots(tables, self._emitter, readers=readers_of(topics, context))
         programs.set_number("gate", 0, 1)
         self._started_ns = time.monotonic_ns()
         self._emitter.emit(self._header())
-        reason = self._loop(events, snapshots, scopes, Pace(watched=not self._request.duration_ns))
+        overhead = self._overhead(programs, context.blind)
+        pace = Pace(watched=not self._request.duration_ns)
+        reason = self._loop(events, snapshots, scopes, pace, overhead)
+        overhead.finish()
         snapshots.look()
         programs.set_number("gate", 0, 0)
         ended_ns = time.monotonic_ns()
@@ -247,12 +255,27 @@ class Runner:
         programs.detach()
         events.drain()
         self._emitter.emit_all(scopes.look())
-        self._repeat(scopes)
+        self._repeat(scopes, overhead)
         totals = snapshots.final(scopes.indices())
         heartbeat = snapshots.heartbeat()
         self._emitter.emit(Trailer(ended_ns=ended_ns, reason=reason, heartbeat=heartbeat, totals=totals))
 
-    def _loop(self, events: Events, snapshots: Snapshots, scopes: Scopes, pace: Pace) -> str:
+    def _overhead(self, programs: Programs, blind: set[str]) -> Overhead:
+        names = {name: spec.name for name, (spec, _) in program.probes_of(self._request.topics).items()}
+        attached = {probe.name for probe in self._probes if probe.attached}
+        return Overhead(
+            programs,
+            self._emitter,
+            groups=groups_of(self._request.topics, [name for name, shown in names.items() if shown in attached]),
+            names=names,
+            limit_ppm=self._request.max_overhead_ppm,
+            cpus=online_cpus(),
+            machine=self._host.machine,
+            run_times=RunTimes(programs),
+            blind=blind,
+        )
+
+    def _loop(self, events: Events, snapshots: Snapshots, scopes: Scopes, pace: Pace, overhead: Overhead) -> str:
         """Serves the trace until its end; returns why it ended."""
         end_ns = self._started_ns + self._request.duration_ns if self._request.duration_ns else None
         turn = second = 0
@@ -264,19 +287,22 @@ class Runner:
                 due = min(due, end_ns / 1e9)
             self._stop.wait(due - time.monotonic())
             events.drain()
+            overhead.turn(turn)
             if end_ns is not None and time.monotonic_ns() >= end_ns:
                 return "duration"
             if turn // TURNS_PER_SECOND > second:
                 second = turn // TURNS_PER_SECOND
                 pace.reach(second)
                 self._emitter.emit_all(scopes.look())
-                snapshots.turn(scopes.indices(), pace, lambda: self._repeat(scopes))
+                if pace.is_young and pace.refresh_is_due and not pace.repeat_is_due:
+                    self._emitter.emit(overhead.cost())
+                snapshots.turn(scopes.indices(), pace, lambda: self._repeat(scopes, overhead))
         return self._stop.reason
 
-    def _repeat(self, scopes: Scopes) -> int:
+    def _repeat(self, scopes: Scopes, overhead: Overhead) -> int:
         """Says again what was said once; returns the bytes."""
-        records: list[Record] = [self._header(), *scopes.records(), *self._probes, *self._remarks]
-        return self._emitter.emit_all(records)
+        said = [*self._probes, *self._remarks, *overhead.records()]
+        return self._emitter.emit_all([self._header(), *scopes.records(), *said])
 
 
 def _as_older_kernels() -> bool:

@@ -30,13 +30,12 @@ FINAL_BYTES_PER_TABLE: Final = 512 * 1024
 
 
 class Snapshots:
-    """Turns the tables into the records that are due. `topic` is where losses that touch everything are shown."""
+    """Turns the tables into the records that are due."""
 
-    def __init__(self, tables: Tables, emitter: Emitter, *, topic: str, readers: Sequence[TopicReader] = ()) -> None:
+    def __init__(self, tables: Tables, emitter: Emitter, *, readers: Sequence[TopicReader] = ()) -> None:
         self._tables = tables
         self._readers = readers
         self._emitter = emitter
-        self._topic = topic
         self._totals: dict[tuple[int, str], TotalsRow] = {}
         self._histograms_of: dict[tuple[int, str], int] = {}
         self._errors: frozenset[Any] = frozenset()
@@ -110,8 +109,8 @@ class Snapshots:
         suppressed = self._tables.suppressed()
         suppressed.update(self._emitter.suppressed())
         return Heartbeat(
-            lost=(*self._tables.lost(self._topic), *(row for reader in self._readers for row in reader.lost())),
-            dropped=(*self._emitter.dropped(self._topic), *self._tables.dropped()),
+            lost=(*self._tables.lost(), *(row for reader in self._readers for row in reader.lost())),
+            dropped=(*self._emitter.dropped(), *self._tables.dropped()),
             suppressed=suppressed_rows(suppressed),
             tables=self._tables.table_rows(),
             stream_bytes=self._emitter.bytes,

@@ -66,6 +66,8 @@ SHAPES: Final[Groups] = {
 
 READS_AND_WRITES: Final = frozenset({*SHAPES["BUFFER"], *SHAPES["VECTOR"], "sendfile", "splice"})
 SENDS_AND_RECEIVES: Final = frozenset({*SHAPES["ADDRESSED"], *SHAPES["HEADER"], *SHAPES["HEADERS"]})
+TRANSFERS: Final = READS_AND_WRITES | SENDS_AND_RECEIVES | {"copy_file_range"}
+"""All calls that move data."""
 OPENS: Final = frozenset({*CLASSES["OPEN"], *CLASSES["OPENAT"]})
 ACCEPTS: Final = frozenset(CLASSES["ACCEPT"])
 EXECS: Final = frozenset({*CLASSES["EXEC"], *CLASSES["EXECAT"]})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from kubectl_podtrace.wire.records import (
@@ -24,7 +24,7 @@ from kubectl_podtrace.wire.records import (
     Targets,
     TotalsRow,
 )
-from kubectl_podtrace.wire.topics import OPERATIONS
+from kubectl_podtrace.wire.topics import EVERY_TOPIC, OPERATIONS
 from podtrace_tracer.addresses import address_text
 from podtrace_tracer.bpf import Programs
 from podtrace_tracer.compiled import Layout
@@ -47,13 +47,14 @@ _LOST_OF_TABLE: Final = {
 """Each keyed table, and what the programs count as lost where it has no place left."""
 _PER_CPU: Final = frozenset({"targets", "dns_names", "resolvers"})
 _TOPIC_OF_LOST: Final = {
-    "EVENTS": "", "PATHS": "files", "ERRORS": "", "SOCKETS": "connections", "MEMBERS": "processes",
+    "EVENTS": EVERY_TOPIC, "PATHS": "files", "ERRORS": EVERY_TOPIC, "SOCKETS": "connections", "MEMBERS": "processes",
     "PROCESSES": "processes", "FILES": "files", "FAILED_OPENS": "files", "TARGETS": "connections", "EXITS": "processes",
-    "DESCRIPTORS": "descriptors", "TABLES": "descriptors", "32BIT": "", "CPU_PROCESSES": "cpu", "CPU_WAITS": "cpu",
+    "DESCRIPTORS": "descriptors", "TABLES": "descriptors", "32BIT": EVERY_TOPIC, "CPU_PROCESSES": "cpu",
+    "CPU_WAITS": "cpu",
     "DNS_QUERIES": "dns", "DNS_MESSAGES": "dns", "DNS_PAYLOADS": "dns", "DNS_NAMES": "dns", "DNS_TYPES": "dns",
     "RESOLVERS": "dns",
 }  # fmt: skip
-"""The topic whose numbers a loss touches; empty where it touches those of all topics."""
+"""The topic whose numbers a loss touches."""
 _DETAIL: Final = frozenset({*_LOST_OF_TABLE.values(), "PATHS"})
 """Losses that cost the detail of a table only: the totals are exact, what is missing is in `(other)`."""
 
@@ -83,12 +84,15 @@ class Tables:
         *,
         cpus: int,
         paths: Paths,
+        topics_of_probes: Mapping[str, str] | None = None,
         max_ended: int = MAX_ENDED,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
+        """`topics_of_probes`: the topic that each tracepoint's program counts for, where it is one."""
         self._programs = programs
         self._cpus = cpus
         self._paths = paths
+        self._topics_of_probes = topics_of_probes or {}
         self._total = programs.value_layout("totals")
         self._process = programs.value_layout("processes")
         self._histogram_bytes = programs.value_layout("histograms").size
@@ -242,17 +246,21 @@ class Tables:
             )
         return rows
 
-    def lost(self, first_topic: str) -> tuple[LostRow, ...]:
+    def lost(self) -> tuple[LostRow, ...]:
         """What the kernel's side could not keep, tables' details apart (see `table_rows`)."""
         self.note_misses()
         counts = self._lost_counts()
         lost = [
-            LostRow(source=text, topic=_TOPIC_OF_LOST[name] or first_topic, count=counts[name])
+            LostRow(source=text, topic=_TOPIC_OF_LOST[name], count=counts[name])
             for name, text in LOST
             if counts[name] and name not in _DETAIL
         ]
         missed = [
-            LostRow(source=f"{tracepoint}: interrupted by itself", topic=first_topic, count=misses)
+            LostRow(
+                source=f"{tracepoint}: interrupted by itself",
+                topic=self._topics_of_probes.get(tracepoint, EVERY_TOPIC),
+                count=misses,
+            )
             for tracepoint, misses in self._misses.items()
             if misses
         ]

@@ -160,6 +160,8 @@ def _cpu_processes(running: list[CpuProcess]) -> Table:
 def _remarks(live: LiveReport) -> Iterator[tuple[str, str]]:
     for finding in live.window.findings:
         yield finding.severity, f"{finding.title}: {finding.evidence}"
+    for shed in live.total.cost.shed:
+        yield "partial", f"from {units.clock(shed.at)} UTC on {shed.lacks} ({', '.join(shed.topics)})"
     trust = live.total.trust
     if trust.lost or trust.dropped:
         yield "lost", f"{units.count(trust.lost)} in the kernel, {units.count(trust.dropped)} dropped by the tracer"

@@ -27,6 +27,7 @@ STYLES: Final = {
     "next": "green",
     "next step": "green",
     "incomplete": "bold red",
+    "partial": "bold red",
 }
 
 

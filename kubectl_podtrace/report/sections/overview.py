@@ -6,7 +6,7 @@ from kubectl_podtrace import units
 from kubectl_podtrace.analysis.errno_names import signal_name
 from kubectl_podtrace.analysis.findings import Finding
 from kubectl_podtrace.report.document import Block, Facts, Section
-from kubectl_podtrace.report.model import Cost, Report, Target
+from kubectl_podtrace.report.model import Report, Target
 from kubectl_podtrace.report.sections.pod_timeline import container_runs
 from kubectl_podtrace.wire.topics import FILTERS, TOPICS
 
@@ -77,15 +77,6 @@ def trust(report: Report) -> Section:
         for probe in absent
     )
     return Section(title="Trust", blocks=(Facts(pairs=tuple(pairs)),))
-
-
-def cost(section: Cost) -> Section:
-    """What the trace itself took."""
-    cpu = units.seconds(section.tracer_cpu_s)
-    text = (
-        f"{cpu} of CPU, {units.size(section.tracer_rss_bytes)} of memory, {units.size(section.stream_bytes)} of stream"
-    )
-    return Section(title="Cost of the trace", blocks=(), empty=text)
 
 
 def pods(target: Target) -> str:

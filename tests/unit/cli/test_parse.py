@@ -14,6 +14,7 @@ from kubectl_podtrace.cli.parse import (
     parse_filters,
     parse_milliseconds,
     parse_output,
+    parse_overhead,
     parse_percent,
     parse_pid,
     parse_timeout,
@@ -79,6 +80,12 @@ def test_a_percentage_is_between_nothing_and_everything() -> None:
     for text in ("-0.1", "100.1", "nan", "inf", "10%", ""):
         with pytest.raises(UsageError, match="percentage"):
             parse_percent(text)
+
+
+def test_the_most_that_tracing_may_cost_is_in_millionths_of_the_node() -> None:
+    assert [parse_overhead(text) for text in ("0", "5", "0.5", "100", "0.0000001")] == [0, 50_000, 5_000, 1_000_000, 1]
+    with pytest.raises(UsageError, match="percentage"):
+        parse_overhead("-1")
 
 
 def test_a_process_id_is_a_number_that_a_process_can_have() -> None:

@@ -53,6 +53,7 @@ def options(*, duration_ns: int = 0, output: Output | None = None) -> TraceOptio
         error_threshold_percent=10.0,
         rtt_threshold_ns=1,
         fs_threshold_ns=1,
+        max_overhead_ppm=50_000,
         output=output or Output(format=Format.TEXT),
         verbose=False,
     )

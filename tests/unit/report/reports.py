@@ -1,4 +1,4 @@
-"""Reports for tests: typical, healthy, silent, truncated, hostile, local."""
+"""Reports for tests: typical, healthy, silent, truncated, partial, hostile, local."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from kubectl_podtrace.wire.records import (
     FailedOpens,
     FileRow,
     Files,
+    LostRow,
     Notice,
     Processes,
     ProcessRow,
@@ -39,10 +40,13 @@ from kubectl_podtrace.wire.records import (
 from tests.unit.shop import shop_stream
 from tests.unit.streams import (
     CONTAINER_ID,
+    CPU_SHED,
     HEADER,
     LOSSES,
     SIDECAR_ID,
+    TRANSFERS_SHED,
     Stream,
+    cost,
     error_rows,
     folded,
     probe,
@@ -184,6 +188,15 @@ def truncated() -> Report:
     return report_of(folded([*stream.lines[:12], *stream.lines[17:], b"Killed\n"]))
 
 
+def partial() -> Report:
+    """The same shop on a node for which tracing it all was too dear; something was lost that touches every topic."""
+    stream = shop_stream(trailer=False)
+    stream.add(TRANSFERS_SHED, CPU_SHED, at_s=29.97)
+    stream.beat(29.98, lost=(LostRow(source="sys_exit: interrupted by itself", topic="all", count=3), *LOSSES))
+    stream.end(30)
+    return report_of(stream.fold())
+
+
 def _hostile_lookups() -> tuple[Record, ...]:
     return (
         DnsNames(
@@ -254,6 +267,7 @@ def hostile() -> Report:
         Processes(rows=(ProcessRow(scope=0, pid=1, node_pid=2, start_ns=1, comm=HOSTILE, events=33, alive=True),)),
         Exits(rows=(ExitRow(scope=0, comm=HOSTILE, code=1, signal=0, count=1),)),
     )  # fmt: skip
+    stream.add(replace(CPU_SHED, probes=(HOSTILE,), lacks=HOSTILE), cost(5, **{HOSTILE: 1_000_000}))
     stream.end(5)
     target = TargetInfo(
         namespace=HOSTILE,
@@ -275,5 +289,6 @@ REPORTS: Final[dict[str, Callable[[], Report]]] = {
     "restarted": restarted,
     "silent": silent,
     "truncated": truncated,
+    "partial": partial,
     "hostile": hostile,
 }

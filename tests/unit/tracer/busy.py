@@ -91,7 +91,7 @@ class BusyTables(Tables):
     def drain_ended(self) -> None:
         """Nothing ends."""
 
-    def lost(self, _first_topic: str) -> tuple[LostRow, ...]:
+    def lost(self) -> tuple[LostRow, ...]:
         return (LostRow(source="events that found no place in the ring buffer", topic="files", count=self.second),)
 
     def dropped(self) -> tuple[LostRow, ...]:
@@ -113,7 +113,7 @@ class LongTrace:
         self.kinds: list[Counter[str]] = []
         self._tables = BusyTables(keys)
         self._emitter = Emitter(lambda: STARTED + self._tables.second * SECOND, self._write)
-        self._snapshots = Snapshots(self._tables, self._emitter, topic="files")
+        self._snapshots = Snapshots(self._tables, self._emitter)
         self._pace = Pace(watched=False)
         self._emitter.emit(replace(HEADER, started_ns=0))
         self._repeat()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from kubectl_podtrace.wire.request import PodTarget, TraceRequest
 from kubectl_podtrace.wire.topics import TOPICS
-from podtrace_tracer.bpf import Programs
+from podtrace_tracer.bpf import Programs, RunTime
 from podtrace_tracer.btf import Btf
 from podtrace_tracer.compiled import Layout
 from podtrace_tracer.compiler import layout_of
@@ -64,6 +64,8 @@ class MemoryPrograms(Programs):
         self.queues: dict[str, list[int]] = {}
         self.ring: list[RingRecord] = []
         self.misses: dict[str, int] = {}
+        self.detached: list[str] = []
+        self.times: dict[str, RunTime] = {}
         self._declared: dict[str, tuple[Any, Any, int]] = {}
         known = structs()
         for kind, name, rest in _MAP.findall(source_text(tuple(topics))):
@@ -92,8 +94,10 @@ class MemoryPrograms(Programs):
     def attach(self, tracepoint: str) -> None:
         raise AssertionError(f"{tracepoint} has no kernel to be attached to")
 
-    def detach(self) -> None:
-        self.misses.clear()
+    def detach(self, names: Collection[str] | None = None) -> None:
+        self.detached.extend(("all",) if names is None else names)
+        if names is None:
+            self.misses.clear()
 
     def close(self) -> None:
         self.tables.clear()
@@ -139,3 +143,6 @@ class MemoryPrograms(Programs):
 
     def recursion_misses(self) -> dict[str, int]:
         return dict(self.misses)
+
+    def run_times(self) -> dict[str, RunTime]:
+        return dict(self.times)

@@ -127,6 +127,19 @@ def test_a_socket_closed_after_the_trace_is_no_time_out(node: Node) -> None:
     assert node.timeouts() == 0
 
 
+def test_lookups_whose_answers_nobody_looks_at_any_more_do_not_time_out(node: Node) -> None:
+    node.ask(age_ns=6 * SECOND)
+    node.reader.second()
+    node.ask(age_ns=SECOND, number=2)
+    node.context.blind.add("dns")
+    node.reader.second()
+    node.ask(age_ns=6 * SECOND, number=3)
+    node.now += 60 * SECOND
+    node.reader.second()
+    assert node.timeouts() == 1
+    assert node.programs.tables["dns_queries"] == {}
+
+
 class AnsweredMeanwhile(MemoryPrograms):
     """Programs that take a query out of the table just before the tracer does."""
 

@@ -77,12 +77,12 @@ def test_a_record_too_long_for_a_line_is_counted_and_takes_no_number() -> None:
     assert emitter.emit(too_long()) == 0
     emitter.emit(notice())
     assert [line["seq"] for line in reader.lines] == [0]
-    assert emitter.dropped("tcp") == (LostRow(source="files records too long for a line", topic="tcp", count=1),)
+    assert emitter.dropped() == (LostRow(source="files records too long for a line", topic="all", count=1),)
 
 
 def test_nothing_is_dropped_at_first() -> None:
     emitter = emitter_to(Reader())
-    assert (emitter.dropped("tcp"), emitter.suppressed(), emitter.bytes) == ((), Counter(), 0)
+    assert (emitter.dropped(), emitter.suppressed(), emitter.bytes) == ((), Counter(), 0)
 
 
 def test_events_beyond_their_room_are_counted_by_operation_and_the_next_second_has_room_again() -> None:

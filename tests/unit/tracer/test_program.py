@@ -11,7 +11,7 @@ import pytest
 import podtrace_tracer
 from kubectl_podtrace.wire import histogram
 from kubectl_podtrace.wire.request import PodTarget, TraceRequest
-from kubectl_podtrace.wire.topics import FILTERS, OPERATIONS, TOPICS
+from kubectl_podtrace.wire.topics import EVERY_TOPIC, FILTERS, OPERATIONS, TOPICS
 from podtrace_tracer import kernel_functions
 from podtrace_tracer.btf import Btf
 from podtrace_tracer.collectors.registry import COLLECTORS
@@ -171,7 +171,14 @@ def test_system_calls_are_attached_last_their_ends_first() -> None:
 def test_a_probe_that_two_topics_share_is_attributed_to_the_first_of_them() -> None:
     assert probes_of(("tcp", "connections"))["inet_sock_set_state"][1] == "tcp"
     assert probes_of(("connections",))["inet_sock_set_state"][1] == "connections"
-    assert {topic for _, topic in probes_of(("files", "descriptors")).values()} == {"files"}
+    assert {topic for _, topic in probes_of(("files", "descriptors")).values()} == {"files", "all"}
+
+
+def test_the_book_of_processes_and_the_ends_of_system_calls_are_everybody_s() -> None:
+    found = {name for name, (_, topic) in probes_of(TOPICS).items() if topic == EVERY_TOPIC}
+    assert found == {
+        "sched_process_fork", "sched_process_exec", "sched_process_exit", "cgroup_attach_task", "sys_enter", "sys_exit",
+    }  # fmt: skip
 
 
 def test_what_a_kernel_has_decides_what_is_compiled() -> None:

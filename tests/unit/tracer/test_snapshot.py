@@ -38,7 +38,7 @@ class Bench:
         self.paths = Paths()
         self._data = b""
         self.emitter = Emitter(lambda: 0, self._write)
-        self.snapshots = Snapshots(Tables(self.programs, cpus=CPUS, paths=self.paths), self.emitter, topic="tcp")
+        self.snapshots = Snapshots(Tables(self.programs, cpus=CPUS, paths=self.paths), self.emitter)
 
     def _write(self, data: bytes) -> int:
         self._data += data

@@ -26,7 +26,7 @@ def paths() -> Paths:
 
 @pytest.fixture
 def tables(programs: MemoryPrograms, paths: Paths) -> Tables:
-    return Tables(programs, cpus=CPUS, paths=paths)
+    return Tables(programs, cpus=CPUS, paths=paths, topics_of_probes={"sys_exit": "all", "sched_switch": "cpu"})
 
 
 def put_total(programs: MemoryPrograms, scope: int, operation: str, *of_cpus: dict[str, int]) -> None:
@@ -206,8 +206,8 @@ def test_losses_are_told_under_the_topic_that_they_touch(programs: MemoryProgram
     lose(programs, "SOCKETS", 1, 0)
     lose(programs, "PATHS", 9, 9)
     lose(programs, "FILES", 4, 0)
-    assert tables.lost("tcp") == (
-        LostRow(source=texts["EVENTS"], topic="tcp", count=5),
+    assert tables.lost() == (
+        LostRow(source=texts["EVENTS"], topic="all", count=5),
         LostRow(source=texts["SOCKETS"], topic="connections", count=1),
     )
 
@@ -224,12 +224,13 @@ def test_what_a_table_had_no_place_for_is_told_with_the_table(programs: MemoryPr
 
 
 def test_missed_events_stay_told_after_the_programs_are_gone(programs: MemoryPrograms, tables: Tables) -> None:
-    programs.misses.update(sys_exit=3, sys_enter=0)
+    programs.misses.update(sys_exit=3, sys_enter=0, sched_switch=5)
     tables.note_misses()
     programs.detach()
     tables.note_misses()
-    assert [(row.source, row.topic, row.count) for row in tables.lost("files")] == [
-        ("sys_exit: interrupted by itself", "files", 3)
+    assert [(row.source, row.topic, row.count) for row in tables.lost()] == [
+        ("sys_exit: interrupted by itself", "all", 3),
+        ("sched_switch: interrupted by itself", "cpu", 5),
     ]
 
 

@@ -6,7 +6,14 @@ import json
 
 import pytest
 
-from kubectl_podtrace.wire.request import CgroupTarget, PodTarget, ProcessTarget, RequestError, TraceRequest
+from kubectl_podtrace.wire.request import (
+    DEFAULT_MAX_OVERHEAD_PPM,
+    CgroupTarget,
+    PodTarget,
+    ProcessTarget,
+    RequestError,
+    TraceRequest,
+)
 from kubectl_podtrace.wire.topics import BYPASSES, FILTERS, OPERATION_NAMES, OPERATIONS, TOPICS
 
 
@@ -15,7 +22,13 @@ from kubectl_podtrace.wire.topics import BYPASSES, FILTERS, OPERATION_NAMES, OPE
 )
 def test_a_request_comes_back_as_it_was_written(target: PodTarget | CgroupTarget | ProcessTarget) -> None:
     request = TraceRequest(
-        target=target, topics=("tcp", "files"), duration_ns=30, fs_threshold_ns=1, rtt_threshold_ns=2, events_per_s=0
+        target=target,
+        topics=("tcp", "files"),
+        duration_ns=30,
+        fs_threshold_ns=1,
+        rtt_threshold_ns=2,
+        events_per_s=0,
+        max_overhead_ppm=7,
     )
     assert TraceRequest.from_json(request.to_json()) == request
 
@@ -32,12 +45,20 @@ def test_a_request_comes_back_as_it_was_written(target: PodTarget | CgroupTarget
         {"target": {"kind": "pod"}},
         {"target": None},
         {"rtt_threshold_ns": None},
+        {"max_overhead_ppm": -1},
+        {"max_overhead_ppm": 0.5},
     ],
 )
 def test_a_request_that_makes_no_sense_is_refused_with_what_is_wrong(change: dict[str, object]) -> None:
     body = json.loads(TraceRequest(target=PodTarget(uid="1b2c")).to_json())
     with pytest.raises(RequestError, match="the request cannot be read"):
         TraceRequest.from_json(json.dumps({**body, **change}))
+
+
+def test_a_request_of_an_older_plugin_has_the_usual_limit_of_what_tracing_may_cost() -> None:
+    body = json.loads(TraceRequest(target=PodTarget(uid="1b2c"), max_overhead_ppm=7).to_json())
+    del body["max_overhead_ppm"]
+    assert TraceRequest.from_json(json.dumps(body)).max_overhead_ppm == DEFAULT_MAX_OVERHEAD_PPM
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "17", "null", "{"])

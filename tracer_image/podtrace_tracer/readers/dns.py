@@ -85,6 +85,9 @@ class DnsReader:
 
     def second(self) -> None:
         """Counts lookups that are past their time, or whose socket has gone."""
+        if "dns" in self._context.blind:
+            self._forget_queries()
+            return
         is_open = self._programs.values("gate", 0, size=4) != [bytes(4)]
         now = self._clock()
         queries = {key: self._query(key, values[0]) for key, values in self._programs.items("dns_queries")}
@@ -100,6 +103,11 @@ class DnsReader:
                 self._count(query, DNS_TIMEOUT_NS)
             elif key in gone and self._programs.delete("dns_queries", key):
                 self._count(query, now - query.first_ns)
+
+    def _forget_queries(self) -> None:
+        """Whether these are answered nobody sees any more: they have not timed out."""
+        for key, _ in list(self._programs.items("dns_queries")):
+            self._programs.delete("dns_queries", key)
 
     def totals(self) -> Iterable[TotalsRow]:
         """Lookups, with those that timed out among their errors, and the time-outs."""

@@ -35,7 +35,7 @@ class TraceContext:
     """What a reader can look at: the attached programs' maps, the node, the target and its containers.
 
     A reader may put itself among the `takers` of the ring buffer's records, by the number of their kind, and may emit
-    single events.
+    single events. `blind` are the topics whose system calls are not looked at any more, because that cost too much.
     """
 
     programs: Programs
@@ -45,6 +45,7 @@ class TraceContext:
     scopes: Scopes
     emit_event: Callable[[Event], None] = _to_nobody
     takers: Takers = field(default_factory=dict)
+    blind: set[str] = field(default_factory=set)
 
 
 class TopicReader(Protocol):

@@ -1,0 +1,40 @@
+"""What has to be known beside the numbers of a section: until when they were counted, and what they lack."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from kubectl_podtrace import units
+from kubectl_podtrace.analysis.partial import Partial
+from kubectl_podtrace.analysis.trust import Trust
+from kubectl_podtrace.report.document import Facts, Section
+
+
+def with_caveats(section: Section, trust: Trust, topics: Collection[str], partial: Collection[Partial] = ()) -> Section:
+    """The section, with what was shed, lost, dropped or absent of its topics above its numbers."""
+    pairs = [("partial", f"from {units.clock(part.until)} UTC on {part.lacks}") for part in partial]
+    pairs.extend(_losses(trust, topics))
+    if not pairs:
+        return section
+    title = section.title
+    if partial:
+        title += f" (partial: until {units.clock(min(part.until for part in partial))} UTC)"
+    if not section.blocks:
+        pairs.append(("seen", section.empty))
+    return replace(section, title=title, blocks=(Facts(pairs=tuple(pairs)), *section.blocks), empty="")
+
+
+def _losses(trust: Trust, topics: Collection[str]) -> list[tuple[str, str]]:
+    lost = [(loss.count, loss.source) for loss in trust.lost_by if loss.topic in topics]
+    dropped = [(loss.count, loss.source) for loss in trust.dropped_by if loss.topic in topics]
+    return [
+        *(("lost", f"{units.count(count)} in the kernel ({source})") for count, source in lost),
+        *(("dropped", f"{units.count(count)} by the tracer ({source})") for count, source in dropped),
+        *(
+            ("not counted", f"{units.count(bypass.count)} {bypass.what}")
+            for bypass in trust.bypassed
+            if set(bypass.topics) & set(topics)
+        ),
+        *(("absent", probe.costs) for probe in trust.probes if not probe.attached and probe.topic in topics),
+    ]

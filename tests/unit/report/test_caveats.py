@@ -1,0 +1,92 @@
+"""What stands beside the numbers of a section: their own losses, and nobody else's."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from kubectl_podtrace.report.build import ReportOptions, build_window
+from kubectl_podtrace.report.document import Facts, Section
+from kubectl_podtrace.report.model import Report
+from kubectl_podtrace.report.render.live import LiveRenderer
+from kubectl_podtrace.report.sections import document
+from kubectl_podtrace.wire.records import LostRow, Totals
+from tests.unit.report.reports import API, CLIENT, partial, report_of
+from tests.unit.shop import shop_stream
+from tests.unit.streams import CPU_SHED, Stream, probe, scope, totals_row
+
+
+def sections(report: Report) -> dict[str, Section]:
+    """By the first words of their titles."""
+    return {section.title.partition(" (")[0]: section for section in document(report)}
+
+
+def above(section: Section) -> list[tuple[str, str]]:
+    """The first labelled values of a section."""
+    first = section.blocks[0]
+    assert isinstance(first, Facts)
+    return list(first.pairs)
+
+
+@pytest.mark.parametrize(
+    ("topic", "title"),
+    [
+        ("tcp", "TCP"), ("udp", "UDP"), ("connections", "Connections"), ("dns", "DNS"), ("files", "File system"),
+        ("cpu", "CPU"), ("processes", "Process activity"), ("descriptors", "Process and system call activity"),
+        ("all", "Summary"),
+    ],
+)  # fmt: skip
+def test_a_loss_stands_above_the_numbers_that_it_touches_and_in_no_other_section(topic: str, title: str) -> None:
+    stream = shop_stream(trailer=False)
+    stream.beat(
+        29.97,
+        lost=(LostRow(source="the table was full", topic=topic, count=11),),
+        dropped=(LostRow(source="too long for a line", topic=topic, count=13),),
+    )
+    stream.end(30)
+    found = sections(report_of(stream.fold()))
+    assert above(found[title])[:2] == [
+        ("lost", "11 in the kernel (the table was full)"),
+        ("dropped", "13 by the tracer (too long for a line)"),
+    ]
+    others = {name for name, section in found.items() if "the table was full" in str(section)} - {title, "Trust"}
+    assert others == set()
+
+
+def test_an_absent_probe_and_what_bypassed_the_counting_stand_with_their_topic() -> None:
+    stream = Stream()
+    stream.add(scope(), probe("raw_tracepoint:tcp_retransmit_skb", "tcp", attached=False, required=False))
+    stream.add(Totals(rows=(totals_row("io_uring.close", count=7), totals_row("tcp.send", count=1))))
+    stream.end(1)
+    found = sections(report_of(stream.fold()))
+    assert above(found["TCP"])[0] == ("absent", "retransmits are not counted")
+    assert above(found["Process and system call activity"])[0] == ("not counted", "7 closes through io_uring")
+    assert above(found["Summary"])[0][0] == "target"
+
+
+def test_a_section_without_numbers_keeps_its_words_beside_what_it_lacks() -> None:
+    stream = Stream()
+    stream.add(scope(), CPU_SHED)
+    stream.beat(1, lost=(LostRow(source="the table was full", topic="tcp", count=11),))
+    stream.end(30)
+    found = sections(report_of(stream.fold()))
+    assert above(found["TCP"])[-1] == ("seen", "nothing was sent or received")
+
+
+def test_titles_say_until_when() -> None:
+    titles = [section.title for section in document(partial())]
+    assert "TCP (partial: until 00:00:12 UTC)" in titles
+    assert "CPU (partial: until 00:00:20 UTC)" in titles
+    assert "Connections" in titles
+
+
+def test_a_running_trace_says_at_once_what_is_not_counted_any_more() -> None:
+    stream = shop_stream(trailer=False)
+    stream.add(CPU_SHED, at_s=29.97)
+    stream.beat(30)
+    out = io.StringIO()
+    live = build_window(stream.fold(), target=API, options=ReportOptions(), client=CLIENT)
+    LiveRenderer(width=None, color=False).render(live, out)
+    assert "partial" in out.getvalue()
+    assert "from 00:00:20 UTC on switches, waits and the time on a CPU are not counted (cpu)" in out.getvalue()
