@@ -134,12 +134,19 @@ def _about_right(right: Right, verdict: Verdict) -> Answer:
         case Verdict.UNKNOWN:
             return Answer(name=name, verdict=verdict, words=f"{words}: the API server does not say")
         case Verdict.NO:
-            error = PermissionDeniedError(
-                verb=right.verb, resource=right.resource, namespace=right.namespace, why=f"it is needed {right.purpose}"
-            )
+            error = _lacking(right)
             if right.required:
                 return _refused(name, error)
             return Answer(name=name, verdict=verdict, words=f"{words}; it is done without", remedy=error.hint or "")
+
+
+def _lacking(right: Right) -> PermissionDeniedError:
+    error = PermissionDeniedError(
+        verb=right.verb, resource=right.resource, namespace=right.namespace, why=f"it is needed {right.purpose}"
+    )
+    role = "podtrace" if right.namespace else "podtrace-nodes"
+    error.hint = f"{error.hint}; the ClusterRole {role} of manifests/rbac.yaml has it"
+    return error
 
 
 def _about_node(node: Node | Absent, name: str) -> Iterator[Answer]:

@@ -58,6 +58,21 @@ FAULTS: dict[str, tuple[Callable[[FakeApi], object], int, str]] = {
         "denied the request: no",
     ),
     "pod security": (lambda api: refuse(api, 'violates PodSecurity "baseline:latest": hostPID'), 6, "baseline:latest"),
+    "kyverno": (
+        lambda api: refuse(api, 'admission webhook "validate.kyverno.svc-fail" denied the request: disallow-host', 400),
+        6,
+        "denied the request: disallow-host",
+    ),
+    "gatekeeper": (
+        lambda api: refuse(api, 'admission webhook "validation.gatekeeper.sh" denied the request: [psp] hostPID'),
+        6,
+        "[psp] hostPID",
+    ),
+    "scc": (
+        lambda api: refuse(api, 'pods "x" is forbidden: unable to validate against any security context constraint'),
+        6,
+        "unable to validate against any security context constraint",
+    ),
     "no namespace": (lambda api: refuse(api, 'namespaces "shop" not found', 404), 5, '"shop" does not exist'),
     "terminating": (lambda api: api.phases.update(shop="Terminating"), 6, "is being deleted"),
     "not ready": (

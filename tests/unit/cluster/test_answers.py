@@ -88,7 +88,9 @@ def test_rights_that_a_trace_can_do_without_are_told_in_one_line() -> None:
     assert notices_of(answers) == [
         "you may not list events, get nodes: kubectl podtrace check says what is done without"
     ]
-    assert answer(denied("get nodes"), "may get nodes").remedy == "check with: kubectl auth can-i get nodes"
+    assert answer(denied("get nodes"), "may get nodes").remedy == (
+        "check with: kubectl auth can-i get nodes; the ClusterRole podtrace-nodes of manifests/rbac.yaml has it"
+    )
 
 
 def test_a_server_that_does_not_say_what_one_may_is_trusted() -> None:
