@@ -47,6 +47,11 @@ def run_in_sandbox(api: FakeApi) -> None:
     api.runtimes["secure"] = "runsc"
 
 
+def end_hidden_namespace(api: FakeApi) -> None:
+    api.phases.clear()
+    refuse(api, "unable to create new content in namespace shop because it is being terminated")
+
+
 FAULTS: dict[str, tuple[Callable[[FakeApi], object], int, str]] = {
     "delete": (lambda api: api.denied.add("delete pods"), 4, "you may not delete pods"),
     "create": (lambda api: api.denied.add("create pods"), 4, "you may not create pods"),
@@ -75,6 +80,11 @@ FAULTS: dict[str, tuple[Callable[[FakeApi], object], int, str]] = {
     ),
     "no namespace": (lambda api: refuse(api, 'namespaces "shop" not found', 404), 5, '"shop" does not exist'),
     "terminating": (lambda api: api.phases.update(shop="Terminating"), 6, "is being deleted"),
+    "terminating, hidden": (
+        end_hidden_namespace,
+        6,
+        "the namespace is being deleted: name another one with --tracer-namespace",
+    ),
     "not ready": (
         lambda api: api.nodes.update({"node-a": node(ready="Unknown")}),
         6,
