@@ -13,7 +13,7 @@ from kubectl_podtrace.analysis.selection import failures
 from kubectl_podtrace.analysis.summary import wall_clock
 from kubectl_podtrace.analysis.tables import State
 from kubectl_podtrace.wire.records import LostRow
-from kubectl_podtrace.wire.topics import BYPASSES
+from kubectl_podtrace.wire.topics import BYPASSES, EVERY_TOPIC
 
 BYPASSING: Final = {
     "io_uring.transfer": "reads and writes through io_uring",
@@ -27,6 +27,13 @@ BYPASSING: Final = {
 
 COUNTED_APART: Final = frozenset({"processes.exec", "dns.lookup"})
 """Operations whose errors by number need not add up: a count of successes alone, errors that have no number."""
+
+
+TOPICS_OF_TABLES: Final = {
+    "processes": "processes", "exits": "processes", "files": "files", "failed_opens": "files", "targets": "connections",
+    "cpu_processes": "cpu", "dns_names": "dns", "dns_types": "dns", "resolvers": "dns",
+}  # fmt: skip
+"""Each table of the tracer, and the topic whose lists it holds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +80,7 @@ class TableUse:
     """How full a table of the tracer is; `unlisted` operations are in the totals and in `(other)` alone."""
 
     table: str
+    topic: str
     keys: int
     capacity: int
     unlisted: int
@@ -143,7 +151,13 @@ def trust(fold: Fold, scopes: frozenset[int] | None = None) -> Trust:
         bypassed=_bypassed(fold, scopes),
         suppressed={row.operation: row.count for row in heartbeat.suppressed if row.count} if heartbeat else {},
         tables=tuple(
-            TableUse(table=row.table, keys=row.keys, capacity=row.capacity, unlisted=row.unlisted)
+            TableUse(
+                table=row.table,
+                topic=TOPICS_OF_TABLES.get(row.table, EVERY_TOPIC),
+                keys=row.keys,
+                capacity=row.capacity,
+                unlisted=row.unlisted,
+            )
             for row in (heartbeat.tables if heartbeat else ())
         ),
         duplicates=fold.duplicates,

@@ -61,9 +61,11 @@ def _files_and_processes(report: Report) -> Iterator[Section]:
 def _patterns(report: Report) -> Iterator[Section]:
     """What is drawn from numbers that stand above: their losses are named there."""
     if report.connections:
-        yield with_caveats(connection_patterns(report.connections), report.trust, (), report.connections.partial)
+        section = connection_patterns(report.connections)
+        yield with_caveats(section, report.trust, (), report.connections.partial, over_time=True)
     if report.network_io:
-        yield with_caveats(network_io(report.network_io), report.trust, (), report.network_io.partial)
+        section = network_io(report.network_io)
+        yield with_caveats(section, report.trust, (), report.network_io.partial, over_time=True)
     if report.processes or report.descriptors:
         partial = report.descriptors.partial if report.descriptors else ()
         yield with_caveats(system_calls(report), report.trust, ("descriptors",), partial)

@@ -4,17 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from typing import Final
 
 from kubectl_podtrace import units
 from kubectl_podtrace.analysis.partial import Partial
 from kubectl_podtrace.analysis.trust import Trust
 from kubectl_podtrace.report.document import Facts, Section
 
+SHOWN_GAPS: Final = 5
 
-def with_caveats(section: Section, trust: Trust, topics: Collection[str], partial: Collection[Partial] = ()) -> Section:
-    """The section, with what was shed, lost, dropped or absent of its topics above its numbers."""
+
+def with_caveats(
+    section: Section,
+    trust: Trust,
+    topics: Collection[str],
+    partial: Collection[Partial] = (),
+    *,
+    over_time: bool = False,
+) -> Section:
+    """The section, with what was shed, lost, dropped or absent of its topics above its numbers.
+
+    `over_time`: the numbers tell how something went on in time, which gaps in the stream make coarser.
+    """
     pairs = [("partial", f"from {units.clock(part.until)} UTC on {part.lacks}") for part in partial]
     pairs.extend(_losses(trust, topics))
+    if over_time and trust.gaps:
+        when = ", ".join(units.clock(gap.at) for gap in trust.gaps[:SHOWN_GAPS])
+        more = ", ..." if len(trust.gaps) > SHOWN_GAPS else ""
+        pairs.append(
+            ("gaps", f"{units.counted(trust.missing_lines, 'line')} missing at {when}{more} UTC: coarser there")
+        )
     if not pairs:
         return section
     title = section.title
@@ -35,6 +54,11 @@ def _losses(trust: Trust, topics: Collection[str]) -> list[tuple[str, str]]:
             ("not counted", f"{units.count(bypass.count)} {bypass.what}")
             for bypass in trust.bypassed
             if set(bypass.topics) & set(topics)
+        ),
+        *(
+            ("full table", f"{units.counted(table.unlisted, 'operation')} of {table.table} in (other) only")
+            for table in trust.tables
+            if table.unlisted and table.topic in topics
         ),
         *(("absent", probe.costs) for probe in trust.probes if not probe.attached and probe.topic in topics),
     ]

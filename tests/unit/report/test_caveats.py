@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 
+from kubectl_podtrace.analysis.trust import TOPICS_OF_TABLES
 from kubectl_podtrace.report.build import ReportOptions, build_window
 from kubectl_podtrace.report.document import Facts, Section
 from kubectl_podtrace.report.model import Report
 from kubectl_podtrace.report.render.live import LiveRenderer
 from kubectl_podtrace.report.sections import document
-from kubectl_podtrace.wire.records import LostRow, Totals
+from kubectl_podtrace.wire.records import LostRow, TableRow, Totals
+from podtrace_tracer.tables import _LOST_OF_TABLE, _TOPIC_OF_LOST
 from tests.unit.report.reports import API, CLIENT, partial, report_of
 from tests.unit.shop import shop_stream
-from tests.unit.streams import CPU_SHED, Stream, probe, scope, totals_row
+from tests.unit.streams import CPU_SHED, Stream, folded, probe, scope, totals_row
 
 
 def sections(report: Report) -> dict[str, Section]:
@@ -63,6 +66,28 @@ def test_an_absent_probe_and_what_bypassed_the_counting_stand_with_their_topic()
     assert above(found["TCP"])[0] == ("absent", "retransmits are not counted")
     assert above(found["Process and system call activity"])[0] == ("not counted", "7 closes through io_uring")
     assert above(found["Summary"])[0][0] == "target"
+
+
+def test_what_found_no_place_in_a_table_stands_with_the_lists_of_that_table() -> None:
+    stream = shop_stream(trailer=False)
+    full = TableRow(table="targets", keys=4_096, capacity=4_096, unlisted=17)
+    stream.beat(29.97, tables=(full, replace(full, table="files", unlisted=0)))
+    stream.end(30)
+    found = sections(report_of(stream.fold()))
+    assert above(found["Connections"])[0] == ("full table", "17 operations of targets in (other) only")
+    assert "full table" not in str(found["File system"])
+
+
+def test_every_table_of_the_tracer_has_the_topic_whose_losses_it_counts() -> None:
+    assert {name: _TOPIC_OF_LOST[lost] for name, lost in _LOST_OF_TABLE.items()} == TOPICS_OF_TABLES
+
+
+def test_gaps_are_dated_where_numbers_over_time_are_shown() -> None:
+    lines = shop_stream().lines
+    found = sections(report_of(folded([*lines[:21], *lines[26:]])))
+    for title in ("Connection patterns", "Network I/O patterns"):
+        assert above(found[title])[0] == ("gaps", "5 lines missing at 00:00:06 UTC: coarser there")
+    assert "gaps" not in str(found["TCP"])
 
 
 def test_a_section_without_numbers_keeps_its_words_beside_what_it_lacks() -> None:
