@@ -252,3 +252,15 @@ def test_a_verb_that_does_not_come_first_is_not_taken_for_a_pod(
     assert command("-n", "shop", verb) == 2
     assert f"a pod of this name is pod/{verb}" in capsys.readouterr().err
     assert api.requests == []
+
+
+def test_of_a_deployment_the_pod_that_would_be_traced_is_checked(
+    api: FakeApi, command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api.deployments["shop", "api"] = {"spec": {"selector": {"matchLabels": {"app": "api"}}}}
+    assert command("check", "deploy/api", "-o", "json") == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["target"]["pod"] == "api-0"
+    api.denied.add("get deployments")
+    assert command("check", "deploy/api", "-o", "json") == 4
+    assert answers(capsys.readouterr().out)["may get deployments"] == "no"
