@@ -42,8 +42,8 @@ test-cluster: ## real pods: KUBECONFIG names a cluster, PODTRACE_IMAGE the trace
 	@$(PY) -m pytest tests/cluster -m "not long"
 
 .PHONY: test-long
-test-long: ## each exact count, 20 times over (root)
-	@PODTRACE_RUNS=20 $(PY) -m pytest tests/bpf --timeout 1800
+test-long: ## each exact count 20 times over (root); in a cluster 50 kills and a trace of 15 minutes, with each kubelet
+	@scripts/test-long
 
 .PHONY: test-kernels
 test-kernels: ## tests/bpf under other kernels, where the emulated ones are beside this tree; writes docs/kernels.md
