@@ -120,20 +120,6 @@ def test_everything_is_well_for_the_admin(podtrace: Podtrace, idle: str) -> None
     assert set(answers(done).values()) == {"yes"}
 
 
-def test_a_cordoned_and_tainted_node_is_traced_on(kubectl: Kubectl, podtrace: Podtrace, idle: str) -> None:
-    node = kubectl("get", "pod", idle, "-o", "jsonpath={.spec.nodeName}")
-    kubectl("cordon", node)
-    kubectl("taint", "node", node, "podtrace-test=1:NoSchedule")
-    try:
-        done = podtrace(idle, "--diagnose", "1s", "--filter", "fs", "-o", "json")
-    finally:
-        kubectl("taint", "node", node, "podtrace-test-")
-        kubectl("uncordon", node)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["trust"]["complete"] is True
-    assert f"note: node {node} is cordoned" in done.stderr
-
-
 @pytest.fixture
 def ghost(kubectl: Kubectl) -> Iterator[Callable[..., str]]:
     """Makes a node without a machine, and a pod on it; the pod's name."""
@@ -206,15 +192,6 @@ def test_a_webhook_that_cannot_try_is_heard_at_the_creation(kubectl: Kubectl, po
     assert "does not support dry run" in checked.stdout
     assert done.returncode == 6
     assert webhook.WORDS in done.stderr
-
-
-def test_an_image_that_no_node_has_is_told_in_the_kubelet_s_words(podtrace: Podtrace, idle: str) -> None:
-    image = ("--image", "localhost/there-is-no-such-image:1", "--image-pull-policy", "Never")
-    done = podtrace(idle, "--diagnose", "1s", *image)
-    assert done.returncode == 6
-    assert "ErrImageNeverPull" in done.stderr
-    checked = podtrace("check", idle, *image, "-o", "json")
-    assert (checked.returncode, answers(checked)["image"]) == (0, "unknown")
 
 
 def killed_while_tracing(kubectl: Kubectl, state: dict[str, str], pod: str) -> str:
