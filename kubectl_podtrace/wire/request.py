@@ -12,7 +12,13 @@ REQUEST_VARIABLE: Final = "PODTRACE_REQUEST"
 CACHE_VARIABLE: Final = "PODTRACE_CACHE"
 """Names the directory where the tracer keeps what it compiled; unset, it leaves nothing behind."""
 STOP_LINE: Final = b"stop\n"
-"""What the tracer takes on stdin as the order to finish; end of file means the same once anything was read."""
+"""What the tracer takes on stdin as the order to finish. End of file means the same without a lease, once it was read."""
+PING_LINE: Final = b"ping\n"
+"""The sign of life that the lease runs from."""
+ACK_LINE: Final = b"ack\n"
+"""The plugin's word that it has the trailer: the tracer may exit."""
+CLIENT_GONE: Final = "client gone"
+"""The trailer's reason when nobody was heard of any more."""
 
 DEFAULT_FS_THRESHOLD_NS: Final = 10_000_000
 DEFAULT_RTT_THRESHOLD_NS: Final = 100_000_000
@@ -50,7 +56,9 @@ class TraceRequest:
     """One trace. `duration_ns` counts from the moment the last probe is attached; 0 means until stopped.
 
     `events_per_s` limits single events of each kind; 0 means no limit. `max_overhead_ppm` is how much of the node's CPU
-    time, in millionths, tracing may cost before the tracer sheds probes; 0 means that it sheds none.
+    time, in millionths, tracing may cost before the tracer sheds probes; 0 means that it sheds none. So long after the last ping (`lease_ns`) the
+    tracer ends; 0 means that it does not. The first ping starts the lease or, where a client `is_awaited`, the tracer's
+    own start.
     """
 
     target: PodTarget | CgroupTarget | ProcessTarget
@@ -60,6 +68,8 @@ class TraceRequest:
     rtt_threshold_ns: int = DEFAULT_RTT_THRESHOLD_NS
     events_per_s: int = DEFAULT_EVENTS_PER_S
     max_overhead_ppm: int = DEFAULT_MAX_OVERHEAD_PPM
+    lease_ns: int = 0
+    is_awaited: bool = False
 
     def to_json(self) -> str:
         """The text for `REQUEST_VARIABLE`."""
@@ -90,7 +100,10 @@ def _request(body: dict[str, Any]) -> TraceRequest:
         raise ValueError(f"topics {unknown or 'are missing'}")
     numbers = {name: body[name] for name in ("duration_ns", "fs_threshold_ns", "rtt_threshold_ns", "events_per_s")}
     numbers["max_overhead_ppm"] = body.get("max_overhead_ppm", DEFAULT_MAX_OVERHEAD_PPM)
+    numbers["lease_ns"], is_awaited = body.get("lease_ns", 0), body.get("is_awaited", False)
     for name, value in numbers.items():
         if type(value) is not int or not 0 <= value < 2**63:
             raise ValueError(f"{name} must be a number of at least 0")
-    return TraceRequest(target=_TARGETS[target.pop("kind")](**target), topics=topics, **numbers)
+    if type(is_awaited) is not bool:
+        raise ValueError("is_awaited must be true or false")
+    return TraceRequest(target=_TARGETS[target.pop("kind")](**target), topics=topics, is_awaited=is_awaited, **numbers)

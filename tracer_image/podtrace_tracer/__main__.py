@@ -19,6 +19,8 @@ from podtrace_tracer.runner import Runner
 from podtrace_tracer.stop import Stop
 
 LINGER_S = 1.0
+ACKNOWLEDGED_WITHIN_S = 5.0
+"""Less than a deleted pod's grace period, with the final snapshot before it."""
 
 
 def _trace(emitter: Emitter, stop: Stop) -> None:
@@ -26,6 +28,7 @@ def _trace(emitter: Emitter, stop: Stop) -> None:
         request = TraceRequest.from_json(os.environ.get(REQUEST_VARIABLE, ""))
     except RequestError as error:
         raise RefusedError("request", str(error), "do plugin and tracer image have the same version?") from error
+    stop.lend(request.lease_ns / 1e9, from_now=request.is_awaited)
     Runner(request, Host.here(), emitter, stop).run()
 
 
@@ -44,7 +47,7 @@ def main(trace: Callable[[Emitter, Stop], None] = _trace) -> int:
     except Exception as error:  # noqa: BLE001  whatever it is, the reader must hear of it: stderr goes nowhere
         emitter.emit(Notice(slug=TRACER_FAILED, text=_where(error)))
         return 4
-    stop.linger(LINGER_S)
+    stop.settle(acknowledged_within_s=ACKNOWLEDGED_WITHIN_S, linger_s=LINGER_S)
     return 0
 
 

@@ -64,6 +64,7 @@ class Runner:
         try:
             scopes = Scopes(programs, target)
             self._emitter.emit_all(scopes.records())
+            self._stop.wait(0)
             if self._stop.reason:
                 return
             self._attach(programs)

@@ -29,6 +29,8 @@ def test_a_request_comes_back_as_it_was_written(target: PodTarget | CgroupTarget
         rtt_threshold_ns=2,
         events_per_s=0,
         max_overhead_ppm=7,
+        lease_ns=30_000_000_000,
+        is_awaited=True,
     )
     assert TraceRequest.from_json(request.to_json()) == request
 
@@ -47,6 +49,8 @@ def test_a_request_comes_back_as_it_was_written(target: PodTarget | CgroupTarget
         {"rtt_threshold_ns": None},
         {"max_overhead_ppm": -1},
         {"max_overhead_ppm": 0.5},
+        {"lease_ns": -1},
+        {"is_awaited": 1},
     ],
 )
 def test_a_request_that_makes_no_sense_is_refused_with_what_is_wrong(change: dict[str, object]) -> None:
@@ -59,6 +63,13 @@ def test_a_request_of_an_older_plugin_has_the_usual_limit_of_what_tracing_may_co
     body = json.loads(TraceRequest(target=PodTarget(uid="1b2c"), max_overhead_ppm=7).to_json())
     del body["max_overhead_ppm"]
     assert TraceRequest.from_json(json.dumps(body)).max_overhead_ppm == DEFAULT_MAX_OVERHEAD_PPM
+
+
+def test_a_request_of_an_older_plugin_has_no_lease() -> None:
+    body = json.loads(TraceRequest(target=PodTarget(uid="1b2c"), lease_ns=1, is_awaited=True).to_json())
+    del body["lease_ns"], body["is_awaited"]
+    request = TraceRequest.from_json(json.dumps(body))
+    assert (request.lease_ns, request.is_awaited) == (0, False)
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "17", "null", "{"])
