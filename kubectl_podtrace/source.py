@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 from typing import Protocol
 
@@ -23,6 +24,20 @@ class LineSource(Protocol):
 
     def close(self) -> None:
         """Leave nothing running behind, whatever happened before; may be called twice."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cleanup:
+    """What became of a tracer pod in the end.
+
+    `deleted` says that its deletion was accepted; `gone_after_ns` how long after it was asked for the API no longer had
+    the pod, null when that was not seen.
+    """
+
+    namespace: str
+    pod: str
+    deleted: bool
+    gone_after_ns: int | None
 
 
 class LineSplitter:

@@ -13,6 +13,7 @@ from kubectl_podtrace.analysis.selection import failures
 from kubectl_podtrace.analysis.summary import wall_clock
 from kubectl_podtrace.analysis.tables import State
 from kubectl_podtrace.wire.records import LostRow
+from kubectl_podtrace.wire.request import CLIENT_GONE
 from kubectl_podtrace.wire.topics import BYPASSES, EVERY_TOPIC
 
 BYPASSING: Final = {
@@ -244,6 +245,8 @@ def _disagreements(state: State) -> tuple[int, int]:
 def _remarks(fold: Fold) -> tuple[str, ...]:
     """What a reader may wonder about although it changed no total."""
     notes: list[str] = []
+    if fold.trailer is not None and fold.trailer.reason == CLIENT_GONE:
+        notes.append("the tracer heard nothing more from this program and ended the trace before its time")
     lines = sum(gap.lines for gap in fold.gaps)
     if lines:
         notes.append(

@@ -15,6 +15,7 @@ from kubectl_podtrace.errors import UsageError
 from kubectl_podtrace.wire.topics import FILTERS, TOPICS
 
 MAX_DURATION_NS: Final = 24 * 3600 * 10**9
+MIN_LEASE_NS: Final = 5 * 10**9
 _UNIT_NS: Final = {"h": 3600 * 10**9, "m": 60 * 10**9, "s": 10**9, "ms": 10**6}
 _NUMBER: Final = r"([0-9]{1,12}(?:\.[0-9]{1,9})?)"
 _DURATION: Final = re.compile(rf"(?:{_NUMBER}h)?(?:{_NUMBER}m)?(?:{_NUMBER}s)?(?:{_NUMBER}ms)?")
@@ -54,6 +55,14 @@ def parse_duration(text: str) -> int:
     if total_ns > MAX_DURATION_NS:
         raise UsageError(f'the duration "{text}" is too long: a trace lasts 24h at most', _DURATION_HINT)
     return total_ns
+
+
+def parse_lease(text: str) -> int:
+    """The value of --lease in nanoseconds; several pings fit into the shortest."""
+    lease_ns = parse_duration(text)
+    if lease_ns < MIN_LEASE_NS:
+        raise UsageError(f'the lease "{text}" is too short: a moment\'s trouble would end the trace', "5s or more")
+    return lease_ns
 
 
 def parse_timeout(text: str) -> float | None:

@@ -21,7 +21,7 @@ from kubectl_podtrace.report.model import Remark
 from kubectl_podtrace.report.target import TargetInfo
 from kubectl_podtrace.report.writer import Output, check_writable, page_of, write_report
 from kubectl_podtrace.session import Phase, Session
-from kubectl_podtrace.source import LineSource, stopping_on_signals
+from kubectl_podtrace.source import Cleanup, LineSource, stopping_on_signals
 from kubectl_podtrace.wire.records import Scope
 
 WINDOW_S: Final = 5
@@ -53,6 +53,7 @@ class Run:
         self._fold = Fold()
         self._progress = Progress(out=sys.stderr, clock=clock)
         self._remarks: list[Remark] = []
+        self._doubts: list[str] = []
         self._session: Session | None = None
         self._is_following = False
         self._windows_shown = 0
@@ -60,6 +61,8 @@ class Run:
         check_writable(self._output())
         self.target = TargetInfo()
         """What is known of the target so far."""
+        self.cleanup: Cleanup | None = None
+        """What became of the tracer pod."""
 
     @property
     def was_stopped(self) -> bool:
@@ -97,6 +100,11 @@ class Run:
         """A remark for now and for the report."""
         self._progress.notice(text)
         self._remarks.append(Remark(slug=_REMARK_SLUG, text=text))
+
+    def doubt(self, text: str) -> None:
+        """A remark for now, and for what the report says about its trust."""
+        self._progress.notice(text)
+        self._doubts.append(text)
 
     def follow(
         self,
@@ -188,4 +196,6 @@ class Run:
             started_at=self._started_at,
             ended_at=datetime.now(UTC),
             notices=tuple(self._remarks),
+            doubts=tuple(self._doubts),
+            cleanup=self.cleanup,
         )

@@ -8,7 +8,8 @@ import sys
 from argparse import Namespace
 from collections.abc import Collection, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from kubectl_podtrace.cli.flags import (
     Parser,
@@ -19,6 +20,7 @@ from kubectl_podtrace.cli.flags import (
     connected,
     trace_options,
 )
+from kubectl_podtrace.cli.parse import parse_lease
 from kubectl_podtrace.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from kubectl_podtrace.cli.run import Run
     from kubectl_podtrace.cluster.client import Cluster
+    from kubectl_podtrace.cluster.lifecycle import ClusterSource
     from kubectl_podtrace.cluster.start import Stage
     from kubectl_podtrace.cluster.target import Target, TargetSpec
     from kubectl_podtrace.cluster.tracer_pod import TracerPodSpec
@@ -50,6 +53,7 @@ def run(arguments: Sequence[str]) -> int:
     given = _parser().parse_intermixed_args(arguments)
     options = trace_options(given)
     target = one_target(given)
+    parse_lease(given.lease)
     check_connection_flags(given)
     # Only now what takes its time to import: help and refusals come at once.
     from kubectl_podtrace.cluster.target import resolve
@@ -100,6 +104,9 @@ def _add_tracer_flags(tracer: _ArgumentGroup) -> None:
     tracer.add_argument(
         "--image-pull-secret", action="append", default=[], metavar="NAME", help="for its image; may be repeated"
     )
+    tracer.add_argument(
+        "--lease", metavar="DURATION", default="30s", help="it ends when it hears nothing from here for so long (30s)"
+    )
 
 
 def one_target(given: Namespace) -> str:
@@ -137,13 +144,14 @@ def tracer_pod(
     from kubectl_podtrace.names import tracer_pod_name
     from kubectl_podtrace.wire.request import PodTarget
 
+    request = replace(options.request(PodTarget(uid=found.uid)), lease_ns=parse_lease(given.lease))
     session_id = session_id or secrets.token_hex(_ID_BYTES)
     return TracerPodSpec(
         name=tracer_pod_name(found.pod, session_id),
         namespace=given.tracer_namespace or found.namespace,
         node=found.node,
         image=choose_image(given.image, os.environ),
-        request_json=options.request(PodTarget(uid=found.uid)).to_json(),
+        request_json=request.to_json(),
         session_id=session_id,
         target_namespace=found.namespace,
         target_pod=found.pod,
@@ -154,6 +162,20 @@ def tracer_pod(
         client_id=client_id,
         user=user,
     )
+
+
+def _awaiting(pod: TracerPodSpec) -> TracerPodSpec:
+    from kubectl_podtrace.wire.request import TraceRequest
+
+    request = replace(TraceRequest.from_json(pod.request_json), is_awaited=True)
+    return replace(pod, request_json=request.to_json())
+
+
+def _renamed(pod: TracerPodSpec) -> TracerPodSpec:
+    """The same pod beside one that may still be going."""
+    from kubectl_podtrace.names import tracer_pod_name
+
+    return replace(pod, name=tracer_pod_name(pod.target_pod, f"{pod.session_id}b"))
 
 
 def _print_pod(pod: TracerPodSpec) -> int:
@@ -171,12 +193,16 @@ def _trace(cluster: Cluster, spec: TargetSpec, namespace: str, options: TraceOpt
     before.remove_leftovers()
     # What takes its time to import is imported while the cluster is asked.
     from kubectl_podtrace.cli.run import Run
+    from kubectl_podtrace.cluster.lifecycle import ClusterSource
 
     found = before.target()
     session_id = secrets.token_hex(_ID_BYTES)
     with before.own.running(session_id) as client_id:
         pod = tracer_pod(given, options, found, session_id=session_id, client_id=client_id, user=before.user())
-        manifest = build(pod)
+        # Where we are known to be allowed to attach, the tracer also ends when it never hears of us at all. Should
+        # attaching turn out to be impossible all the same, one that does not wait for it takes its place.
+        awaits = cluster.may_attach(pod.namespace)
+        manifest = build(_awaiting(pod) if awaits else pod)
         run = Run(options=options)
         with run.stoppable():
             for notice in found.notices:
@@ -184,13 +210,18 @@ def _trace(cluster: Cluster, spec: TargetSpec, namespace: str, options: TraceOpt
             run.step("asking the cluster")
             for notice in before.check(found, image=pod.image, manifest=manifest):
                 run.notice(notice)
-            _follow(run, cluster, found, manifest, narrowed=not given.all_containers)
+            source = ClusterSource(
+                cluster=cluster,
+                manifest=manifest,
+                unawaited=build(_renamed(pod)) if awaits else None,
+                observer=_Observer(run),
+            )
+            _follow(run, cluster, found, source, narrowed=not given.all_containers)
     return 0
 
 
-def _follow(run: Run, cluster: Cluster, found: Target, manifest: dict[str, Any], *, narrowed: bool) -> None:
+def _follow(run: Run, cluster: Cluster, found: Target, source: ClusterSource, *, narrowed: bool) -> None:
     from kubectl_podtrace.cli.containers import last_words, target_info
-    from kubectl_podtrace.cluster.lifecycle import ClusterSource
     from kubectl_podtrace.cluster.pod_watch import PodNotes, PodWatch
 
     notes = PodNotes(found.uid, found.containers)
@@ -202,8 +233,9 @@ def _follow(run: Run, cluster: Cluster, found: Target, manifest: dict[str, Any],
         for news in watch.news():
             run.notice(news)
 
-    with watch, closing(ClusterSource(cluster=cluster, manifest=manifest, observer=_Observer(run))) as source:
+    with watch, closing(source):
         run.follow(source, on_scopes=learn)
+    run.cleanup = source.cleanup
     said = last_words(found.pod, watch)
     learn()
     if said:
@@ -222,3 +254,6 @@ class _Observer:
 
     def notice(self, text: str) -> None:
         self._run.notice(text)
+
+    def doubt(self, text: str) -> None:
+        self._run.doubt(text)

@@ -33,6 +33,7 @@ from kubectl_podtrace.cluster.transport import (
     Transport,
     open_transport,
 )
+from kubectl_podtrace.cluster.websocket import WebSocketChannel
 from kubectl_podtrace.errors import ApiError, NotAuthenticatedError, PermissionDeniedError
 from kubectl_podtrace.names import TRACER_CONTAINER
 
@@ -163,6 +164,23 @@ class Cluster:
             if refusal.status in (401, 403):
                 raise explain(refusal, verb="get", resource="pods/log", namespace=namespace) from refusal
             return None
+
+    def may_attach(self, namespace: str) -> bool:
+        """Whether the user is known to be allowed to attach to pods: servers ask for `get`, newer ones for `create`."""
+        why = "to end the tracer soon when this machine goes away"
+        return all(
+            self.may(Right(verb=verb, resource="pods/attach", namespace=namespace, purpose=why, required=False))
+            is Verdict.YES
+            for verb in ("get", "create")
+        )
+
+    def attach_stdin(self, namespace: str, name: str, *, container: str, timeout_s: float) -> WebSocketChannel:
+        """A container's stdin, and nothing of what it says."""
+        query = {"container": container, "stdin": "true", "stdout": "false", "stderr": "false", "tty": "false"}
+        try:
+            return self._transport.websocket(f"{_pod_path(namespace, name)}/attach", query, timeout_s)
+        except ApiStatusError as refusal:
+            raise explain(refusal, verb="get", resource="pods/attach", namespace=namespace) from refusal
 
     def pod_events(self, namespace: str, name: str) -> tuple[PodEvent, ...]:
         """The latest events about a pod; none where reading them is forbidden."""

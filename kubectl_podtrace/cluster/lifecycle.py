@@ -8,23 +8,26 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Protocol, Self
 
+from kubectl_podtrace.cluster.lifeline import USUAL_PACE, Lifeline, Pace, Stdin
 from kubectl_podtrace.cluster.logs import SILENCE_S, Clock, Life, LogFollower, Stream
 from kubectl_podtrace.cluster.pods import NodeCondition, Pod, PodEvent, Terminated
 from kubectl_podtrace.cluster.start import Stage, StartWait, check_container
 from kubectl_podtrace.cluster.tracer_pod import STOP_GRACE_S
 from kubectl_podtrace.errors import ClusterUnreachableError, InterruptedRunError, PermissionDeniedError, PodtraceError
 from kubectl_podtrace.names import TRACER_CONTAINER
-from kubectl_podtrace.wire.codec import Line, decode
-from kubectl_podtrace.wire.records import Refusal, Trailer
+from kubectl_podtrace.source import Cleanup
+from kubectl_podtrace.wire.codec import ends_stream
+from kubectl_podtrace.wire.request import ACK_LINE, STOP_LINE
 
 _ENDED_PHASES: Final = ("Succeeded", "Failed")
-_LAST_KINDS: Final = (b'{"kind":"trailer"', b'{"kind":"refusal"')
-"""How such lines begin: not every line is decoded for this."""
 _LEAVE_GRACE_S: Final = 1
 _GONE_WITHIN_S: Final = 3.0
 _GONE_PAUSE_S: Final = 0.05
 _DELETE_TRIES: Final = 3
 _DELETE_PAUSE_S: Final = 0.5
+_STOP_DELIVERED_WITHIN_S: Final = 1.0
+_ATTACH_TIMEOUT_S: Final = 5.0
+_SECOND_NS: Final = 10**9
 
 
 class Observer(Protocol):
@@ -35,6 +38,9 @@ class Observer(Protocol):
 
     def notice(self, text: str) -> None:
         """Something happened that the user should know, and that is no failure."""
+
+    def doubt(self, text: str) -> None:
+        """Something that belongs to what the report says about how far it can be trusted."""
 
 
 class PodCluster(Protocol):
@@ -53,6 +59,9 @@ class PodCluster(Protocol):
         self, namespace: str, name: str, *, container: str, since: str | None, follow: bool, silence_s: float
     ) -> Stream | None:
         """A container's log."""
+
+    def attach_stdin(self, namespace: str, name: str, *, container: str, timeout_s: float) -> Stdin:
+        """A container's stdin."""
 
     def pod_events(self, namespace: str, name: str) -> tuple[PodEvent, ...]:
         """The latest events about a pod."""
@@ -73,18 +82,11 @@ class SystemClock:
         time.sleep(seconds)
 
 
-def ends_stream(line: bytes) -> bool:
-    """Whether a line is a tracer's last one: the trailer, or its refusal to trace."""
-    if not line.startswith(_LAST_KINDS):
-        return False
-    found = decode(line)
-    return isinstance(found, Line) and isinstance(found.record, Trailer | Refusal)
-
-
 class ClusterSource:
     """The line source of a tracer pod: `lines` creates it, `stop` ends it in good order, `close` deletes it.
 
     The pod's name is chosen before it is created, so that it is deleted even when the answer to its creation was lost.
+    `unawaited` takes the place of a pod whose tracer awaits us, when it shows that we cannot attach to it.
     """
 
     def __init__(
@@ -96,11 +98,14 @@ class ClusterSource:
         clock: Clock | None = None,
         is_last: Callable[[bytes], bool] = ends_stream,
         silence_s: float = SILENCE_S,
+        unawaited: dict[str, Any] | None = None,
+        pace: Pace = USUAL_PACE,
     ) -> None:
         self._cluster = cluster
         self._manifest = manifest
-        self._namespace = str(manifest["metadata"]["namespace"])
-        self._name = str(manifest["metadata"]["name"])
+        self._unawaited = unawaited
+        self._pace = pace
+        self._lifeline = Lifeline(self._attach, pace)
         self._observer = observer
         self._clock = clock or SystemClock()
         self._is_last = is_last
@@ -112,6 +117,8 @@ class ClusterSource:
         # SimpleQueue.put may be called in a signal handler whatever the interrupted code holds; an Event's set may not.
         self._orders: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._stopper = threading.Thread(target=self._stop_when_asked, name="podtrace-stop", daemon=True)
+        self.cleanup: Cleanup | None = None
+        """What became of the pod, once it has been closed; None when none was created."""
 
     def __enter__(self) -> Self:
         return self
@@ -124,12 +131,7 @@ class ClusterSource:
         if self._stop_asked:
             raise InterruptedRunError
         self._stopper.start()
-        self._create()
-        wait = StartWait(
-            pod=self, clock=self._clock, is_stopped=lambda: self._stop_asked, progress=self._observer.progress
-        )
-        log = wait.log()
-        self._runs = True
+        log = self._attached(self._started())
         follower = LogFollower(
             open_log=self.open_log,
             is_last=self._see_last,
@@ -146,7 +148,7 @@ class ClusterSource:
         self._runs = False
 
     def stop(self) -> None:
-        """Delete the pod with its grace period: the tracer gets SIGTERM, and its last lines are still followed."""
+        """Ask the tracer to end, or delete its pod with a grace period; its last lines are still followed."""
         self._stop_asked = True
         self._orders.put(True)
 
@@ -158,16 +160,20 @@ class ClusterSource:
         self._orders.put(False)
         if not self._create_tried:
             return
+        self._lifeline.close()
+        began = time.monotonic_ns()
+        deleted, gone_after_ns = False, None
         try:
             # With nothing running, no grace: a kubelet can take most of a minute to let such a pod go.
-            gone = not self._delete(grace_s=_LEAVE_GRACE_S if self._runs else 0) or self._is_gone_soon()
+            was_there = self._delete(grace_s=_LEAVE_GRACE_S if self._runs else 0)
+            deleted = True
+            if not was_there or (not self._runs and self._is_gone_soon()):
+                gone_after_ns = time.monotonic_ns() - began
         except PodtraceError as error:
             self._observer.notice(
                 f"the tracer pod was not deleted ({error.message}); it ends at its deadline, or by: {self._by_hand()}"
             )
-            return
-        if not gone:
-            self._observer.notice(f"the tracer pod is still being deleted; see: {self._by_hand()}")
+        self.cleanup = Cleanup(namespace=self._namespace, pod=self._name, deleted=deleted, gone_after_ns=gone_after_ns)
 
     def read(self) -> Pod | None:
         """The pod as it is now, None when it is gone."""
@@ -192,6 +198,55 @@ class ClusterSource:
         """How the pod's node is."""
         return self._cluster.node_condition(node)
 
+    @property
+    def _namespace(self) -> str:
+        return str(self._manifest["metadata"]["namespace"])
+
+    @property
+    def _name(self) -> str:
+        return str(self._manifest["metadata"]["name"])
+
+    def _started(self) -> Stream:
+        """The log of a tracer that was created and has started."""
+        self._create()
+        wait = StartWait(
+            pod=self, clock=self._clock, is_stopped=lambda: self._stop_asked, progress=self._observer.progress
+        )
+        log = wait.log()
+        self._runs = True
+        return log
+
+    def _attached(self, log: Stream) -> Stream:
+        """The same log, its tracer attached to; or that of another tracer which does not wait for that."""
+        why_not = self._lifeline.open(self._is_over)
+        if not why_not or self._is_over():
+            return log
+        self._observer.doubt(
+            f"the tracer could not be attached to ({why_not}): should this program go away, the tracer ends at its "
+            "deadline only"
+        )
+        if self._unawaited is None:
+            return log
+        log.close()
+        self._lifeline.close()
+        self._delete(grace_s=_LEAVE_GRACE_S)
+        self._manifest, self._unawaited, self._runs = self._unawaited, None, False
+        log = self._started()
+        self._lifeline = Lifeline(self._attach, self._pace)
+        self._lifeline.start()
+        return log
+
+    def _is_over(self) -> bool:
+        try:
+            return self._stop_asked or self._life() is not Life.RUNNING
+        except PodtraceError:
+            return False
+
+    def _attach(self) -> Stdin:
+        return self._cluster.attach_stdin(
+            self._namespace, self._name, container=TRACER_CONTAINER, timeout_s=_ATTACH_TIMEOUT_S
+        )
+
     def _create(self) -> None:
         self._create_tried = True
         try:
@@ -213,6 +268,7 @@ class ClusterSource:
         if not self._is_last(line):
             return False
         self._runs = False
+        self._lifeline.tell(ACK_LINE, within_s=_STOP_DELIVERED_WITHIN_S)
         return True
 
     def _life(self) -> Life:
@@ -227,10 +283,19 @@ class ClusterSource:
         if not self._orders.get():
             return
         self._observer.progress(Stage.STOPPING)
+        if self._lifeline.tell(STOP_LINE, within_s=_STOP_DELIVERED_WITHIN_S) and self._ends_soon():
+            return
         try:
             self._delete(grace_s=STOP_GRACE_S)
         except PodtraceError as error:
             self._observer.notice(f"the tracer could not be stopped: {error.message}")
+
+    def _ends_soon(self) -> bool:
+        """Whether the tracer did what it was told, before another order came or its time was over."""
+        try:
+            return not self._orders.get(timeout=self._pace.stop_within_s)
+        except queue.Empty:
+            return not self._runs
 
     def _delete(self, *, grace_s: int) -> bool:
         """Delete with a few tries: what is not deleted stays in someone's cluster until its deadline."""
@@ -244,16 +309,16 @@ class ClusterSource:
         return self._cluster.delete_pod(self._namespace, self._name, grace_s=grace_s)
 
     def _is_gone_soon(self) -> bool:
-        if self._runs:
-            return True
+        """Whether it was seen gone; that it is not is said."""
         give_up = self._clock.monotonic() + _GONE_WITHIN_S
         try:
             while self.read() is not None:
                 if self._clock.monotonic() > give_up:
+                    self._observer.notice(f"the tracer pod is still being deleted; see: {self._by_hand()}")
                     return False
                 self._clock.pause(_GONE_PAUSE_S)
         except PodtraceError:
-            return True  # its deletion was accepted; only looking after it is not possible
+            return False  # its deletion was accepted; only looking after it is not possible
         return True
 
     def _by_hand(self) -> str:

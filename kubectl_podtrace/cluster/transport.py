@@ -14,6 +14,12 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
+from kubectl_podtrace.cluster.websocket import (
+    WebSocketBrokenError,
+    WebSocketChannel,
+    WebSocketRefusedError,
+    open_websocket,
+)
 from kubectl_podtrace.errors import ClusterUnreachableError, KubeconfigError
 
 if TYPE_CHECKING:
@@ -98,6 +104,16 @@ class Transport:
         """A GET whose body is read as it comes; a pause of `silence_s` breaks it. Raises as `call` does."""
         return ByteStream(self._request("GET", path, query, None, silence_s))
 
+    def websocket(self, path: str, query: Mapping[str, str], timeout_s: float) -> WebSocketChannel:
+        """A GET that becomes a WebSocket. Raises as `call` does."""
+        url = f"{self._host}{path}?{urlencode(query)}"
+        try:
+            return open_websocket(url, pool=self._pool, headers=self._headers(), timeout_s=timeout_s)
+        except WebSocketRefusedError as refusal:
+            raise _status_error_of(refusal.status, refusal.reason, refusal.body) from refusal
+        except WebSocketBrokenError as error:
+            raise ClusterUnreachableError(f"no WebSocket to {self._host}: {error}") from error
+
     def _request(
         self,
         method: str,
@@ -181,11 +197,15 @@ def _status_error(response: urllib3.BaseHTTPResponse) -> ApiStatusError:
         content = b""
     finally:
         response.close()
+    return _status_error_of(response.status, response.reason or "", content)
+
+
+def _status_error_of(status: int, reason: str, content: bytes) -> ApiStatusError:
     answer = _json_object(content) or {}
     return ApiStatusError(
-        status=response.status,
-        reason=str(answer.get("reason") or response.reason or ""),
-        message=str(answer.get("message") or _text(content) or response.reason or "no reason given"),
+        status=status,
+        reason=str(answer.get("reason") or reason),
+        message=str(answer.get("message") or _text(content) or reason or "no reason given"),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping
+import time
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -43,6 +43,7 @@ class WebSocketChannel:
 
     def __init__(self, connection: websocket.WebSocket) -> None:
         self._connection = connection
+        self._asked = 0
 
     def send(self, data: bytes, *, within_s: float) -> None:
         """Send bytes to the container's stdin. Raises `WebSocketBrokenError`."""
@@ -61,25 +62,31 @@ class WebSocketChannel:
         """
         import websocket
 
+        self._asked += 1
+        question = b"%d" % self._asked
+        until = time.monotonic() + within_s
         try:
             self._connection.settimeout(within_s)
-            self._connection.ping(b"podtrace")
-            while True:
+            self._connection.ping(question)
+            while (left := until - time.monotonic()) > 0:
+                self._connection.settimeout(left)
                 opcode, frame = self._connection.recv_data_frame(control_frame=True)
-                if opcode == websocket.ABNF.OPCODE_PONG:
+                if opcode == websocket.ABNF.OPCODE_PONG and frame.data == question:
                     return True
                 if opcode == websocket.ABNF.OPCODE_CLOSE:
                     raise WebSocketBrokenError("closed by the server")
-                _check(frame.data)
+                if opcode == websocket.ABNF.OPCODE_BINARY:
+                    _check(frame.data)
         except websocket.WebSocketTimeoutException:
             return False
         except (OSError, websocket.WebSocketException) as error:
             raise WebSocketBrokenError(str(error)) from error
+        return False
 
     def close(self) -> None:
         """Give the connection up; nothing more comes or goes."""
         with contextlib.suppress(OSError):
-            self._connection.shutdown()
+            self._connection.shutdown()  # type: ignore[no-untyped-call]
 
 
 def _check(data: bytes) -> None:
@@ -96,7 +103,7 @@ def _check(data: bytes) -> None:
 
 
 def open_websocket(
-    url: str, *, pool: urllib3.PoolManager, headers: Mapping[str, str], timeout_s: float
+    url: str, *, pool: urllib3.PoolManager, headers: urllib3.HTTPHeaderDict, timeout_s: float
 ) -> WebSocketChannel:
     """Connect to an `http` or `https` URL. Raises `WebSocketRefusedError` or `WebSocketBrokenError`."""
     import urllib3
@@ -111,7 +118,7 @@ def open_websocket(
     }
     try:
         options["socket"] = _connect(url, pool, timeout_s)
-        connection.connect("ws" + url.removeprefix("http"), **options)
+        connection.connect("ws" + url.removeprefix("http"), **options)  # type: ignore[no-untyped-call]
     except websocket.WebSocketBadStatusException as refusal:
         body = refusal.resp_body or b""
         raise WebSocketRefusedError(refusal.status_code, str(refusal.status_message or ""), body) from refusal
@@ -124,7 +131,7 @@ def _connect(url: str, pool: urllib3.PoolManager, timeout_s: float) -> socket.so
     """A connected socket of our own, made as the pool makes its own: through its proxy, with its TLS settings."""
     parts = urlsplit(url)
     connections = pool.connection_from_url(url)
-    connection = connections._new_conn()
+    connection = connections._new_conn()  # what all the pool's connections come from; there is no public way
     connection.timeout = timeout_s
     if connections.proxy is not None:
         port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -132,7 +139,6 @@ def _connect(url: str, pool: urllib3.PoolManager, timeout_s: float) -> socket.so
             str(parts.hostname), port, headers=connections.proxy_headers, scheme=str(connections.proxy.scheme)
         )
     connection.connect()
-    made: Any = connection.sock
-    made.settimeout(timeout_s)
-    sock: socket.socket = made
+    sock: socket.socket = connection.sock  # type: ignore[attr-defined]  # http.client's, which it is made of
+    sock.settimeout(timeout_s)
     return sock

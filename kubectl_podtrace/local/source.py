@@ -15,8 +15,9 @@ from kubectl_podtrace.errors import PodtraceError, TracerStartError
 from kubectl_podtrace.local.command import HeldCommand
 from kubectl_podtrace.local.tracer import TracerProgram
 from kubectl_podtrace.source import LineSplitter
+from kubectl_podtrace.wire.codec import ends_stream
 from kubectl_podtrace.wire.fields import MAX_LINE
-from kubectl_podtrace.wire.request import REQUEST_VARIABLE, STOP_LINE, TraceRequest
+from kubectl_podtrace.wire.request import ACK_LINE, PING_LINE, REQUEST_VARIABLE, STOP_LINE, TraceRequest
 
 _CHUNK: Final = 1 << 16
 _KEPT_STDERR: Final = 1 << 13
@@ -81,6 +82,8 @@ class LocalSource:
         while tracer.stdout.fileno() in self._selector.get_map():
             for line in self._wait():
                 any_line = True
+                if ends_stream(line):
+                    self._tell(ACK_LINE)
                 yield line
         rest = self._splitter.rest()
         if rest:
@@ -137,8 +140,8 @@ class LocalSource:
         except OSError as error:
             raise TracerStartError(f"the tracer cannot be started: {error}") from error
         self._tracer = tracer
-        # Its stdin ends with us, however we end; the end counts once something was read.
-        self._tell(b"\n")
+        # Its stdin ends with us, however we end: that counts once something was read, and no lease is needed.
+        self._tell(PING_LINE)
         for stream, act in ((tracer.stdout, self._on_stdout), (tracer.stderr, self._on_stderr)):
             assert stream is not None
             self._selector.register(stream.fileno(), selectors.EVENT_READ, act)

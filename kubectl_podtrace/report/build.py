@@ -21,7 +21,7 @@ from kubectl_podtrace.analysis.series import SECOND_NS
 from kubectl_podtrace.analysis.summary import Summary, summary
 from kubectl_podtrace.analysis.tables import State, difference
 from kubectl_podtrace.analysis.tcp import Tcp, tcp
-from kubectl_podtrace.analysis.trust import trust
+from kubectl_podtrace.analysis.trust import Trust, trust
 from kubectl_podtrace.analysis.udp import Udp, udp
 from kubectl_podtrace.names import PROGRAM
 from kubectl_podtrace.report.headline import headline
@@ -33,6 +33,7 @@ from kubectl_podtrace.report.target import (
     timeline_section,
     unknown_containers,
 )
+from kubectl_podtrace.source import Cleanup
 from kubectl_podtrace.wire.request import DEFAULT_FS_THRESHOLD_NS, DEFAULT_RTT_THRESHOLD_NS
 from kubectl_podtrace.wire.topics import TOPICS, event_operations
 
@@ -49,12 +50,17 @@ class ReportOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class ClientFacts:
-    """What only the plugin knows: its version, its own clock (used where the stream has none), its remarks."""
+    """What only the plugin knows: its version, its own clock (used where the stream has none), its remarks.
+
+    `doubts` are remarks on how far the report can be trusted.
+    """
 
     version: str
     started_at: datetime | None = None
     ended_at: datetime | None = None
     notices: tuple[Remark, ...] = ()
+    doubts: tuple[str, ...] = ()
+    cleanup: Cleanup | None = None
 
 
 def build_report(fold: Fold, *, target: TargetInfo, options: ReportOptions, client: ClientFacts) -> Report:
@@ -107,7 +113,7 @@ def _build(
     summary_section = _summary(fold, selection, client)
     pod = timeline_section(fold, target, summary_section.start, summary_section.end)
     findings = _findings(sections, settings, pod)
-    trust_section = trust(fold, scopes)
+    trust_section = _trust(fold, scopes, client)
     about = target_section(fold, state, target, scopes)
     return Report(
         tool=_tool(fold, client),
@@ -137,6 +143,7 @@ def _build(
         notices=(*client.notices, *_notices(fold), *unknown_containers(fold, state, target)),
         trust=trust_section,
         cost=cost(fold),
+        cleanup=client.cleanup,
     )
 
 
@@ -231,6 +238,11 @@ def _measured_topics(fold: Fold, options: ReportOptions) -> frozenset[str]:
     asked = fold.header.topics if fold.header else options.topics
     impossible = {probe.topic for probe in fold.probes.values() if probe.required and not probe.attached}
     return frozenset(asked) - impossible
+
+
+def _trust(fold: Fold, scopes: frozenset[int] | None, client: ClientFacts) -> Trust:
+    section = trust(fold, scopes)
+    return replace(section, remarks=(*client.doubts, *section.remarks))
 
 
 def _summary(fold: Fold, selection: Selection, client: ClientFacts) -> Summary:

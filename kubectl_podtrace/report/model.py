@@ -24,6 +24,7 @@ from kubectl_podtrace.analysis.summary import Summary
 from kubectl_podtrace.analysis.tcp import Tcp
 from kubectl_podtrace.analysis.trust import Trust
 from kubectl_podtrace.analysis.udp import Udp
+from kubectl_podtrace.source import Cleanup
 
 SCHEMA_VERSION: Final = 1
 """Rises when a key changes its meaning or goes away; new keys leave it."""
@@ -143,6 +144,7 @@ class Report:
     notices: tuple[Remark, ...]
     trust: Trust
     cost: Cost
+    cleanup: Cleanup | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,9 +15,11 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from kubectl_podtrace.wire.fields import CUT_MARK, MAX_LINE, MAX_TEXT, Limit
-from kubectl_podtrace.wire.records import Record, type_of_kind
+from kubectl_podtrace.wire.records import Record, Refusal, Trailer, type_of_kind
 
 KIND_OF_TYPE: Final = MappingProxyType({record_type: kind for kind, record_type in type_of_kind.items()})
+_LAST_KINDS: Final = (b'{"kind":"trailer"', b'{"kind":"refusal"')
+"""How the last line of a stream begins: not every line is decoded to know it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +72,14 @@ def clean_text(raw: bytes) -> str:
     else:
         text = raw[:MAX_TEXT].decode("utf-8", "backslashreplace")
     return text[: MAX_TEXT - len(CUT_MARK)] + CUT_MARK
+
+
+def ends_stream(line: bytes) -> bool:
+    """Whether a line is a tracer's last one: the trailer, or its refusal to trace."""
+    if not line.startswith(_LAST_KINDS):
+        return False
+    found = decode(line)
+    return isinstance(found, Line) and isinstance(found.record, Trailer | Refusal)
 
 
 def decode(data: bytes) -> Line | UnknownKind | Noise:

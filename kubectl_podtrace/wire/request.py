@@ -12,7 +12,7 @@ REQUEST_VARIABLE: Final = "PODTRACE_REQUEST"
 CACHE_VARIABLE: Final = "PODTRACE_CACHE"
 """Names the directory where the tracer keeps what it compiled; unset, it leaves nothing behind."""
 STOP_LINE: Final = b"stop\n"
-"""What the tracer takes on stdin as the order to finish. End of file means the same without a lease, once it was read."""
+"""What the tracer takes on stdin as the order to finish; without a lease, the end of a stdin that was read is one."""
 PING_LINE: Final = b"ping\n"
 """The sign of life that the lease runs from."""
 ACK_LINE: Final = b"ack\n"
@@ -56,9 +56,9 @@ class TraceRequest:
     """One trace. `duration_ns` counts from the moment the last probe is attached; 0 means until stopped.
 
     `events_per_s` limits single events of each kind; 0 means no limit. `max_overhead_ppm` is how much of the node's CPU
-    time, in millionths, tracing may cost before the tracer sheds probes; 0 means that it sheds none. So long after the last ping (`lease_ns`) the
-    tracer ends; 0 means that it does not. The first ping starts the lease or, where a client `is_awaited`, the tracer's
-    own start.
+    time, in millionths, tracing may cost before the tracer sheds probes; 0 means that it sheds none. `lease_ns` is
+    how long after the last ping the tracer ends; 0 means that it does not. The first ping starts the lease or, where a
+    client `is_awaited`, the tracer's own start.
     """
 
     target: PodTarget | CgroupTarget | ProcessTarget

@@ -36,12 +36,16 @@ class Told:
 
     stages: list[Stage] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
 
     def progress(self, stage: Stage) -> None:
         self.stages.append(stage)
 
     def notice(self, text: str) -> None:
         self.notices.append(text)
+
+    def doubt(self, text: str) -> None:
+        self.doubts.append(text)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,8 +36,8 @@ def test_a_stand_in_is_started_followed_and_removed(cluster: Cluster, stand_in: 
 def test_after_a_stop_a_large_final_snapshot_arrives_whole(cluster: Cluster, stand_in: StandIn, told: Told) -> None:
     padding = "x" * 200
     manifest = stand_in(
-        f"trap 'for i in $(seq {FINAL_LINES}); do echo $i {padding}; done; echo last; exit 0' TERM; "
-        "echo first; while true; do sleep 0.1; done"
+        'echo first; while read -r line && [ "$line" != stop ]; do :; done; '
+        f"for i in $(seq {FINAL_LINES}); do echo $i {padding}; done; echo last"
     )
     got = []
     with ClusterSource(cluster=cluster, manifest=manifest, observer=told, is_last=is_last) as source:

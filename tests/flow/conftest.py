@@ -1,6 +1,6 @@
 """The flow tier. Real: HTTP, the Kubernetes client, kubeconfigs, threads and signals of the plugin.
 
-Fake: the API server and the tracer behind it (scripted bytes); pauses between polls take no time.
+Fake: the API server and the tracer behind it (scripted bytes, a recorded stdin); pauses between polls take no time.
 Asserted: what is asked of the cluster, what comes out, and that no tracer pod is left behind.
 """
 
@@ -39,12 +39,16 @@ class Told:
 
     stages: list[Stage] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
 
     def progress(self, stage: Stage) -> None:
         self.stages.append(stage)
 
     def notice(self, text: str) -> None:
         self.notices.append(text)
+
+    def doubt(self, text: str) -> None:
+        self.doubts.append(text)
 
 
 @pytest.fixture(autouse=True)

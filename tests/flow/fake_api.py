@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
+from tests.flow.fake_stdin import Stdin, answer_headers
+
 WAIT_S: Final = 20.0
 """How long a log waits for an event before it gives up: only a failing test ever waits as long."""
 
@@ -91,8 +93,9 @@ class FakeApi:
     """Runtime classes and their handlers."""
     admit: Callable[[dict[str, Any]], dict[str, Any]] = lambda manifest: manifest
     """What admission makes of a pod."""
+    stdin: Stdin = field(default_factory=Stdin)
     stopped: threading.Event = field(default_factory=threading.Event)
-    """Set by a delete that leaves the pod its grace period: the tracer gets SIGTERM now."""
+    """Set when the tracer is told to stop: on its stdin, or by a delete that leaves the pod its grace period."""
     port: int = 0
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -141,10 +144,9 @@ class FakeApi:
         if parts[-1] in {ACCESS_REVIEWS, SUBJECT_REVIEWS}:
             return self._review(parts[-1], request.body.get("spec") or {})
         verb, resource, namespace, name = _meaning(request, parts)
-        dry_run = " as a dry run" if request.query.get("dryRun") == "All" else ""
-        refusal = self._refusal(f"{verb} {resource}{dry_run}") or self._refusal(f"{verb} {resource}")
-        if refusal is not None:
-            return _status(refusal.status, refusal.message, refusal.reason)
+        early = self._refused_or_attached(f"{verb} {resource}", request)
+        if early is not None:
+            return early
         match verb, resource:
             case "get", "pods/log":
                 return self.logs.pop(0) if self.logs else _status(400, "is waiting to start: ContainerCreating")
@@ -153,7 +155,9 @@ class FakeApi:
             case "list", "pods":
                 return 200, {"items": self._selected(namespace, request.query.get("labelSelector", ""))}
             case "create", "pods":
-                return (201, self.admit(request.body)) if dry_run else self._create(namespace, request.body)
+                return (
+                    (201, self.admit(request.body)) if _is_dry_run(request) else self._create(namespace, request.body)
+                )
             case "delete", "pods":
                 return self._delete_pod(namespace, name, request.body)
             case "list", "events":
@@ -173,6 +177,13 @@ class FakeApi:
             "runtimeclasses": {"handler": self.runtimes[name]} if name in self.runtimes else None,
         }
         return _found(found.get(resource), f'{resource} "{name}" not found')
+
+    def _refused_or_attached(self, call: str, request: Request) -> tuple[int, dict[str, Any]] | None:
+        dry_run = " as a dry run" if _is_dry_run(request) else ""
+        refusal = self._refusal(f"{call}{dry_run}") or self._refusal(call)
+        if refusal is not None:
+            return _status(refusal.status, refusal.message, refusal.reason)
+        return ATTACHED if call == "get pods/attach" else None
 
     def _refusal(self, call: str) -> Refusal | None:
         refusal = self.refusals.get(call)
@@ -261,6 +272,7 @@ def node(name: str = "node-a", *, ready: str = "True", **changed: Any) -> dict[s
     }
 
 
+ATTACHED: Final[tuple[int, dict[str, Any]]] = (101, {})
 ACCESS_REVIEWS: Final = "selfsubjectaccessreviews"
 SUBJECT_REVIEWS: Final = "selfsubjectreviews"
 ACCEPTED: Final[dict[str, Any]] = {"phase": "Pending"}
@@ -272,6 +284,10 @@ ENDED: Final = tracer_status({"terminated": {"exitCode": 0, "reason": "Completed
 def stamped(*lines: bytes, second: int = 0) -> bytes:
     """Lines as the kubelet sends them with `timestamps=true`."""
     return b"".join(b"2026-01-01T00:00:%02d.123456789Z %s\n" % (second, line) for line in lines)
+
+
+def _is_dry_run(request: Request) -> bool:
+    return request.query.get("dryRun") == "All"
 
 
 def _meaning(request: Request, parts: list[str]) -> tuple[str, str, str, str]:
@@ -327,6 +343,8 @@ class _Handler(BaseHTTPRequestHandler):
             answer = api.answer(request)
         if isinstance(answer, list):
             self._send_log(answer)
+        elif answer == ATTACHED:
+            self._serve_stdin(api)
         else:
             self._send_object(*answer)
 
@@ -339,6 +357,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+
+    def _serve_stdin(self, api: FakeApi) -> None:
+        self.send_response(101)
+        for name, value in answer_headers(self.headers["Sec-WebSocket-Key"]).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.close_connection = True
+        api.stdin.serve(self.connection, on_stop=api.stopped.set)
 
     def _send_log(self, script: list[Step]) -> None:
         self.send_response(200)

@@ -237,7 +237,7 @@ def test_a_stop_leaves_the_tracer_time_and_its_last_lines_still_come(
             if line == b"first":
                 source.stop()
     assert got == [b"first", b"final snapshot", b"last"]
-    assert [call.body["gracePeriodSeconds"] for call in api.calls("DELETE")] == [10, 0]
+    assert [call.body["gracePeriodSeconds"] for call in api.calls("DELETE")] == [0]
     assert api.pods == {}
     assert told.stages[-1] is Stage.STOPPING
 

@@ -1,4 +1,4 @@
-"""The orders to finish: SIGTERM, SIGINT, a line on stdin, the end of a stdin that was read from, a lease that ran out."""
+"""The reasons to finish: SIGTERM, SIGINT, a line on stdin, the end of a stdin that was read, a lease that ran out."""
 
 from __future__ import annotations
 
@@ -62,10 +62,13 @@ class Stop:
         """
         if self._was_pinged and self._stdin is not None and self.reason != CLIENT_GONE:
             until = self._clock() + acknowledged_within_s
-            while not self._acknowledged and self._stdin is not None and (left := until - self._clock()) > 0:
+            while self._may_be_acknowledged() and (left := until - self._clock()) > 0:
                 self._take(left)
         elif self.reason == signal.SIGTERM.name:
             time.sleep(linger_s)
+
+    def _may_be_acknowledged(self) -> bool:
+        return self._stdin is not None and not self._acknowledged
 
     def _take(self, seconds: float) -> None:
         """What has come or comes within this time."""

@@ -13,7 +13,7 @@ from kubectl_podtrace.report.sections.cpu import cpu
 from kubectl_podtrace.report.sections.dns import dns
 from kubectl_podtrace.report.sections.files import files
 from kubectl_podtrace.report.sections.network_io import network_io
-from kubectl_podtrace.report.sections.overview import issues, overview, trust
+from kubectl_podtrace.report.sections.overview import cleanup, issues, overview, trust
 from kubectl_podtrace.report.sections.pod_timeline import pod_timeline
 from kubectl_podtrace.report.sections.processes import process_activity, system_calls
 from kubectl_podtrace.report.sections.tcp import tcp
@@ -32,6 +32,7 @@ def document(report: Report) -> tuple[Section, ...]:
         issues(report.findings),
         trust(report),
         cost(report.cost),
+        *([cleanup(report.cleanup)] if report.cleanup else ()),
     )
 
 

@@ -8,6 +8,7 @@ from kubectl_podtrace.analysis.findings import Finding
 from kubectl_podtrace.report.document import Block, Facts, Section
 from kubectl_podtrace.report.model import Report, Target
 from kubectl_podtrace.report.sections.pod_timeline import container_runs
+from kubectl_podtrace.source import Cleanup
 from kubectl_podtrace.wire.topics import FILTERS, TOPICS
 
 
@@ -77,6 +78,18 @@ def trust(report: Report) -> Section:
         for probe in absent
     )
     return Section(title="Trust", blocks=(Facts(pairs=tuple(pairs)),))
+
+
+def cleanup(section: Cleanup) -> Section:
+    """Whether anything is left in the cluster."""
+    pod = f"tracer pod {section.namespace}/{section.pod}"
+    if not section.deleted:
+        text = f"{pod} was not deleted; kubectl delete pod -n {section.namespace} {section.pod}"
+    elif section.gone_after_ns is None:
+        text = f"{pod} deleted, and not yet seen gone"
+    else:
+        text = f"{pod} deleted, gone after {units.duration(section.gone_after_ns)}"
+    return Section(title="Clean-up", blocks=(), empty=text)
 
 
 def pods(target: Target) -> str:

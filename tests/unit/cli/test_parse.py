@@ -12,6 +12,7 @@ from kubectl_podtrace.cli.parse import (
     Output,
     parse_duration,
     parse_filters,
+    parse_lease,
     parse_milliseconds,
     parse_output,
     parse_overhead,
@@ -151,3 +152,9 @@ def test_a_file_is_written_in_the_format_of_its_suffix(
 def test_an_output_that_contradicts_itself_is_refused_before_the_trace(export: str | None, output: str | None) -> None:
     with pytest.raises(UsageError):
         parse_output(export, output)
+
+
+def test_a_lease_is_a_duration_that_some_pings_fit_into() -> None:
+    assert parse_lease("5s") == 5 * 10**9
+    with pytest.raises(UsageError, match='the lease "4s" is too short'):
+        parse_lease("4s")

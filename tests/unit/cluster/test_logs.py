@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kubectl_podtrace.analysis.fold import Fold
-from kubectl_podtrace.cluster.lifecycle import ends_stream
 from kubectl_podtrace.cluster.logs import Life, LogFollower
 from kubectl_podtrace.cluster.transport import StreamBrokenError
 from kubectl_podtrace.errors import ApiError, PodtraceError
+from kubectl_podtrace.wire.codec import ends_stream
 from tests.unit.shop import shop_stream
 
 HOUR_S = 3600.0

@@ -10,10 +10,12 @@ import pytest
 from kubectl_podtrace.report.build import ReportOptions, build_window
 from kubectl_podtrace.report.document import Facts, Table
 from kubectl_podtrace.report.render.live import LiveRenderer
+from kubectl_podtrace.report.sections import document
 from kubectl_podtrace.report.sections.overview import trust as trust_section
 from kubectl_podtrace.report.sections.processes import process_activity
 from kubectl_podtrace.report.sections.udp import udp as udp_section
 from kubectl_podtrace.report.target import TargetInfo
+from kubectl_podtrace.source import Cleanup
 from kubectl_podtrace.wire.records import Errors, Histogram, Processes, ProcessRow, Refusal, Totals, TotalsRow
 from tests.unit.report.reports import API, CLIENT, healthy, report_of, silent, truncated, typical
 from tests.unit.shop import shop_stream
@@ -269,3 +271,31 @@ def test_the_target_of_local_mode_keeps_command_and_status() -> None:
 
 def test_an_unknown_target_is_no_error() -> None:
     assert report_of(folded([]), TargetInfo()).target.nodes == ()
+
+
+@pytest.mark.parametrize(
+    ("deleted", "gone_after_ns", "words"),
+    [
+        (True, 18_600_000, "tracer pod shop/podtrace-x deleted, gone after 18.6 ms"),
+        (True, None, "tracer pod shop/podtrace-x deleted, and not yet seen gone"),
+        (False, None, "tracer pod shop/podtrace-x was not deleted; kubectl delete pod -n shop podtrace-x"),
+    ],
+)
+def test_the_last_words_are_about_what_is_left_in_the_cluster(
+    deleted: bool, gone_after_ns: int | None, words: str
+) -> None:
+    cleanup = Cleanup(namespace="shop", pod="podtrace-x", deleted=deleted, gone_after_ns=gone_after_ns)
+    report = report_of(folded(shop_stream().lines), client=replace(CLIENT, cleanup=cleanup))
+    assert (document(report)[-1].title, document(report)[-1].empty) == ("Clean-up", words)
+
+
+def test_what_the_plugin_doubts_stands_under_trust() -> None:
+    report = report_of(folded(shop_stream().lines), client=replace(CLIENT, doubts=("it could not be attached to",)))
+    assert report.trust.remarks[0] == "it could not be attached to"
+    assert report.trust.complete
+
+
+def test_a_trace_that_ended_because_nobody_was_heard_says_so() -> None:
+    lines = [line.replace(b'"reason":"duration"', b'"reason":"client gone"') for line in shop_stream().lines]
+    assert lines != shop_stream().lines
+    assert "heard nothing more from this program" in report_of(folded(lines)).trust.remarks[0]

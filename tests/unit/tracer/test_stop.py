@@ -221,7 +221,7 @@ def test_where_there_is_a_lease_the_end_of_stdin_is_left_to_it(stdin: Stdin) -> 
     assert stop.reason == CLIENT_GONE
 
 
-@pytest.mark.parametrize("line", [b"stopp\n", b"Stop\n", b" stop\n", b"x" * 10_000 + b"stop\n"])
+@pytest.mark.parametrize("line", [b"stops\n", b"Stop\n", b" stop\n", b"x" * 10_000 + b"stop\n"])
 def test_what_is_no_order_is_none(stdin: Stdin, line: bytes) -> None:
     stop = Stop(stdin.read)
     stdin.say(line)
