@@ -60,13 +60,21 @@ def trace(load: Load, cgroup: Path, start_tracer: StartTracer, topics: tuple[str
     return tracer.stop(), claims
 
 
+STRACE = ("strace", "-ff", "-yy", "-o")
+
+
 def calls_by_strace(start: START, name: str, *arguments: str, log: Path) -> Counter[str]:
     """An identical run, and the calls by operation that strace saw."""
-    load = start(name, *arguments, wrapper=("strace", "-ff", "-yy", "-o", str(log)))
+    load = start(name, *arguments, wrapper=(*STRACE, str(log)))
     load.release()
     load.claims()
     load.finish()
-    calls, _ = strace_calls(list(log.parent.glob(f"{log.name}.*")), frozenset(arguments))
+    return calls_in(log, *arguments)
+
+
+def calls_in(log: Path, *directories: str) -> Counter[str]:
+    """The calls by operation that strace saw."""
+    calls, _ = strace_calls(list(log.parent.glob(f"{log.name}.*")), frozenset(directories))
     return calls
 
 
@@ -94,11 +102,12 @@ def test_sends_and_receives_are_counted_as_the_program_counts_them(
 def test_a_library_that_makes_several_calls_of_one_is_counted_as_strace_counts_it(
     start: START, cgroup: Path, start_tracer: StartTracer, tmp_path: Path
 ) -> None:
-    stream, claims = trace(start("tcp", cgroup=cgroup), cgroup, start_tracer, ("tcp",))
+    log = tmp_path / "strace"
+    stream, claims = trace(start("tcp", cgroup=cgroup, wrapper=(*STRACE, str(log))), cgroup, start_tracer, ("tcp",))
     # musl sends each message of a sendmmsg by a sendmsg of its own; what was sent is the same.
-    send, calls = claims.counts["tcp.send"], calls_by_strace(start, "tcp", log=tmp_path / "strace")
+    send = claims.counts["tcp.send"]
     assert send.messages > 0
-    split = replace(send, count=calls["tcp.send"] - send.would_block - send.interrupted, messages=0)
+    split = replace(send, count=calls_in(log)["tcp.send"] - send.would_block - send.interrupted, messages=0)
     assert_equal(stream, replace(claims, counts={**claims.counts, "tcp.send": split}), topics=("tcp",))
 
 

@@ -125,7 +125,7 @@ class Runner:
             btf,
             functions=functions,
             by_events=bool(events),
-            task_registers=is_new and kernel_helper.task_registers_are_allowed(),
+            task_registers=kernel_helper.task_registers_are_allowed(),
         )
         text, flags = program.source_text(self._request.topics), program.compiler_flags(values)
         try:

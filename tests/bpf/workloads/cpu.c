@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Threads that wait in known ways, or do not wait at all. It holds at its end until another line comes. Usage:
- *   cpu waits            one thread that waits a prime number of times for each cause, timed by the program's own clock
+ *   cpu waits MS         one thread that waits a prime number of times for each cause, so long, timed by its own clock
  *   cpu threads COUNT    two threads that wake each other COUNT times, and three that sleep COUNT times
  *   cpu spin MS CPU      two threads on one CPU that never wait, for so long, from a second line on
  *   cpu shares MS        a process that runs all the time, and one half of the time
@@ -30,17 +30,17 @@ static struct {
 } waits[CAUSES];
 
 #define MS 1000000L
-#define WAIT_NS (3 * MS)
+static long wait_ns;
 #define WAITS(cause, times, call)                                                                                      \
     for (int turn = 0; turn < (times); turn++) {                                                                       \
         long before = now_ns();                                                                                        \
         call;                                                                                                          \
         waits[cause].count++;                                                                                          \
-        waits[cause].asked_ns += WAIT_NS;                                                                              \
+        waits[cause].asked_ns += wait_ns;                                                                              \
         waits[cause].took_ns += now_ns() - before;                                                                     \
     }
 
-static struct timespec wait_time = {.tv_nsec = WAIT_NS};
+static struct timespec wait_time;
 static char block[4096] __attribute__((aligned(4096)));
 
 static void nap(long ns)
@@ -55,7 +55,7 @@ static int silent_socket(int family, int type)
 {
     struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct sockaddr_in6 name6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-    struct timeval patience = {.tv_usec = WAIT_NS / 1000};
+    struct timeval patience = {.tv_usec = wait_ns / 1000};
     int fd = (int)must(socket(family, type, 0), "socket");
     if (family == AF_INET)
         must(bind(fd, (struct sockaddr *)&name, sizeof(name)), "bind");
@@ -87,14 +87,14 @@ static int timer_in(long ns)
 
 static void read_timer(void)
 {
-    int fd = timer_in(WAIT_NS);
+    int fd = timer_in(wait_ns);
     must(read(fd, block, 8), "read a timer");
     close(fd);
 }
 
 static void epoll_timer(void)
 {
-    int fd = timer_in(WAIT_NS), set = epoll_of(&fd, 1);
+    int fd = timer_in(wait_ns), set = epoll_of(&fd, 1);
     struct epoll_event event;
     must(epoll_wait(set, &event, 1, -1), "epoll_wait");
     close(set);
@@ -104,12 +104,12 @@ static void epoll_timer(void)
 static void wait_sleeping(void)
 {
     struct timespec time = wait_time;
-    struct timeval tv = {.tv_usec = WAIT_NS / 1000};
+    struct timeval tv = {.tv_usec = wait_ns / 1000};
     WAITS(SLEEP, 7, syscall(SYS_nanosleep, &wait_time, NULL));
     WAITS(SLEEP, 5, syscall(SYS_clock_nanosleep, CLOCK_REALTIME, 0, &wait_time, NULL));
     WAITS(SLEEP, 5, syscall(SYS_ppoll, NULL, 0, (time = wait_time, &time), NULL, 0));
     WAITS(SLEEP, 3, syscall(SYS_pselect6, 0, NULL, NULL, NULL, (time = wait_time, &time), NULL));
-    WAITS(SLEEP, 3, (tv.tv_usec = WAIT_NS / 1000, select(0, NULL, NULL, NULL, &tv)));
+    WAITS(SLEEP, 3, (tv.tv_usec = wait_ns / 1000, select(0, NULL, NULL, NULL, &tv)));
     WAITS(SLEEP, 5, read_timer());
     WAITS(SLEEP, 3, epoll_timer());
 }
@@ -153,15 +153,15 @@ static void wait_for_network(void)
     WAITS(NETWORK, 3, read(udp, block, 1));
     WAITS(NETWORK, 5, accept(tcp, NULL, NULL));
     WAITS(NETWORK, 5, syscall(SYS_ppoll, polled, 12, (time = wait_time, &time), NULL, 0));
-    WAITS(NETWORK, 3, poll(polled, 12, WAIT_NS / MS));
+    WAITS(NETWORK, 3, poll(polled, 12, wait_ns / MS));
     WAITS(NETWORK, 3, select_one(tcp));
-    WAITS(NETWORK, 7, epoll_wait(epoll, &event, 1, WAIT_NS / MS));
+    WAITS(NETWORK, 7, epoll_wait(epoll, &event, 1, wait_ns / MS));
 }
 
 static void wait_for_others(void)
 {
     int pair[2], pipes[2], unix_set, event = (int)must(eventfd(0, 0), "eventfd");
-    struct timeval patience = {.tv_usec = WAIT_NS / 1000};
+    struct timeval patience = {.tv_usec = wait_ns / 1000};
     struct timespec time;
     struct epoll_event found;
     must(pipe(pipes), "pipe");
@@ -171,7 +171,7 @@ static void wait_for_others(void)
     unix_set = epoll_of((int[]){pair[0], event}, 2);
     WAITS(OTHER, 5, recv(pair[0], block, 1, 0));
     WAITS(OTHER, 3, syscall(SYS_ppoll, polled, 3, (time = wait_time, &time), NULL, 0));
-    WAITS(OTHER, 5, epoll_wait(unix_set, &found, 1, WAIT_NS / MS));
+    WAITS(OTHER, 5, epoll_wait(unix_set, &found, 1, wait_ns / MS));
 }
 
 static void report_waits(void)
@@ -336,6 +336,7 @@ int main(int argc, char **argv)
         endless();
     load_start();
     if (!strcmp(mode, "waits")) {
+        wait_ns = wait_time.tv_nsec = atol(argv[2]) * MS;
         wait_sleeping();
         wait_for_locks();
         wait_for_network();
