@@ -59,9 +59,19 @@ class Worker:
         self._by_hand(f"echo {order} {self.orders} >/data/order; while [ ! -e {done} ]; do sleep 0.05; done")
 
     def end(self, order: str) -> None:
-        """An order that ends the container; returns when it runs again."""
+        """An order that ends the container; returns when it runs again and the API knows."""
         self._by_hand(f"rm /data/ready; echo {order} 0 >/data/order")
         self._by_hand("while [ ! -e /data/ready ]; do sleep 0.05; done")
+        self.kubectl.until(self._is_known_to_run_again, "the API knows of the restart")
+
+    def is_reached(self) -> bool:
+        """Does its kubelet take orders for it? After a start it has to meet its pods again."""
+        command = ["kubectl", "-n", self.kubectl.namespace, "exec", self.pod, "-c", "hand", "--", "true"]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+    def _is_known_to_run_again(self) -> bool:
+        found = json.loads(self.kubectl("get", "pod", self.pod, "-o", "json"))["status"]["containerStatuses"]
+        return any(each["restartCount"] and "running" in each["state"] for each in found)
 
     def _by_hand(self, script: str) -> None:
         self.kubectl("exec", self.pod, "-c", "hand", "--", "sh", "-c", script)
