@@ -7,10 +7,12 @@ from pathlib import Path
 from kubectl_podtrace.wire.fields import MAX_TEXT
 from kubectl_podtrace.wire.records import Scope
 from podtrace_tracer.bpf import Programs
+from podtrace_tracer.map_values import name_in
 from podtrace_tracer.program import MAX_SCOPES
 from podtrace_tracer.scope import Target, container_id, pids_below
 
 _OVERFLOW = MAX_SCOPES - 1
+_NAME_BYTES = 128
 
 
 class Scopes:
@@ -41,7 +43,7 @@ class Scopes:
         for key, values in self._programs.items("scope_of_cgroup"):
             index, cgroup_id = int.from_bytes(values[0], "little"), int.from_bytes(key, "little")
             if index not in self._known:
-                self._add(index, cgroup_id, self._directory(cgroup_id))
+                self._add(index, cgroup_id, self._directory(cgroup_id), self._name(index))
         if len(self._known) >= _OVERFLOW and _OVERFLOW not in self._known:
             self._known[_OVERFLOW] = Scope(index=_OVERFLOW, cgroup_id=0, cgroup="(further containers)", container_id="")
         return [scope for index, scope in self._known.items() if index not in before]
@@ -67,8 +69,13 @@ class Scopes:
     def _directory(self, cgroup_id: int) -> Path | None:
         return next((path for path in self._target.containers() if _inode(path) == cgroup_id), None)
 
-    def _add(self, index: int, cgroup_id: int, directory: Path | None) -> None:
-        name = str(directory)[-MAX_TEXT:] if directory else ""
+    def _name(self, index: int) -> str:
+        """The name of a cgroup as the programs found it; they meet containers that are gone a moment later."""
+        found = self._programs.values("scope_names", index, size=_NAME_BYTES)
+        return name_in(found[0]) if found else ""
+
+    def _add(self, index: int, cgroup_id: int, directory: Path | None, name: str = "") -> None:
+        name = str(directory)[-MAX_TEXT:] if directory else name
         self._known[index] = Scope(index=index, cgroup_id=cgroup_id, cgroup=name, container_id=container_id(name))
 
 

@@ -66,6 +66,14 @@ def test_a_container_that_has_gone_before_it_could_be_named_is_told_without_a_na
     assert scopes.look() == [Scope(index=2, cgroup_id=123_456_789, cgroup="", container_id="")]
 
 
+def test_a_container_that_has_gone_has_the_name_that_the_programs_kept(pod: Path) -> None:
+    programs = MemoryPrograms()
+    scopes = Scopes(programs, target_of(pod))
+    programs.put("scope_of_cgroup", 123_456_789, 2)
+    programs.put("scope_names", 2, programs.value("scope_names", text=IDS[2].encode()))
+    assert scopes.look() == [Scope(index=2, cgroup_id=123_456_789, cgroup=IDS[2], container_id=IDS[2])]
+
+
 def test_containers_beyond_the_table_share_its_last_index(pod: Path) -> None:
     programs = MemoryPrograms()
     scopes = Scopes(programs, target_of(pod))

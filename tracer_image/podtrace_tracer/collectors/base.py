@@ -55,7 +55,7 @@ STRUCTS: Final = {
     "css_set": ("dfl_cgrp", "subsys"),
     "cgroup_subsys_state": ("cgroup",),
     "cgroup": ("kn", "level", "ancestors", "ancestor_ids"),
-    "kernfs_node": ("id",),
+    "kernfs_node": ("id", "name"),
     "files_struct": ("fdt",),
     "fdtable": ("max_fds", "fd"),
     "file": ("f_inode", "f_path", "private_data"),

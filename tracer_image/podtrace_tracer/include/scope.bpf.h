@@ -28,6 +28,12 @@ BPF_HASH(ended, struct ended_key, struct process, MAX_PROCESSES);
 BPF_HASH(scope_of_cgroup, u64, u32, MAX_SCOPES);
 BPF_QUEUE(free_scopes, u32, MAX_SCOPES);
 
+/* The names of their cgroups: a container can be gone before the tracer finds its directory. */
+struct cgroup_name {
+	char text[128];
+};
+BPF_ARRAY(scope_names, struct cgroup_name, MAX_SCOPES);
+
 #if SCOPE_MODE != SCOPE_HELPER
 #define MEMBER_INSIDE 1
 #define MEMBER_OUTSIDE 2
@@ -114,14 +120,32 @@ static __always_inline int current_in_scope(void)
 #endif
 }
 
-/* The index of a container. The last one is shared by all that find none free. */
-static __always_inline u32 scope_of(u64 cgroup_id)
+static __always_inline void name_scope(u32 scope, struct cgroup *group, u32 level)
+{
+	struct cgroup_name *name = scope_names.lookup(&scope);
+	if (!name || (u32)READ(group, level) < level)
+		return;
+#ifdef HAVE_cgroup__ancestors
+	group = READ_POINTER((void *)&group->ancestors + level * sizeof(group));
+#else
+	if ((u32)READ(group, level) > level)
+		return; /* such a kernel tells only the ids of those above */
+#endif
+	struct kernfs_node *node = READ(group, kn);
+	bpf_probe_read_kernel_str(name->text, sizeof(name->text), READ(node, name));
+}
+
+/* The index of a container, whose cgroup is that above (or at) this one. The last one is shared by all that find none free. */
+static __always_inline u32 scope_of(u64 cgroup_id, struct cgroup *group, u32 level)
 {
 	u32 *known = scope_of_cgroup.lookup(&cgroup_id), fresh = 0;
 	if (known)
 		return *known;
-	if (free_scopes.pop(&fresh) == 0 && scope_of_cgroup.insert(&cgroup_id, &fresh))
-		free_scopes.push(&fresh, 0);
+	if (free_scopes.pop(&fresh) == 0) {
+		name_scope(fresh, group, level);
+		if (scope_of_cgroup.insert(&cgroup_id, &fresh))
+			free_scopes.push(&fresh, 0);
+	}
 	known = scope_of_cgroup.lookup(&cgroup_id);
 	return known ? *known : MAX_SCOPES - 1;
 }
@@ -130,8 +154,9 @@ static __always_inline u32 scope_of(u64 cgroup_id)
 static __always_inline u32 cgroup_scope(struct cgroup *group)
 {
 #if SCOPE_PER_CHILD
-	u64 child = ancestor_id(group, level_of_target(group) + 1);
-	return scope_of(child ? child : SCOPE_ROOT_ID);
+	u32 level = level_of_target(group) + 1;
+	u64 child = ancestor_id(group, level);
+	return scope_of(child ? child : SCOPE_ROOT_ID, group, level);
 #else
 	return 0;
 #endif
