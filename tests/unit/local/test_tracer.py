@@ -116,6 +116,7 @@ def test_what_was_compiled_is_kept_unless_the_environment_says_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     python = python_that_says("3 11", tmp_path)
+    monkeypatch.delenv(CACHE_VARIABLE, raising=False)
     with system_tracer(python) as program:
         assert program.environment[CACHE_VARIABLE] == "/var/cache/podtrace"
     monkeypatch.setenv(CACHE_VARIABLE, "")
