@@ -30,6 +30,7 @@ from tests.cluster.worker import (
     assert_work_beside_others,
     by_environment,
     node_hand,
+    restart_kubelets,
     run_command,
     tracer_pods,
     worker,
@@ -114,7 +115,7 @@ def test_a_kubelet_that_restarts_costs_nothing(kubectl: Kubectl, shared: Worker)
     with podtrace(kubectl, shared.pod) as trace:
         trace.wait_for("tracing")
         shared.work()
-        run_command(kubectl, restart)
+        restart_kubelets(kubectl, restart)
         kubectl.until(shared.is_reached, "the kubelet knows its pods")
         shared.work()
         report = trace.interrupt()
@@ -126,9 +127,9 @@ def test_a_kubelet_that_restarts_costs_nothing(kubectl: Kubectl, shared: Worker)
 def rotation(kubectl: Kubectl) -> Iterator[None]:
     """Within the test, logs are rotated whenever the kubelet looks after them."""
     small, large = by_environment("PODTRACE_TEST_ROTATION"), by_environment("PODTRACE_TEST_NO_ROTATION")
-    run_command(kubectl, small)
+    restart_kubelets(kubectl, small)
     yield
-    run_command(kubectl, large)
+    restart_kubelets(kubectl, large)
 
 
 @pytest.mark.usefixtures("rotation")

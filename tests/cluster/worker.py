@@ -166,11 +166,35 @@ def by_environment(variable: str) -> str:
 
 
 def run_command(kubectl: Kubectl, command: str) -> None:
-    """Runs such a command, and waits for the API server and the node after it."""
+    """Runs such a command, and waits for the API server and the kubelets after it."""
     subprocess.run(command, shell=True, check=True, timeout=120, stdout=subprocess.DEVNULL)
     kubectl.until(lambda: answers("/readyz"), "the API server")
     for name in kubectl("get", "nodes", "-o", "jsonpath={.items[*].metadata.name}").split():
         kubectl.until(lambda health=f"/api/v1/nodes/{name}/proxy/healthz": answers(health), "the kubelet")  # type: ignore[misc]
+
+
+def restart_kubelets(kubectl: Kubectl, command: str) -> None:
+    """Runs such a command, and waits until the kubelets call their nodes ready again.
+
+    A kubelet that starts may first say that its node is not ready; before that, what it said last still stands.
+    """
+    before = _readiness(kubectl)
+    run_command(kubectl, command)
+    kubectl.until(lambda: _have_become_ready(before, _readiness(kubectl)), "the nodes are ready")
+
+
+def _readiness(kubectl: Kubectl) -> dict[str, tuple[str, str]]:
+    """Node -> its condition `Ready`, and when the kubelet said so."""
+    nodes = json.loads(kubectl("get", "nodes", "-o", "json"))["items"]
+    conditions = {
+        node["metadata"]["name"]: next(each for each in node["status"]["conditions"] if each["type"] == "Ready")
+        for node in nodes
+    }
+    return {name: (ready["status"], ready["lastHeartbeatTime"]) for name, ready in conditions.items()}
+
+
+def _have_become_ready(before: dict[str, tuple[str, str]], now: dict[str, tuple[str, str]]) -> bool:
+    return all(status == "True" and said != before[name][1] for name, (status, said) in now.items())
 
 
 def answers(path: str) -> bool:
