@@ -15,9 +15,9 @@ from kubectl_podtrace.analysis.dns import Dns, errors_by_name
 from kubectl_podtrace.analysis.endpoints import endpoint
 from kubectl_podtrace.analysis.files import Files, TopFile
 from kubectl_podtrace.analysis.pod_timeline import Incident, PodTimeline
+from kubectl_podtrace.analysis.sections import Sections
 from kubectl_podtrace.analysis.selection import OTHER, Op, SlowOp
-from kubectl_podtrace.analysis.tcp import Rtt, Tcp
-from kubectl_podtrace.analysis.udp import Udp
+from kubectl_podtrace.analysis.tcp import Rtt
 
 Severity = Literal["info", "warning", "critical"]
 SEVERITIES: Final[tuple[Severity, ...]] = ("critical", "warning", "info")
@@ -45,31 +45,22 @@ class Finding:
     next_step: str
 
 
-def find(
-    *,
-    tcp: Tcp | None,
-    udp: Udp | None,
-    connections: Connections | None,
-    dns: Dns | None,
-    files: Files | None,
-    error_ratio: float,
-    pod: PodTimeline | None = None,
-) -> tuple[Finding, ...]:
-    """The findings, most severe first; sections that were not measured are None. `error_ratio` is the threshold."""
+def find(sections: Sections, *, error_ratio: float) -> tuple[Finding, ...]:
+    """The findings, most severe first. `error_ratio` is the threshold."""
     found: list[Finding] = []
-    if pod:
+    if pod := sections.kubernetes_events:
         found.extend(_ended_runs(pod))
         found.extend(_failed_probes(pod))
-    if connections:
+    if connections := sections.connections:
         found.extend(_failed_connections(connections, error_ratio))
-    if tcp:
+    if tcp := sections.tcp:
         found.extend(_failing_operations({"TCP sends": tcp.send, "TCP receives": tcp.receive}, error_ratio))
         found.extend(_rtt_spikes(tcp.rtt))
-    if udp:
+    if udp := sections.udp:
         found.extend(_failing_operations({"UDP sends": udp.send, "UDP receives": udp.receive}, error_ratio))
-    if dns:
+    if dns := sections.dns:
         found.extend(_failed_lookups(dns, error_ratio))
-    if files:
+    if files := sections.files:
         found.extend(_failing_operations(_file_operations(files), error_ratio))
         for name, operation in (("reads", files.read), ("writes", files.write), ("fsyncs", files.fsync)):
             found.extend(_slow_files(name, operation, files))

@@ -5,27 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from kubectl_podtrace.analysis.connections import Connections, connections
 from kubectl_podtrace.analysis.cost import cost, ends_of_operations, partial_sections
-from kubectl_podtrace.analysis.cpu import Cpu, cpu
-from kubectl_podtrace.analysis.descriptors import Descriptors, descriptors
-from kubectl_podtrace.analysis.dns import Dns, dns
-from kubectl_podtrace.analysis.files import Files, files
-from kubectl_podtrace.analysis.findings import Finding, find
+from kubectl_podtrace.analysis.findings import find
 from kubectl_podtrace.analysis.fold import SERIES_OPERATIONS, Fold
-from kubectl_podtrace.analysis.network_io import NetworkIo, network_io
-from kubectl_podtrace.analysis.pod_timeline import PodTimeline
-from kubectl_podtrace.analysis.processes import Processes, processes
+from kubectl_podtrace.analysis.sections import sections
 from kubectl_podtrace.analysis.selection import Selection, select
 from kubectl_podtrace.analysis.series import SECOND_NS
+from kubectl_podtrace.analysis.settings import Settings
 from kubectl_podtrace.analysis.summary import Summary, summary
 from kubectl_podtrace.analysis.tables import State, difference
-from kubectl_podtrace.analysis.tcp import Tcp, tcp
 from kubectl_podtrace.analysis.trust import Trust, trust
-from kubectl_podtrace.analysis.udp import Udp, udp
 from kubectl_podtrace.names import PROGRAM
 from kubectl_podtrace.report.headline import headline
-from kubectl_podtrace.report.model import LiveReport, Remark, Report, Settings, Tool
+from kubectl_podtrace.report.model import LiveReport, Remark, Report, Tool
 from kubectl_podtrace.report.target import (
     TargetInfo,
     selected_scopes,
@@ -108,11 +100,10 @@ def _build(
 ) -> Report:
     scopes = selected_scopes(fold, target)
     selection = _selection(fold, state, start_ns, end_ns, scopes, is_window=is_window)
-    measured, settings = _measured_topics(fold, options), _settings(fold, options)
-    sections = _sections(selection, measured, settings)
-    summary_section = _summary(fold, selection, client)
+    summary_section, settings = _summary(fold, selection, client), _settings(fold, options)
     pod = timeline_section(fold, target, summary_section.start, summary_section.end)
-    findings = _findings(sections, settings, pod)
+    topical = sections(selection, settings, measured=_measured_topics(fold, options), pod=pod)
+    findings = find(topical, error_ratio=settings.error_threshold_ratio)
     trust_section = _trust(fold, scopes, client)
     about = target_section(fold, state, target, scopes)
     return Report(
@@ -129,62 +120,12 @@ def _build(
             seen=bool(fold.scopes if scopes is None else scopes),
         ),
         summary=summary_section,
-        tcp=sections.tcp,
-        udp=sections.udp,
-        connections=sections.connections,
-        network_io=sections.network_io,
-        dns=sections.dns,
-        files=sections.files,
-        cpu=sections.cpu,
-        processes=sections.processes,
-        kubernetes_events=pod,
-        descriptors=sections.descriptors,
+        **vars(topical),
         findings=findings,
         notices=(*client.notices, *_notices(fold), *unknown_containers(fold, state, target)),
         trust=trust_section,
         cost=cost(fold),
         cleanup=client.cleanup,
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Sections:
-    """The sections of the topics that were measured."""
-
-    tcp: Tcp | None
-    udp: Udp | None
-    connections: Connections | None
-    network_io: NetworkIo | None
-    dns: Dns | None
-    files: Files | None
-    cpu: Cpu | None
-    processes: Processes | None
-    descriptors: Descriptors | None
-
-
-def _sections(selection: Selection, measured: frozenset[str], settings: Settings) -> _Sections:
-    return _Sections(
-        tcp=tcp(selection, rtt_threshold_ns=settings.rtt_threshold_ns) if "tcp" in measured else None,
-        udp=udp(selection) if "udp" in measured else None,
-        connections=connections(selection) if "connections" in measured else None,
-        network_io=network_io(selection) if measured & {"tcp", "udp"} else None,
-        dns=dns(selection) if "dns" in measured else None,
-        files=files(selection, slow_threshold_ns=settings.fs_threshold_ns) if "files" in measured else None,
-        cpu=cpu(selection) if "cpu" in measured else None,
-        processes=processes(selection) if "processes" in measured else None,
-        descriptors=descriptors(selection) if "descriptors" in measured else None,
-    )
-
-
-def _findings(sections: _Sections, settings: Settings, pod: PodTimeline | None) -> tuple[Finding, ...]:
-    return find(
-        tcp=sections.tcp,
-        udp=sections.udp,
-        connections=sections.connections,
-        dns=sections.dns,
-        files=sections.files,
-        error_ratio=settings.error_threshold_ratio,
-        pod=pod,
     )
 
 

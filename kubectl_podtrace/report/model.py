@@ -1,8 +1,4 @@
-"""The report: one object that every format draws. Field names are those of the JSON export.
-
-A section is None when its topic was not asked for or could not be measured. Sections without a type here belong to
-topics that this version does not trace.
-"""
+"""The report: one object that every format draws. Field names are those of the JSON export."""
 
 from __future__ import annotations
 
@@ -10,20 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from kubectl_podtrace.analysis.connections import Connections
 from kubectl_podtrace.analysis.cost import Cost
-from kubectl_podtrace.analysis.cpu import Cpu
-from kubectl_podtrace.analysis.descriptors import Descriptors
-from kubectl_podtrace.analysis.dns import Dns
-from kubectl_podtrace.analysis.files import Files
 from kubectl_podtrace.analysis.findings import Finding
-from kubectl_podtrace.analysis.network_io import NetworkIo
-from kubectl_podtrace.analysis.pod_timeline import PodTimeline
-from kubectl_podtrace.analysis.processes import Processes
+from kubectl_podtrace.analysis.sections import Sections
+from kubectl_podtrace.analysis.settings import Settings
 from kubectl_podtrace.analysis.summary import Summary
-from kubectl_podtrace.analysis.tcp import Tcp
 from kubectl_podtrace.analysis.trust import Trust
-from kubectl_podtrace.analysis.udp import Udp
 from kubectl_podtrace.source import Cleanup
 
 SCHEMA_VERSION: Final = 1
@@ -87,16 +75,6 @@ class Target:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What the trace was asked for: topics and thresholds as set."""
-
-    topics: tuple[str, ...]
-    error_threshold_ratio: float
-    rtt_threshold_ns: int
-    fs_threshold_ns: int
-
-
-@dataclass(frozen=True, kw_only=True)
 class Headline:
     """The report in a few sentences: verdict, up to two facts behind it, what to do next, how far to trust it."""
 
@@ -115,8 +93,8 @@ class Remark:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
-    """Everything that is known about one trace, or about one window of it."""
+class Introduction:
+    """What stands in front of the sections."""
 
     schema_version: int = SCHEMA_VERSION
     tool: Tool
@@ -124,22 +102,13 @@ class Report:
     settings: Settings
     headline: Headline
     summary: Summary
-    tcp: Tcp | None
-    udp: Udp | None
-    connections: Connections | None
-    network_io: NetworkIo | None
-    dns: Dns | None
-    files: Files | None
-    cpu: Cpu | None
-    processes: Processes | None
-    lifecycle: None = None
-    memory: None = None
-    kubernetes_events: PodTimeline | None = None
-    descriptors: Descriptors | None
-    timeline: None = None
-    locks: None = None
-    queries: None = None
-    stacks: None = None
+
+
+# Fields are inherited from the last base first: this is the order of the keys.
+@dataclass(frozen=True, kw_only=True)
+class Report(Sections, Introduction):
+    """Everything that is known about one trace, or about one window of it."""
+
     findings: tuple[Finding, ...]
     notices: tuple[Remark, ...]
     trust: Trust

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Protocol, TypeVar
 
+from kubectl_podtrace.analysis.partial import Partial
+from kubectl_podtrace.analysis.trust import Trust
 from kubectl_podtrace.report.document import Section
 from kubectl_podtrace.report.model import Report
 from kubectl_podtrace.report.sections.caveats import with_caveats
@@ -20,15 +23,36 @@ from kubectl_podtrace.report.sections.tcp import tcp
 from kubectl_podtrace.report.sections.udp import udp
 from kubectl_podtrace.wire.topics import EVERY_TOPIC
 
+Measured = TypeVar("Measured", bound="HasPartial")
+
+
+class HasPartial(Protocol):
+    """A section whose numbers may stop in the middle of the trace."""
+
+    @property
+    def partial(self) -> tuple[Partial, ...]:
+        """What they lack."""
+
 
 def document(report: Report) -> tuple[Section, ...]:
-    """All sections that a report has; those of topics that were not traced are left out and named in the summary."""
+    """All sections that a report has; those of topics that were not traced are left out and named in the summary.
+
+    Each names the topics whose losses it tells of. What is drawn from numbers that stand above leaves that to them.
+    """
+    settings, trusted = report.settings, report.trust
     return (
-        with_caveats(overview(report), report.trust, (EVERY_TOPIC,), report.summary.partial),
+        with_caveats(overview(report), trusted, (EVERY_TOPIC,), report.summary.partial),
         *([pod_timeline(report.kubernetes_events)] if report.kubernetes_events else ()),
-        *_network(report),
-        *_files_and_processes(report),
-        *_patterns(report),
+        *_drawn(report.tcp, lambda section: tcp(section, settings), trusted, "tcp"),
+        *_drawn(report.udp, lambda section: udp(section, settings), trusted, "udp"),
+        *_drawn(report.connections, lambda section: connections(section, settings), trusted, "connections"),
+        *_drawn(report.dns, lambda section: dns(section, settings), trusted, "dns"),
+        *_drawn(report.files, files, trusted, "files"),
+        *_drawn(report.cpu, cpu, trusted, "cpu"),
+        *_drawn(report.processes, process_activity, trusted, "processes"),
+        *_drawn(report.connections, connection_patterns, trusted, over_time=True),
+        *_drawn(report.network_io, network_io, trusted, over_time=True),
+        *_system_calls(report),
         issues(report.findings),
         trust(report),
         cost(report.cost),
@@ -36,37 +60,16 @@ def document(report: Report) -> tuple[Section, ...]:
     )
 
 
-def _network(report: Report) -> Iterator[Section]:
-    settings, trusted = report.settings, report.trust
-    if report.tcp:
-        yield with_caveats(tcp(report.tcp, settings), trusted, ("tcp",), report.tcp.partial)
-    if report.udp:
-        yield with_caveats(udp(report.udp, settings), trusted, ("udp",), report.udp.partial)
-    if report.connections:
-        section = connections(report.connections, settings)
-        yield with_caveats(section, trusted, ("connections",), report.connections.partial)
-    if report.dns:
-        yield with_caveats(dns(report.dns, settings), trusted, ("dns",), report.dns.partial)
+def _drawn(
+    section: Measured | None, draw: Callable[[Measured], Section], trusted: Trust, *topics: str, over_time: bool = False
+) -> Iterator[Section]:
+    """The readable section with its caveats; none where the section is None."""
+    if section is not None:
+        yield with_caveats(draw(section), trusted, topics, section.partial, over_time=over_time)
 
 
-def _files_and_processes(report: Report) -> Iterator[Section]:
-    if report.files:
-        yield with_caveats(files(report.files), report.trust, ("files",), report.files.partial)
-    if report.cpu:
-        yield with_caveats(cpu(report.cpu), report.trust, ("cpu",), report.cpu.partial)
-    if report.processes:
-        section = process_activity(report.processes)
-        yield with_caveats(section, report.trust, ("processes",), report.processes.partial)
-
-
-def _patterns(report: Report) -> Iterator[Section]:
-    """What is drawn from numbers that stand above: their losses are named there."""
-    if report.connections:
-        section = connection_patterns(report.connections)
-        yield with_caveats(section, report.trust, (), report.connections.partial, over_time=True)
-    if report.network_io:
-        section = network_io(report.network_io)
-        yield with_caveats(section, report.trust, (), report.network_io.partial, over_time=True)
+def _system_calls(report: Report) -> Iterator[Section]:
+    """Processes and descriptors together."""
     if report.processes or report.descriptors:
         partial = report.descriptors.partial if report.descriptors else ()
         yield with_caveats(system_calls(report), report.trust, ("descriptors",), partial)

@@ -6,8 +6,8 @@ from kubectl_podtrace import units
 from kubectl_podtrace.analysis.dns import Dns, DnsName, Resolver, errors_by_name
 from kubectl_podtrace.analysis.endpoints import endpoint
 from kubectl_podtrace.analysis.selection import OTHER
+from kubectl_podtrace.analysis.settings import Settings
 from kubectl_podtrace.report.document import Block, Facts, Name, Section, Table, left, right
-from kubectl_podtrace.report.model import Settings
 from kubectl_podtrace.report.sections.cells import (
     LATENCY_COLUMNS,
     NONE,

@@ -6,8 +6,8 @@ from collections import Counter
 
 from kubectl_podtrace import units
 from kubectl_podtrace.analysis.selection import Op, most_frequent_first
+from kubectl_podtrace.analysis.settings import Settings
 from kubectl_podtrace.report.document import Table, left, right
-from kubectl_podtrace.report.model import Settings
 from kubectl_podtrace.report.sections.cells import number_or_dash, tally
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from kubectl_podtrace import units
+from kubectl_podtrace.analysis.settings import Settings
 from kubectl_podtrace.analysis.udp import Udp
 from kubectl_podtrace.report.document import Facts, Section
-from kubectl_podtrace.report.model import Settings
 from kubectl_podtrace.report.sections.cells import latency_table
 from kubectl_podtrace.report.sections.transfers import error_rate, throughput, transfers
 

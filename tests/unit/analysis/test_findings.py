@@ -10,6 +10,7 @@ from kubectl_podtrace.analysis.connections import Connections, connections
 from kubectl_podtrace.analysis.dns import Dns, DnsName, dns
 from kubectl_podtrace.analysis.files import Files, files
 from kubectl_podtrace.analysis.findings import Finding, find
+from kubectl_podtrace.analysis.sections import Sections
 from kubectl_podtrace.analysis.selection import Op, Selection, SlowOp, select
 from kubectl_podtrace.analysis.tcp import Tcp, tcp
 from kubectl_podtrace.analysis.udp import Udp, udp
@@ -41,14 +42,10 @@ def findings(
     file_section: Files | None = None,
     error_ratio: float = 0.10,
 ) -> tuple[Finding, ...]:
-    return find(
-        tcp=tcp_section,
-        udp=udp_section,
-        connections=connection_section,
-        dns=dns_section,
-        files=file_section,
-        error_ratio=error_ratio,
+    sections = Sections(
+        tcp=tcp_section, udp=udp_section, connections=connection_section, dns=dns_section, files=file_section
     )
+    return find(sections, error_ratio=error_ratio)
 
 
 def failing(operation: Op, errors: dict[str, int]) -> Op:

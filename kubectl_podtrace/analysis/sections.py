@@ -1,0 +1,62 @@
+"""The sections of what was measured: their keys in the report, what makes each, and the topics that it needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kubectl_podtrace.analysis.connections import Connections, connections
+from kubectl_podtrace.analysis.cpu import Cpu, cpu
+from kubectl_podtrace.analysis.descriptors import Descriptors, descriptors
+from kubectl_podtrace.analysis.dns import Dns, dns
+from kubectl_podtrace.analysis.files import Files, files
+from kubectl_podtrace.analysis.network_io import NetworkIo, network_io
+from kubectl_podtrace.analysis.pod_timeline import PodTimeline
+from kubectl_podtrace.analysis.processes import Processes, processes
+from kubectl_podtrace.analysis.selection import Selection
+from kubectl_podtrace.analysis.settings import Settings
+from kubectl_podtrace.analysis.tcp import Tcp, tcp
+from kubectl_podtrace.analysis.udp import Udp, udp
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sections:
+    """The sections by their keys in the JSON export, in its order.
+
+    One is None when its topic was not asked for or could not be measured; those without a type here belong to topics
+    that this version does not trace.
+    """
+
+    tcp: Tcp | None = None
+    udp: Udp | None = None
+    connections: Connections | None = None
+    network_io: NetworkIo | None = None
+    dns: Dns | None = None
+    files: Files | None = None
+    cpu: Cpu | None = None
+    processes: Processes | None = None
+    lifecycle: None = None
+    memory: None = None
+    kubernetes_events: PodTimeline | None = None
+    descriptors: Descriptors | None = None
+    timeline: None = None
+    locks: None = None
+    queries: None = None
+    stacks: None = None
+
+
+def sections(
+    selection: Selection, settings: Settings, *, measured: frozenset[str], pod: PodTimeline | None
+) -> Sections:
+    """The sections of the topics that were `measured`; what happened to the `pod` is its own."""
+    return Sections(
+        tcp=tcp(selection, rtt_threshold_ns=settings.rtt_threshold_ns) if "tcp" in measured else None,
+        udp=udp(selection) if "udp" in measured else None,
+        connections=connections(selection) if "connections" in measured else None,
+        network_io=network_io(selection) if measured & {"tcp", "udp"} else None,
+        dns=dns(selection) if "dns" in measured else None,
+        files=files(selection, slow_threshold_ns=settings.fs_threshold_ns) if "files" in measured else None,
+        cpu=cpu(selection) if "cpu" in measured else None,
+        processes=processes(selection) if "processes" in measured else None,
+        kubernetes_events=pod,
+        descriptors=descriptors(selection) if "descriptors" in measured else None,
+    )
