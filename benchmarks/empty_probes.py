@@ -11,10 +11,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from podtrace_tracer.bpf import Programs
-from podtrace_tracer.btf import Btf
-from podtrace_tracer.compiler import compile_text
-from podtrace_tracer.headers import write_tree
+from podtrace_tracer.kernel.btf import Btf
+from podtrace_tracer.programs.bpf import Programs
+from podtrace_tracer.programs.compiler import compile_text
+from podtrace_tracer.programs.headers import write_tree
 
 TEXT = """
 #include <podtrace/btf.h>

@@ -25,7 +25,7 @@ from kubectl_podtrace.wire import codec
 from kubectl_podtrace.wire.cost_records import Cost, Shed
 from kubectl_podtrace.wire.records import Record
 from kubectl_podtrace.wire.request import CgroupTarget
-from podtrace_tracer import bpf_syscall
+from podtrace_tracer.kernel import bpf_syscall
 from tests.bpf.conftest import StartLoad, StartTracer
 from tests.bpf.harness import ask, remark
 from tests.bpf.stream import Stream

@@ -11,7 +11,7 @@ import pytest
 
 from kubectl_podtrace.wire import dns_records, histogram
 from kubectl_podtrace.wire.request import CgroupTarget
-from podtrace_tracer.program import TABLE_SIZES
+from podtrace_tracer.programs.program import TABLE_SIZES
 from tests.bpf.conftest import StartLoad, StartTracer
 from tests.bpf.dns_network import DnsNetwork
 from tests.bpf.dns_stream import asked_by_name, assert_dns_adds_up, codes, names, resolvers, types

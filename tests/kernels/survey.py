@@ -12,8 +12,8 @@ from typing import Any
 from kubectl_podtrace.wire import records
 from kubectl_podtrace.wire.request import CgroupTarget
 from kubectl_podtrace.wire.topics import TOPICS
-from podtrace_tracer import kernel_functions, program
-from podtrace_tracer.btf import Btf
+from podtrace_tracer.kernel.btf import Btf
+from podtrace_tracer.programs import kernel_functions, program
 from tests.bpf.conftest import hierarchy
 from tests.bpf.harness import Tracer, ask
 

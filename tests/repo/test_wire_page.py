@@ -9,7 +9,7 @@ import pytest
 
 from kubectl_podtrace.wire.fields import MAX_LINE, MAX_TEXT
 from kubectl_podtrace.wire.records import type_of_kind
-from podtrace_tracer.event_room import EVENT_BYTES_PER_S
+from podtrace_tracer.stream.event_room import EVENT_BYTES_PER_S
 
 
 @pytest.fixture(scope="module")

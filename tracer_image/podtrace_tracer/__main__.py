@@ -12,11 +12,11 @@ from pathlib import Path
 from kubectl_podtrace.wire.fields import MAX_TEXT
 from kubectl_podtrace.wire.records import TRACER_FAILED, Notice
 from kubectl_podtrace.wire.request import REQUEST_VARIABLE, RequestError, TraceRequest
-from podtrace_tracer.emit import Emitter, ReaderGoneError
-from podtrace_tracer.host import Host
+from podtrace_tracer.kernel.host import Host
 from podtrace_tracer.refusal import RefusedError
 from podtrace_tracer.runner import Runner
 from podtrace_tracer.stop import Stop
+from podtrace_tracer.stream.emit import Emitter, ReaderGoneError
 
 LINGER_S = 1.0
 ACKNOWLEDGED_WITHIN_S = 5.0

@@ -13,28 +13,30 @@ from kubectl_podtrace.wire.fields import MAX_TEXT
 from kubectl_podtrace.wire.records import Header, Notice, Probe, Record, Trailer
 from kubectl_podtrace.wire.request import TraceRequest
 from kubectl_podtrace.wire.version import WIRE_VERSION
-from podtrace_tracer import existing, headers, kernel_functions, kernel_helper, program, scope, syscalls, trace_events
-from podtrace_tracer.bpf import BpfError, Programs, online_cpus, possible_cpus
-from podtrace_tracer.btf import Btf, BtfError
 from podtrace_tracer.collectors import base
 from podtrace_tracer.collectors.model import ProbeSpec
 from podtrace_tracer.collectors.registry import collectors_of
-from podtrace_tracer.compilation import Cache, CompileError, Compiler
-from podtrace_tracer.emit import Emitter
-from podtrace_tracer.events import Events
-from podtrace_tracer.host import Host
-from podtrace_tracer.overhead import Overhead
-from podtrace_tracer.pace import Pace
-from podtrace_tracer.paths import Paths
-from podtrace_tracer.probe_groups import groups_of
+from podtrace_tracer.cost.overhead import Overhead
+from podtrace_tracer.cost.probe_groups import groups_of
+from podtrace_tracer.cost.run_times import RunTimes
+from podtrace_tracer.kernel import kernel_helper, syscalls, trace_events
+from podtrace_tracer.kernel.btf import Btf, BtfError
+from podtrace_tracer.kernel.host import Host
+from podtrace_tracer.programs import headers, kernel_functions, program
+from podtrace_tracer.programs.bpf import BpfError, Programs, online_cpus, possible_cpus
+from podtrace_tracer.programs.compilation import Cache, CompileError, Compiler
 from podtrace_tracer.readers.model import Takers, TraceContext
+from podtrace_tracer.readers.paths import Paths
 from podtrace_tracer.readers.registry import readers_of
+from podtrace_tracer.readers.tables import Tables
 from podtrace_tracer.refusal import RefusedError
-from podtrace_tracer.run_times import RunTimes
-from podtrace_tracer.scopes import Scopes
-from podtrace_tracer.snapshot import Snapshots
 from podtrace_tracer.stop import Stop
-from podtrace_tracer.tables import Tables
+from podtrace_tracer.stream.emit import Emitter
+from podtrace_tracer.stream.events import Events
+from podtrace_tracer.stream.pace import Pace
+from podtrace_tracer.stream.snapshot import Snapshots
+from podtrace_tracer.target import existing, scope
+from podtrace_tracer.target.scopes import Scopes
 
 DRAIN_NS: Final = 100_000_000
 TURNS_PER_SECOND: Final = 10

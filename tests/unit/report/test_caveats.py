@@ -14,7 +14,7 @@ from kubectl_podtrace.report.model import Report
 from kubectl_podtrace.report.render.live import LiveRenderer
 from kubectl_podtrace.report.sections import document
 from kubectl_podtrace.wire.records import LostRow, TableRow, Totals
-from podtrace_tracer.tables import _LOST_OF_TABLE, _TOPIC_OF_LOST
+from podtrace_tracer.readers.tables import _LOST_OF_TABLE, _TOPIC_OF_LOST
 from tests.unit.report.reports import API, CLIENT, partial, report_of
 from tests.unit.shop import shop_stream
 from tests.unit.streams import CPU_SHED, Stream, folded, probe, scope, totals_row

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from podtrace_tracer.btf import Kind
+from podtrace_tracer.kernel.btf import Kind
 
 POINTER_BITS = 64
 

@@ -21,11 +21,11 @@ from kubectl_podtrace.wire.records import (
     TotalsRow,
     Trailer,
 )
-from podtrace_tracer.emit import Emitter
-from podtrace_tracer.pace import Pace
 from podtrace_tracer.readers.model import KeyedTable
-from podtrace_tracer.snapshot import Snapshots
-from podtrace_tracer.tables import Tables
+from podtrace_tracer.readers.tables import Tables
+from podtrace_tracer.stream.emit import Emitter
+from podtrace_tracer.stream.pace import Pace
+from podtrace_tracer.stream.snapshot import Snapshots
 from tests.unit.streams import HEADER, SECOND, STARTED, scope
 from tests.unit.tracer.events import an_event
 

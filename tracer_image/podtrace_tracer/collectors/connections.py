@@ -7,7 +7,7 @@ from typing import Final
 from podtrace_tracer.collectors import io_uring
 from podtrace_tracer.collectors.model import Collector
 from podtrace_tracer.collectors.tcp import SOCKET_ENDS, SOCKET_STATES
-from podtrace_tracer.syscalls import ACCEPTS
+from podtrace_tracer.kernel.syscalls import ACCEPTS
 
 COLLECTOR: Final = Collector(
     topic="connections",

@@ -6,7 +6,7 @@ from typing import Final
 
 from podtrace_tracer.collectors import io_uring
 from podtrace_tracer.collectors.model import Collector
-from podtrace_tracer.syscalls import ACCEPTS, EXECS, MAKE_AND_CLOSE, OPENS
+from podtrace_tracer.kernel.syscalls import ACCEPTS, EXECS, MAKE_AND_CLOSE, OPENS
 
 COLLECTOR: Final = Collector(
     topic="descriptors",

@@ -6,7 +6,7 @@ from typing import Final
 
 from podtrace_tracer.collectors import io_uring
 from podtrace_tracer.collectors.model import Collector
-from podtrace_tracer.syscalls import READS_AND_WRITES, SENDS_AND_RECEIVES
+from podtrace_tracer.kernel.syscalls import READS_AND_WRITES, SENDS_AND_RECEIVES
 
 COLLECTOR: Final = Collector(
     topic="dns",

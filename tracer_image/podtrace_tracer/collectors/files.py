@@ -6,7 +6,7 @@ from typing import Final
 
 from podtrace_tracer.collectors import io_uring
 from podtrace_tracer.collectors.model import Collector
-from podtrace_tracer.syscalls import OPENS, READS_AND_WRITES
+from podtrace_tracer.kernel.syscalls import OPENS, READS_AND_WRITES
 
 COLLECTOR: Final = Collector(
     topic="files",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from podtrace_tracer.btf import Btf
 from podtrace_tracer.collectors.model import ProbeSpec
+from podtrace_tracer.kernel.btf import Btf
 
 SOURCE: Final = "collectors/io_uring.bpf.c"
 STRUCTS: Final = {"io_kiocb": ("opcode",)}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from podtrace_tracer.btf import Btf
+from podtrace_tracer.kernel.btf import Btf
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import Final
 
 from podtrace_tracer.collectors import io_uring
 from podtrace_tracer.collectors.model import Collector, ProbeSpec
-from podtrace_tracer.syscalls import ACCEPTS, READS_AND_WRITES, SENDS_AND_RECEIVES
+from podtrace_tracer.kernel.syscalls import ACCEPTS, READS_AND_WRITES, SENDS_AND_RECEIVES
 
 SOCKET_STATES: Final = ProbeSpec(
     tracepoint="inet_sock_set_state", required=True, costs="connection attempts, their latency and errors are not seen"

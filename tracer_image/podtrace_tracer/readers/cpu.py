@@ -10,10 +10,11 @@ from typing import Final
 
 from kubectl_podtrace.wire.cpu_records import CpuProcesses, CpuProcessRow, Throttling, ThrottlingRow
 from kubectl_podtrace.wire.records import LostRow, TotalsRow
-from podtrace_tracer import throttling, waits
-from podtrace_tracer.ended_rows import MAX_ENDED, EndedRows
-from podtrace_tracer.map_values import name_in
+from podtrace_tracer.kernel import waits
+from podtrace_tracer.programs.map_values import name_in
+from podtrace_tracer.readers.ended_rows import MAX_ENDED, EndedRows
 from podtrace_tracer.readers.model import KeyedTable, TraceContext
+from podtrace_tracer.target import throttling
 
 SETTLED_NS: Final = 2_000_000_000
 """The last threads of a process leave their CPU behind its end; a throttled one waits long for that."""

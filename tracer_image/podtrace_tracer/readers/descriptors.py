@@ -12,9 +12,9 @@ from typing import Final
 from kubectl_podtrace.wire.descriptor_records import DescriptorTableRow, DescriptorTables
 from kubectl_podtrace.wire.records import LostRow, TotalsRow
 from kubectl_podtrace.wire.topics import DESCRIPTOR_KINDS
-from podtrace_tracer.descriptor_table import TableReading, inner_pid, read_table, tells_sizes
 from podtrace_tracer.readers.model import KeyedTable, TraceContext
-from podtrace_tracer.scope import MEMBER_INSIDE
+from podtrace_tracer.target.descriptor_table import TableReading, inner_pid, read_table, tells_sizes
+from podtrace_tracer.target.scope import MEMBER_INSIDE
 
 MAX_LOOKED_AT: Final = 8_000
 """So many descriptors are looked at in one reading of all tables; a look takes some microseconds."""

@@ -24,13 +24,13 @@ from kubectl_podtrace.wire.dns_records import (
 from kubectl_podtrace.wire.records import Event, LostRow, TotalsRow
 from kubectl_podtrace.wire.topics import DNS_TIMEOUT_NS
 from podtrace_tracer.addresses import address_text
-from podtrace_tracer.bpf import Programs
-from podtrace_tracer.dns_message import addresses, name_text
-from podtrace_tracer.map_values import filled_buckets, merged, name_in
-from podtrace_tracer.open_sockets import sockets_of
-from podtrace_tracer.program import MAX_SCOPES, operation_index
+from podtrace_tracer.programs.bpf import Programs
+from podtrace_tracer.programs.map_values import filled_buckets, merged, name_in
+from podtrace_tracer.programs.program import MAX_SCOPES, operation_index
+from podtrace_tracer.readers.dns_message import addresses, name_text
 from podtrace_tracer.readers.model import KeyedTable, TraceContext
-from podtrace_tracer.tables import totals_row
+from podtrace_tracer.readers.tables import totals_row
+from podtrace_tracer.target.open_sockets import sockets_of
 
 RECORD_DNS_NAME, RECORD_DNS_ANSWER = 3, 4  # RECORD_ constants of include/dns.bpf.h
 CODES: Final = 16

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from kubectl_podtrace.wire.records import Event, LostRow, TotalsRow
-from podtrace_tracer.bpf import Programs
-from podtrace_tracer.host import Host
-from podtrace_tracer.scope import Target
-from podtrace_tracer.scopes import Scopes
+from podtrace_tracer.kernel.host import Host
+from podtrace_tracer.programs.bpf import Programs
+from podtrace_tracer.target.scope import Target
+from podtrace_tracer.target.scopes import Scopes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""What tracing costs the node, and which probes are given up when it is too much."""

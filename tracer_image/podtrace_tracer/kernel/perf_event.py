@@ -1,0 +1,49 @@
+"""Perf events that run a program: a clock of a CPU's own, or a tracepoint by way of its trace event."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import struct
+from contextlib import suppress
+from typing import Final
+
+from podtrace_tracer.kernel.syscall_numbers import number_of
+
+_ATTRIBUTES: Final = struct.Struct("=IIQQQQQIIQ")  # struct perf_event_attr as it was first
+_TYPE_SOFTWARE, _TYPE_TRACEPOINT = 1, 2
+_CPU_CLOCK: Final = 0  # PERF_COUNT_SW_CPU_CLOCK
+_PER_SECOND: Final = 1 << 10  # the period is a frequency
+_CLOSE_ON_EXEC: Final = 8
+_ENABLE, _SET_PROGRAM = 0x2400, 0x4004_2408  # PERF_EVENT_IOC_ENABLE, PERF_EVENT_IOC_SET_BPF
+
+
+def attach_trace_event(number: int, program: int) -> int:
+    """Runs the program at each event, whoever causes it, until the descriptor is closed. Raises OSError."""
+    # One event on one CPU is enough: the program hangs on the tracepoint, not on the event.
+    return _attach(_TYPE_TRACEPOINT, number, program, cpu=0, period=1, flags=0)
+
+
+def attach_clock(cpu: int, program: int, per_s: int) -> int:
+    """Runs the program so many times a second in the interrupt of a clock of this CPU. Raises OSError."""
+    return _attach(_TYPE_SOFTWARE, _CPU_CLOCK, program, cpu=cpu, period=per_s, flags=_PER_SECOND)
+
+
+def _attach(kind: int, config: int, program: int, *, cpu: int, period: int, flags: int) -> int:
+    attributes = _ATTRIBUTES.pack(kind, _ATTRIBUTES.size, config, period, 0, 0, flags, 0, 0, 0)
+    number = ctypes.c_long(number_of("perf_event_open", os.uname().machine))
+    every_process, no_group = -1, -1
+    descriptor = ctypes.CDLL(None, use_errno=True).syscall(
+        number, attributes, every_process, cpu, no_group, ctypes.c_ulong(_CLOSE_ON_EXEC)
+    )
+    if descriptor < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    try:
+        fcntl.ioctl(descriptor, _SET_PROGRAM, program)
+        fcntl.ioctl(descriptor, _ENABLE, 0)
+    except OSError:
+        with suppress(OSError):
+            os.close(descriptor)
+        raise
+    return int(descriptor)

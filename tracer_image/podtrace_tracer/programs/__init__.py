@@ -1,0 +1,1 @@
+"""The BPF programs of a trace: their text, how it is compiled, loaded and attached, what their maps hold."""
