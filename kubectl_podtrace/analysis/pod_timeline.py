@@ -144,9 +144,16 @@ def _was_killed(end: SeenEnd) -> bool:
     return end.process.signal == SIGKILL and not end.process.is_first
 
 
-def pod_timeline(history: PodHistory, seen: SeenEnds, *, start: datetime, end: datetime, left_out: int) -> PodTimeline:
-    """What happened from `start` to `end`. `left_out` are ends that the tracer saw and nobody kept."""
-    runs = settled(history, seen)
+def pod_timeline(
+    history: PodHistory,
+    seen: SeenEnds,
+    runs: tuple[SettledRun, ...],
+    *,
+    start: datetime,
+    end: datetime,
+    left_out: int,
+) -> PodTimeline:
+    """What happened from `start` to `end` to these settled runs. `left_out` are ends that were seen and nobody kept."""
     # The cluster cuts fractions of a second off.
     first = start.replace(microsecond=0)
     found = [

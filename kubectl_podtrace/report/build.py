@@ -18,13 +18,7 @@ from kubectl_podtrace.analysis.trust import Trust, trust
 from kubectl_podtrace.names import PROGRAM
 from kubectl_podtrace.report.headline import headline
 from kubectl_podtrace.report.model import LiveReport, Remark, Report, Tool
-from kubectl_podtrace.report.target import (
-    TargetInfo,
-    selected_scopes,
-    target_section,
-    timeline_section,
-    unknown_containers,
-)
+from kubectl_podtrace.report.target import TargetInfo, TracedContainers, events_by_scope
 from kubectl_podtrace.source import Cleanup
 from kubectl_podtrace.wire.request import DEFAULT_FS_THRESHOLD_NS, DEFAULT_RTT_THRESHOLD_NS
 from kubectl_podtrace.wire.topics import TOPICS, event_operations
@@ -57,99 +51,94 @@ class ClientFacts:
 
 def build_report(fold: Fold, *, target: TargetInfo, options: ReportOptions, client: ClientFacts) -> Report:
     """The report of everything since the last probe was attached."""
-    return _build(fold, fold.state(), fold.started_ns, fold.ended_ns, target=target, options=options, client=client)
+    return _Builder(fold, target, options, client).whole()
 
 
 def build_window(
     fold: Fold, seconds: int = 5, *, target: TargetInfo, options: ReportOptions, client: ClientFacts
 ) -> LiveReport:
     """The newest so many seconds beside everything; the window is shorter where the trace is."""
-    total = build_report(fold, target=target, options=options, client=client)
-    states = fold.states
-    if not states:
-        return LiveReport(window=total, total=total)
-    newest = states[-1]
-    earlier = [state for state in states if newest.at_ns - state.at_ns >= seconds * SECOND_NS - SECOND_NS // 2]
-    oldest = earlier[-1] if earlier else states[0]
-    if oldest is newest or (not earlier and oldest.at_ns - fold.started_ns < seconds * SECOND_NS):
-        # The trace is younger than the window: the window is all of it.
-        oldest = State(at_ns=min(fold.started_ns or newest.at_ns, newest.at_ns))
-    window = _build(
-        fold,
-        difference(newest, oldest),
-        oldest.at_ns,
-        newest.at_ns,
-        target=target,
-        options=options,
-        client=client,
-        is_window=True,
-    )
-    return LiveReport(window=window, total=total)
+    builder = _Builder(fold, target, options, client)
+    total = builder.whole()
+    return LiveReport(window=builder.window(seconds) or total, total=total)
 
 
-def _build(
-    fold: Fold,
-    state: State,
-    start_ns: int,
-    end_ns: int,
-    *,
-    target: TargetInfo,
-    options: ReportOptions,
-    client: ClientFacts,
-    is_window: bool = False,
-) -> Report:
-    scopes = selected_scopes(fold, target)
-    selection = _selection(fold, state, start_ns, end_ns, scopes, is_window=is_window)
-    summary_section, settings = _summary(fold, selection, client), _settings(fold, options)
-    pod = timeline_section(fold, target, summary_section.start, summary_section.end)
-    topical = sections(selection, settings, measured=_measured_topics(fold, options), pod=pod)
-    findings = find(topical, error_ratio=settings.error_threshold_ratio)
-    trust_section = _trust(fold, scopes, client)
-    about = target_section(fold, state, target, scopes)
-    return Report(
-        tool=_tool(fold, client),
-        target=about,
-        settings=settings,
-        headline=headline(
-            fold,
-            summary=summary_section,
+class _Builder:
+    """Builds the reports of one moment; what is the same in each of them is found out once."""
+
+    def __init__(self, fold: Fold, target: TargetInfo, options: ReportOptions, client: ClientFacts) -> None:
+        self._fold = fold
+        self._client = client
+        self._containers = TracedContainers(fold, target)
+        self._settings = _settings(fold, options)
+        self._measured = _measured_topics(fold, options)
+        self._event_operations = event_operations(fold.header.topics if fold.header else ())
+        self._cost = cost(fold)
+        self._trust = _trust(fold, self._containers.scopes, client)
+
+    def whole(self) -> Report:
+        """The report of everything."""
+        return self._report(self._fold.state(), self._fold.started_ns, self._fold.ended_ns)
+
+    def window(self, seconds: int) -> Report | None:
+        """The report of the newest so many seconds; None before the first heartbeat."""
+        fold, states = self._fold, self._fold.states
+        if not states:
+            return None
+        newest = states[-1]
+        earlier = [state for state in states if newest.at_ns - state.at_ns >= seconds * SECOND_NS - SECOND_NS // 2]
+        oldest = earlier[-1] if earlier else states[0]
+        if oldest is newest or (not earlier and oldest.at_ns - fold.started_ns < seconds * SECOND_NS):
+            # The trace is younger than the window: the window is all of it.
+            oldest = State(at_ns=min(fold.started_ns or newest.at_ns, newest.at_ns))
+        return self._report(difference(newest, oldest), oldest.at_ns, newest.at_ns, is_window=True)
+
+    def _report(self, state: State, start_ns: int, end_ns: int, *, is_window: bool = False) -> Report:
+        fold, client, settings, containers = self._fold, self._client, self._settings, self._containers
+        selection = self._selection(state, start_ns, end_ns, is_window=is_window)
+        period = _summary(fold, selection, client)
+        pod = containers.timeline(period.start, period.end)
+        topical = sections(selection, settings, measured=self._measured, pod=pod)
+        findings = find(topical, error_ratio=settings.error_threshold_ratio)
+        events = events_by_scope(state, self._event_operations)
+        target = containers.target(events)
+        return Report(
+            tool=_tool(fold, client),
+            target=target,
+            settings=settings,
+            headline=headline(
+                fold,
+                summary=period,
+                findings=findings,
+                trust=self._trust,
+                selection=selection,
+                containers=target.containers,
+                seen=containers.were_seen,
+            ),
+            summary=period,
+            **vars(topical),
             findings=findings,
-            trust=trust_section,
-            selection=selection,
-            containers=about.containers,
-            seen=bool(fold.scopes if scopes is None else scopes),
-        ),
-        summary=summary_section,
-        **vars(topical),
-        findings=findings,
-        notices=(*client.notices, *_notices(fold), *unknown_containers(fold, state, target)),
-        trust=trust_section,
-        cost=cost(fold),
-        cleanup=client.cleanup,
-    )
+            notices=(*client.notices, *_notices(fold), *containers.unknown(events)),
+            trust=self._trust,
+            cost=self._cost,
+            cleanup=client.cleanup,
+        )
 
-
-def _selection(
-    fold: Fold, state: State, start_ns: int, end_ns: int, scopes: frozenset[int] | None, *, is_window: bool
-) -> Selection:
-    return select(
-        state,
-        scopes,
-        start_ns=start_ns,
-        end_ns=end_ns if fold.started_ns else start_ns,
-        existing=fold.existing,
-        series={name: tuple(fold.series(name, scopes)) for name in SERIES_OPERATIONS},
-        climbs=fold.climbs,
-        is_window=is_window,
-        event_operations=_event_operations(fold),
-        ends=ends_of_operations(fold),
-        partial=partial_sections(fold, _event_operations(fold)),
-    )
-
-
-def _event_operations(fold: Fold) -> frozenset[str]:
-    """The operations that count as events in this trace."""
-    return event_operations(fold.header.topics if fold.header else ())
+    def _selection(self, state: State, start_ns: int, end_ns: int, *, is_window: bool) -> Selection:
+        fold, scopes = self._fold, self._containers.scopes
+        return select(
+            state,
+            scopes,
+            start_ns=start_ns,
+            end_ns=end_ns if fold.started_ns else start_ns,
+            existing=fold.existing,
+            series={name: tuple(fold.series(name, scopes)) for name in SERIES_OPERATIONS},
+            climbs=fold.climbs,
+            is_window=is_window,
+            event_operations=self._event_operations,
+            ends=ends_of_operations(fold),
+            partial=partial_sections(fold, self._event_operations),
+        )
 
 
 def _tool(fold: Fold, client: ClientFacts) -> Tool:

@@ -13,7 +13,6 @@ from kubectl_podtrace.analysis.pod_history import PodHistory
 from kubectl_podtrace.analysis.pod_timeline import PodTimeline, SeenEnds, SettledRun, pod_timeline, seen_ends, settled
 from kubectl_podtrace.analysis.tables import State
 from kubectl_podtrace.report.model import ContainerEvents, ContainerRunEvents, Remark, Target
-from kubectl_podtrace.wire.topics import event_operations
 
 SHORT_ID_CHARS = 12
 
@@ -22,9 +21,9 @@ SHORT_ID_CHARS = 12
 class TargetInfo:
     """What the plugin knows of the target; a cluster's fields or local mode's, the others stay empty.
 
-    `container_names` maps container id → name (newest state of the pod: restarts bring new ids); ids may carry their
-    runtime's prefix (`containerd://`). `selected` names the containers that the report is about; None: all of them.
-    `history` is what the cluster said of the pod meanwhile; None where there is no cluster.
+    `container_names` maps container id → name (newest state of the pod: restarts bring new ids). `selected` names the
+    containers that the report is about; None: all of them. `history` is what the cluster said of the pod meanwhile;
+    None where there is no cluster.
     """
 
     namespace: str | None = None
@@ -39,83 +38,113 @@ class TargetInfo:
     command: tuple[str, ...] | None = None
     exit_status: int | None = None
 
-    def container_of(self, container_id: str) -> str | None:
-        """The name of the container with this id."""
-        names = {known.rpartition("://")[2]: name for known, name in self.container_names.items()}
-        return names.get(container_id)
+
+class TracedContainers:
+    """The containers of a stream under the names that the target has for them, whatever part of the trace is looked at.
+
+    `scopes` are those that the report is about, all runs of each container; None: all.
+    """
+
+    def __init__(self, fold: Fold, target: TargetInfo) -> None:
+        self._fold = fold
+        self._target = target
+        self._ids = {index: scope.container_id for index, scope in fold.scopes.items()}
+        self._known = {index: target.container_names.get(container_id) for index, container_id in self._ids.items()}
+        self._ends = self._seen_ends()
+        self._runs = settled(target.history or PodHistory(), self._ends)
+        self.scopes = None if target.selected is None else self._selected(target.selected)
+
+    @property
+    def were_seen(self) -> bool:
+        """Whether any of those that the report is about appeared in the stream."""
+        return bool(self._ids if self.scopes is None else self.scopes)
+
+    def target(self, events: Counter[int]) -> Target:
+        """The section `target`; `events` by scope."""
+        target, header = self._target, self._fold.header
+        # A pod's sandbox has neither a name nor events.
+        met = sorted(index for index, name in self._known.items() if events[index] or name is not None)
+        runs = self._container_runs([index for index in met if self.scopes is None or index in self.scopes], events)
+        sums, seen = Counter[str](), Counter[str]()
+        for run in runs:
+            sums[run.name] += run.events
+            seen[run.name] += 1
+        return Target(
+            namespace=target.namespace,
+            pods=target.pods,
+            containers=self._names(met),
+            nodes=target.nodes or ((header.node,) if header and header.node else ()),
+            kernel=header.kernel if header else None,
+            pid=target.pid,
+            cgroup=target.cgroup,
+            command=target.command,
+            exit_status=target.exit_status,
+            container_events=tuple(
+                ContainerEvents(name=name, runs=seen[name], events=number) for name, number in sums.items() if name
+            ),
+            container_runs=tuple(run for run in runs if run.name),
+        )
+
+    def timeline(self, start: datetime | None, end: datetime | None) -> PodTimeline | None:
+        """The section `kubernetes_events`; None without a cluster, and where the trace never began."""
+        history = self._target.history
+        if history is None or start is None or end is None or not self._fold.started_ns:
+            return None
+        left_out = self._fold.ends.left_out
+        return pod_timeline(history, self._ends, self._runs, start=start, end=end, left_out=left_out)
+
+    def unknown(self, events: Counter[int]) -> tuple[Remark, ...]:
+        """What a narrowed report leaves out without knowing whose it is; `events` by scope."""
+        if self.scopes is None:
+            return ()
+        unknown = [index for index, name in self._known.items() if name is None]
+        number = sum(events[index] for index in unknown)
+        if not number:
+            return ()
+        ids = ", ".join(sorted({self._short_id(index) for index in unknown if self._short_id(index)})) or "no id"
+        text = f"{units.counted(number, 'event')} of containers not known by name ({ids}) are not in this report"
+        return (Remark(slug="unknown-containers", text=text),)
+
+    def _seen_ends(self) -> SeenEnds:
+        header = self._fold.header
+        return seen_ends(self._fold.ends.found, self._ids, header.realtime_offset_ns) if header else {}
+
+    def _selected(self, names: frozenset[str]) -> frozenset[int]:
+        return frozenset(index for index, name in self._known.items() if name in names)
+
+    def _container_runs(self, scopes: list[int], events: Counter[int]) -> list[ContainerRunEvents]:
+        """An entry for each scope: containers in the order of their first runs here, and the runs of each in theirs."""
+        known = {each.run.container_id: each for each in self._runs}
+        names = {index: self._name(index) for index in scopes}
+        first = {name: index for index, name in reversed(names.items())}
+        found = [
+            (first[name], _container_run(name, self._ids[index], events[index], known)) for index, name in names.items()
+        ]
+        return [run for _, run in sorted(found, key=lambda pair: (pair[0], pair[1].run or 0))]
+
+    def _names(self, met: list[int]) -> tuple[str, ...]:
+        """The containers that the report is about, in the pod's order, then those known by id alone."""
+        target = self._target
+        if target.selected is not None:
+            listed = [name for name in target.containers if name in target.selected]
+            return (*listed, *sorted(target.selected.difference(listed)))
+        seen = [self._name(index) for index in met]
+        return tuple(dict.fromkeys((*target.containers, *(name for name in seen if name))))
+
+    def _name(self, index: int) -> str:
+        return self._known[index] or self._short_id(index)
+
+    def _short_id(self, index: int) -> str:
+        return self._ids[index][:SHORT_ID_CHARS]
 
 
-def selected_scopes(fold: Fold, target: TargetInfo) -> frozenset[int] | None:
-    """The scopes of the containers that the report is about, all their runs; None: all."""
-    if target.selected is None:
-        return None
-    return frozenset(
-        index for index, scope in fold.scopes.items() if target.container_of(scope.container_id) in target.selected
-    )
-
-
-def target_section(fold: Fold, state: State, target: TargetInfo, scopes: frozenset[int] | None) -> Target:
-    """The section `target`."""
-    met = _met_scopes(fold, _events_by_scope(fold, state), target)
-    runs = _container_runs(fold, state, target, [index for index in met if scopes is None or index in scopes])
-    events, seen = Counter[str](), Counter[str]()
-    for run in runs:
-        events[run.name] += run.events
-        seen[run.name] += 1
-    return Target(
-        namespace=target.namespace,
-        pods=target.pods,
-        containers=_container_names(fold, met, target),
-        nodes=target.nodes or ((fold.header.node,) if fold.header and fold.header.node else ()),
-        kernel=fold.header.kernel if fold.header else None,
-        pid=target.pid,
-        cgroup=target.cgroup,
-        command=target.command,
-        exit_status=target.exit_status,
-        container_events=tuple(
-            ContainerEvents(name=name, runs=seen[name], events=number) for name, number in events.items() if name
-        ),
-        container_runs=tuple(run for run in runs if run.name),
-    )
-
-
-def timeline_section(
-    fold: Fold, target: TargetInfo, start: datetime | None, end: datetime | None
-) -> PodTimeline | None:
-    """The section `kubernetes_events`; None without a cluster, and where the trace never began."""
-    if target.history is None or start is None or end is None or not fold.started_ns:
-        return None
-    return pod_timeline(target.history, _seen(fold), start=start, end=end, left_out=fold.ends.left_out)
-
-
-def unknown_containers(fold: Fold, state: State, target: TargetInfo) -> tuple[Remark, ...]:
-    """What a narrowed report leaves out without knowing whose it is."""
-    if target.selected is None:
-        return ()
-    unknown = {
-        index: scope.container_id[:SHORT_ID_CHARS]
-        for index, scope in fold.scopes.items()
-        if target.container_of(scope.container_id) is None
-    }
-    events = sum(number for index, number in _events_by_scope(fold, state).items() if index in unknown)
-    if not events:
-        return ()
-    ids = ", ".join(sorted({name for name in unknown.values() if name})) or "no id"
-    text = f"{units.counted(events, 'event')} of containers not known by name ({ids}) are not in this report"
-    return (Remark(slug="unknown-containers", text=text),)
-
-
-def _container_runs(fold: Fold, state: State, target: TargetInfo, scopes: list[int]) -> list[ContainerRunEvents]:
-    """An entry for each scope, by container in the order of their first run here, each container's runs in order."""
-    events = _events_by_scope(fold, state)
-    known = {each.run.container_id: each for each in settled(target.history or PodHistory(), _seen(fold))}
-    names = {index: _scope_name(fold, target, index) for index in scopes}
-    first = {name: index for index, name in reversed(names.items())}
-    found = [
-        (first[name], _container_run(name, fold.scopes[index].container_id, events[index], known))
-        for index, name in names.items()
-    ]
-    return [run for _, run in sorted(found, key=lambda pair: (pair[0], pair[1].run or 0))]
+def events_by_scope(state: State, counted: frozenset[str]) -> Counter[int]:
+    """What counts as events in this trace, by scope."""
+    events = Counter[int]()
+    for (index, operation), row in state.totals.items():
+        if operation in counted:
+            events[index] += row.count
+    return events
 
 
 def _container_run(name: str, container_id: str, events: int, known: Mapping[str, SettledRun]) -> ContainerRunEvents:
@@ -132,42 +161,3 @@ def _container_run(name: str, container_id: str, events: int, known: Mapping[str
         signal=(run.signal or None) if run else None,
         events=events,
     )
-
-
-def _seen(fold: Fold) -> SeenEnds:
-    if fold.header is None:
-        return {}
-    ids = {index: scope.container_id for index, scope in fold.scopes.items()}
-    return seen_ends(fold.ends.found, ids, fold.header.realtime_offset_ns)
-
-
-def _container_names(fold: Fold, met: list[int], target: TargetInfo) -> tuple[str, ...]:
-    """The containers that the report is about, in the pod's order, then those known by id alone."""
-    if target.selected is not None:
-        listed = [name for name in target.containers if name in target.selected]
-        return (*listed, *sorted(target.selected.difference(listed)))
-    seen = [_scope_name(fold, target, index) for index in met]
-    return tuple(dict.fromkeys((*target.containers, *(name for name in seen if name))))
-
-
-def _events_by_scope(fold: Fold, state: State) -> Counter[int]:
-    """What counts as events in this trace, by scope."""
-    counted, events = event_operations(fold.header.topics if fold.header else ()), Counter[int]()
-    for (index, operation), row in state.totals.items():
-        if operation in counted:
-            events[index] += row.count
-    return events
-
-
-def _met_scopes(fold: Fold, events: Counter[int], target: TargetInfo) -> list[int]:
-    """The scopes that have a name or events; a pod's sandbox has neither."""
-    return sorted(
-        index
-        for index, scope in fold.scopes.items()
-        if events[index] or target.container_of(scope.container_id) is not None
-    )
-
-
-def _scope_name(fold: Fold, target: TargetInfo, index: int) -> str:
-    container_id = fold.scopes[index].container_id if index in fold.scopes else ""
-    return target.container_of(container_id) or container_id[:SHORT_ID_CHARS]

@@ -46,7 +46,8 @@ def unhealthy(seconds: float, *, count: int = 1, reason: str = "Unhealthy", warn
 
 def timeline(history: PodHistory, ends: Iterable[ProcessEnd] = (), *, seconds: float = 60) -> PodTimeline:
     ids = {0: "api-1", 1: "api-2", 2: "side-1"}
-    return pod_timeline(history, seen_ends(ends, ids, OFFSET_NS), start=START, end=at(seconds), left_out=0)
+    seen = seen_ends(ends, ids, OFFSET_NS)
+    return pod_timeline(history, seen, settled(history, seen), start=START, end=at(seconds), left_out=0)
 
 
 def lines(found: PodTimeline) -> list[tuple[str, str | None, int | None]]:

@@ -68,7 +68,7 @@ API: Final = TargetInfo(
     pods=("api-0",),
     containers=("api", "proxy"),
     nodes=("worker-1",),
-    container_names={f"containerd://{CONTAINER_ID}": "api"},
+    container_names={CONTAINER_ID: "api"},
     selected=frozenset({"api"}),
 )
 HOSTILE: Final = (
@@ -274,7 +274,7 @@ def hostile() -> Report:
         pods=(HOSTILE,),
         containers=(HOSTILE,),
         nodes=(HOSTILE,),
-        container_names={HOSTILE: HOSTILE},
+        container_names={"x": HOSTILE},
         history=_hostile_history(),
         command=(HOSTILE,),
         cgroup=HOSTILE,

@@ -44,7 +44,7 @@ def two_containers() -> Stream:
     return stream
 
 
-BOTH = replace(API, container_names={CONTAINER_ID: "api", f"cri-o://{SIDECAR_ID}": "proxy"})
+BOTH = replace(API, container_names={CONTAINER_ID: "api", SIDECAR_ID: "proxy"})
 
 
 def test_only_the_selected_container_is_reported() -> None:
