@@ -8,11 +8,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
-MICROSECOND: Final = 1_000
-MILLISECOND: Final = 1_000_000
-SECOND: Final = 1_000_000_000
+MICROSECOND_NS: Final = 1_000
+MILLISECOND_NS: Final = 1_000_000
+SECOND_NS: Final = 1_000_000_000
 
-_DURATION_UNITS: Final = ((MICROSECOND, "µs"), (MILLISECOND, "ms"), (SECOND, "s"))
+_DURATION_UNITS: Final = ((MICROSECOND_NS, "µs"), (MILLISECOND_NS, "ms"), (SECOND_NS, "s"))
 _SIZE_UNITS: Final = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
@@ -22,13 +22,13 @@ def duration(ns: int) -> str:
     >>> duration(7), duration(1_234_567), duration(999_999), duration(63_000_000_000), duration(7_260_000_000_000)
     ('7 ns', '1.23 ms', '1.00 ms', '63.0 s', '2 h 1 min')
     """
-    if ns < MICROSECOND:
+    if ns < MICROSECOND_NS:
         return f"{ns} ns"
     for scale, unit in _DURATION_UNITS:
         text = _three_digits(ns / scale)
         if float(text) < (100 if unit == "s" else 1000):
             return f"{text} {unit}"
-    whole = round(ns / SECOND)
+    whole = round(ns / SECOND_NS)
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
@@ -40,7 +40,7 @@ def seconds(number: float) -> str:
     >>> seconds(0.0123), seconds(30)
     ('12.3 ms', '30.0 s')
     """
-    return duration(round(number * SECOND))
+    return duration(round(number * SECOND_NS))
 
 
 def threshold(ns: int) -> str:
@@ -49,7 +49,7 @@ def threshold(ns: int) -> str:
     >>> threshold(10_000_000), threshold(1_500_000), threshold(250)
     ('10 ms', '1.5 ms', '0.00025 ms')
     """
-    whole, rest = divmod(ns, MILLISECOND)
+    whole, rest = divmod(ns, MILLISECOND_NS)
     decimals = f"{rest:06d}".rstrip("0")
     return f"{whole}.{decimals} ms" if decimals else f"{whole} ms"
 
@@ -60,7 +60,7 @@ def limit(ns: int) -> str:
     >>> limit(5_000_000_000), limit(1_500_000_000)
     ('5 s', '1500 ms')
     """
-    return threshold(ns) if ns % SECOND else f"{ns // SECOND} s"
+    return threshold(ns) if ns % SECOND_NS else f"{ns // SECOND_NS} s"
 
 
 def count(number: int) -> str:

@@ -11,11 +11,11 @@ from kubectl_podtrace.analysis.fold import Fold
 from kubectl_podtrace.analysis.network_io import RECEIVES, SENDS
 from kubectl_podtrace.analysis.partial import Partial
 from kubectl_podtrace.analysis.summary import wall_clock
+from kubectl_podtrace.units import SECOND_NS
 from kubectl_podtrace.wire.cost_records import Cost as CostRecord
 from kubectl_podtrace.wire.cost_records import Shed
 from kubectl_podtrace.wire.topics import TOPICS
 
-_SECOND_NS: Final = 10**9
 _MILLION: Final = 10**6
 
 
@@ -68,7 +68,7 @@ def cost(fold: Fold) -> Cost:
     heartbeat, known = fold.heartbeat, fold.cost
     measured = known if known is not None and known.measured_ns and known.wall_ns and known.cpus else None
     return Cost(
-        tracer_cpu_s=heartbeat.cpu_ns / _SECOND_NS if heartbeat else 0.0,
+        tracer_cpu_s=heartbeat.cpu_ns / SECOND_NS if heartbeat else 0.0,
         tracer_rss_bytes=heartbeat.rss_bytes if heartbeat else 0,
         stream_bytes=max(heartbeat.stream_bytes if heartbeat else 0, fold.bytes),
         overhead_ratio=_overhead_ratio(measured) if measured else None,

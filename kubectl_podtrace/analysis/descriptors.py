@@ -8,7 +8,7 @@ from typing import Final
 from kubectl_podtrace.analysis.climbs import Climb
 from kubectl_podtrace.analysis.partial import Partial
 from kubectl_podtrace.analysis.selection import LISTED, Selection
-from kubectl_podtrace.analysis.series import SECOND_NS
+from kubectl_podtrace.units import SECOND_NS
 from kubectl_podtrace.wire.descriptor_records import DescriptorTableRow, DescriptorTables
 from kubectl_podtrace.wire.topics import DESCRIPTOR_KINDS, DescriptorKindName
 

@@ -11,8 +11,9 @@ from typing import Any, Final
 from kubectl_podtrace.analysis.climbs import Climbs
 from kubectl_podtrace.analysis.errno_names import errno_name
 from kubectl_podtrace.analysis.partial import Partial
-from kubectl_podtrace.analysis.series import SECOND_NS, Series, amounts, until
+from kubectl_podtrace.analysis.series import Series, amounts, until
 from kubectl_podtrace.analysis.tables import State
+from kubectl_podtrace.units import SECOND_NS
 from kubectl_podtrace.wire.histogram import percentile
 from kubectl_podtrace.wire.records import Existing, TotalsRow
 from kubectl_podtrace.wire.topics import EVENT_OPERATIONS

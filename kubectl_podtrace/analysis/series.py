@@ -6,7 +6,8 @@ from array import array
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-SECOND_NS: Final = 1_000_000_000
+from kubectl_podtrace.units import SECOND_NS
+
 MAX_POINTS: Final = 100_000
 """A day of seconds fits; beyond it every second point is given up, which halves the resolution of what is past."""
 MAX_WINDOWS: Final = 1_000_000

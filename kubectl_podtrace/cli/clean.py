@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 from kubectl_podtrace.cli.flags import Parser, add_connection_flags, check_connection_flags, connected
 from kubectl_podtrace.errors import UsageError
-from kubectl_podtrace.units import counted, duration
+from kubectl_podtrace.units import SECOND_NS, counted, duration
 
 if TYPE_CHECKING:
     from kubectl_podtrace.cli.own_traces import OwnTraces
@@ -23,7 +23,6 @@ _USAGE: Final = "kubectl podtrace clean [-n NAMESPACE | -A] [--all] [--yes]"
 _DESCRIPTION: Final = """Removes tracer pods that were left behind. Without --all your own ones: those made from this
 machine (a random id that is kept here), and those made by the same user of the cluster, where the
 cluster tells who that is. What may still be tracing is asked about first."""
-_SECOND_NS: Final = 10**9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +112,7 @@ def _state(found: _Found, now: datetime) -> str:
     ended = found.pod.ended_by(now)
     if ended is not None:
         ago_s = max(int((now - ended).total_seconds()), 0)
-        return f"ended {duration(ago_s * _SECOND_NS)} ago" if ago_s else "ended just now"
+        return f"ended {duration(ago_s * SECOND_NS)} ago" if ago_s else "ended just now"
     match found.client:
         case Client.RUNS:
             return "tracing, from here"

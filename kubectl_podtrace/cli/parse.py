@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from kubectl_podtrace.errors import UsageError
+from kubectl_podtrace.units import MILLISECOND_NS, SECOND_NS
 from kubectl_podtrace.wire.topics import FILTERS, TOPICS
 
-MAX_DURATION_NS: Final = 24 * 3600 * 10**9
-MIN_LEASE_NS: Final = 5 * 10**9
-_UNIT_NS: Final = {"h": 3600 * 10**9, "m": 60 * 10**9, "s": 10**9, "ms": 10**6}
+MAX_DURATION_NS: Final = 24 * 3600 * SECOND_NS
+MIN_LEASE_NS: Final = 5 * SECOND_NS
+_UNIT_NS: Final = {"h": 3600 * SECOND_NS, "m": 60 * SECOND_NS, "s": SECOND_NS, "ms": MILLISECOND_NS}
 _NUMBER: Final = r"([0-9]{1,12}(?:\.[0-9]{1,9})?)"
 _DURATION: Final = re.compile(rf"(?:{_NUMBER}h)?(?:{_NUMBER}m)?(?:{_NUMBER}s)?(?:{_NUMBER}ms)?")
 _DURATION_HINT: Final = "durations look like 10s, 5m, 1h or 1m30s"

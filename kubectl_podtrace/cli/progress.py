@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable
 from typing import Final, TextIO
 
-_SECOND_NS: Final = 10**9
+from kubectl_podtrace.units import SECOND_NS
+
 _ERASE_LINE: Final = "\r\x1b[K"
 
 
@@ -70,5 +71,5 @@ class Progress:
     def _time_left(self) -> str:
         if self._ends_ns is None:
             return ""
-        left_s = max(math.ceil((self._ends_ns - self._clock()) / _SECOND_NS), 0)
+        left_s = max(math.ceil((self._ends_ns - self._clock()) / SECOND_NS), 0)
         return f", {left_s} s left" if left_s else ", finishing"

@@ -22,10 +22,10 @@ from kubectl_podtrace.report.target import TargetInfo
 from kubectl_podtrace.report.writer import Output, check_writable, page_of, write_report
 from kubectl_podtrace.session import Phase, Session
 from kubectl_podtrace.source import Cleanup, LineSource, stopping_on_signals
+from kubectl_podtrace.units import SECOND_NS
 from kubectl_podtrace.wire.records import Scope
 
 WINDOW_S: Final = 5
-_SECOND_NS: Final = 10**9
 _REMARK_SLUG: Final = "plugin"
 _FORMATS: Final[dict[Format, Literal["terminal", "json", "markdown"]]] = {
     Format.TEXT: "terminal",
@@ -180,7 +180,7 @@ class Run:
         states = self._fold.states
         if not states or not self._fold.started_ns:
             return 0
-        return (states[-1].at_ns - self._fold.started_ns) // (WINDOW_S * _SECOND_NS)
+        return (states[-1].at_ns - self._fold.started_ns) // (WINDOW_S * SECOND_NS)
 
     def _report_options(self) -> ReportOptions:
         return ReportOptions(

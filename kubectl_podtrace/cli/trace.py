@@ -22,6 +22,7 @@ from kubectl_podtrace.cli.flags import (
 )
 from kubectl_podtrace.cli.parse import parse_lease
 from kubectl_podtrace.errors import UsageError
+from kubectl_podtrace.units import SECOND_NS
 
 if TYPE_CHECKING:
     from argparse import _ArgumentGroup
@@ -45,7 +46,6 @@ _EPILOG: Final = """check (can a pod be traced?), clean (what was left behind) a
 have a --help of their own. A pod of such a name is pod/local."""
 _PULL_POLICIES: Final = ("Always", "IfNotPresent", "Never")
 _ID_BYTES: Final = 4
-_SECOND_NS: Final = 10**9
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -156,7 +156,7 @@ def tracer_pod(
         target_namespace=found.namespace,
         target_pod=found.pod,
         target_uid=found.uid,
-        duration_s=-(-options.duration_ns // _SECOND_NS) or None,
+        duration_s=-(-options.duration_ns // SECOND_NS) or None,
         pull_policy=given.image_pull_policy,
         pull_secrets=tuple(given.image_pull_secret),
         client_id=client_id,

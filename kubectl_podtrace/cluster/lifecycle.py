@@ -27,7 +27,6 @@ _DELETE_TRIES: Final = 3
 _DELETE_PAUSE_S: Final = 0.5
 _STOP_DELIVERED_WITHIN_S: Final = 1.0
 _ATTACH_TIMEOUT_S: Final = 5.0
-_SECOND_NS: Final = 10**9
 
 
 class Observer(Protocol):

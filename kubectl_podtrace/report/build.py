@@ -10,7 +10,6 @@ from kubectl_podtrace.analysis.findings import find
 from kubectl_podtrace.analysis.fold import SERIES_OPERATIONS, Fold
 from kubectl_podtrace.analysis.sections import sections
 from kubectl_podtrace.analysis.selection import Selection, select
-from kubectl_podtrace.analysis.series import SECOND_NS
 from kubectl_podtrace.analysis.settings import Settings
 from kubectl_podtrace.analysis.summary import Summary, summary
 from kubectl_podtrace.analysis.tables import State, difference
@@ -20,6 +19,7 @@ from kubectl_podtrace.report.headline import headline
 from kubectl_podtrace.report.model import LiveReport, Remark, Report, Tool
 from kubectl_podtrace.report.target import TargetInfo, TracedContainers, events_by_scope
 from kubectl_podtrace.source import Cleanup
+from kubectl_podtrace.units import SECOND_NS
 from kubectl_podtrace.wire.request import DEFAULT_FS_THRESHOLD_NS, DEFAULT_RTT_THRESHOLD_NS
 from kubectl_podtrace.wire.topics import TOPICS, event_operations
 
