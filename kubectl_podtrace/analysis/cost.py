@@ -10,7 +10,6 @@ from typing import Final
 from kubectl_podtrace.analysis.fold import Fold
 from kubectl_podtrace.analysis.network_io import RECEIVES, SENDS
 from kubectl_podtrace.analysis.partial import Partial
-from kubectl_podtrace.analysis.summary import wall_clock
 from kubectl_podtrace.units import SECOND_NS
 from kubectl_podtrace.wire.cost_records import Cost as CostRecord
 from kubectl_podtrace.wire.cost_records import Shed
@@ -103,11 +102,7 @@ def _in_order(fold: Fold) -> list[Shed]:
 
 
 def _partials(fold: Fold, sheds: Iterable[Shed]) -> tuple[Partial, ...]:
-    return tuple(Partial(until=_wall_clock(fold, shed.shed_ns), lacks=shed.lacks) for shed in sheds)
-
-
-def _wall_clock(fold: Fold, at_ns: int) -> datetime:
-    return wall_clock(at_ns + (fold.header.realtime_offset_ns if fold.header else 0))
+    return tuple(Partial(until=fold.wall_clock(shed.shed_ns), lacks=shed.lacks) for shed in sheds)
 
 
 def _overhead_ratio(record: CostRecord) -> float:
@@ -124,7 +119,7 @@ def _programs(record: CostRecord) -> tuple[ProgramCost, ...]:
 def _shed(fold: Fold) -> tuple[ShedProbes, ...]:
     return tuple(
         ShedProbes(
-            at=_wall_clock(fold, shed.shed_ns),
+            at=fold.wall_clock(shed.shed_ns),
             probes=shed.probes,
             topics=shed.topics,
             lacks=shed.lacks,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from datetime import datetime
 from operator import attrgetter
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from kubectl_podtrace.analysis.tables import (
     summed,
     valid_buckets,
 )
+from kubectl_podtrace.analysis.wall_clock import wall_clock
 from kubectl_podtrace.errors import IncompatibleTracerError
 from kubectl_podtrace.wire.codec import Line, Noise, UnknownKind, decode
 from kubectl_podtrace.wire.cost_records import Cost, Shed
@@ -114,6 +116,10 @@ class Fold:
     def newest_ns(self) -> int:
         """The time of the newest line (monotonic)."""
         return self._sequence.newest_ns
+
+    def wall_clock(self, at_ns: int) -> datetime:
+        """The node's date at a time of the stream (monotonic)."""
+        return wall_clock(at_ns + (self.header.realtime_offset_ns if self.header else 0))
 
     @property
     def gaps(self) -> tuple[Gap, ...]:

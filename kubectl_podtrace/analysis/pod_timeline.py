@@ -15,7 +15,7 @@ from typing import Final, Literal
 from kubectl_podtrace.analysis.ends import SIGKILL, ProcessEnd
 from kubectl_podtrace.analysis.pod_history import ContainerRun, Occurrence, PodHistory
 from kubectl_podtrace.analysis.selection import LISTED, most_frequent_first
-from kubectl_podtrace.analysis.summary import wall_clock
+from kubectl_podtrace.analysis.wall_clock import wall_clock
 
 Kind = Literal["start", "end", "oom_kill", "process_kill", "probe_failure", "eviction", "deletion", "warning", "remark"]
 Witness = Literal["cluster", "tracer"]

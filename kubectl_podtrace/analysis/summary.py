@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from kubectl_podtrace.analysis.partial import Partial
 from kubectl_podtrace.analysis.selection import Selection
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST = datetime(9999, 12, 31, tzinfo=UTC)
+from kubectl_podtrace.analysis.wall_clock import wall_clock
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,14 +34,3 @@ def summary(selection: Selection, *, realtime_offset_ns: int | None) -> Summary:
         duration_s=selection.duration_s,
         partial=selection.partial_of("summary"),
     )
-
-
-def wall_clock(epoch_ns: int) -> datetime:
-    """A time in nanoseconds since 1970, never outside what a calendar can say.
-
-    >>> wall_clock(1_000_000_000_000_000).isoformat(), wall_clock(1 << 64).year, wall_clock(-(1 << 70)).year
-    ('1970-01-12T13:46:40+00:00', 2554, 1970)
-    """
-    microseconds = max(epoch_ns, 0) // 1_000
-    latest = (_LATEST - _EPOCH) // timedelta(microseconds=1)
-    return _EPOCH + timedelta(microseconds=min(microseconds, latest))

@@ -10,7 +10,6 @@ from kubectl_podtrace import units
 from kubectl_podtrace.analysis.cost import ShedProbes, cost
 from kubectl_podtrace.analysis.fold import Fold
 from kubectl_podtrace.analysis.selection import failures
-from kubectl_podtrace.analysis.summary import wall_clock
 from kubectl_podtrace.analysis.tables import State
 from kubectl_podtrace.wire.records import LostRow
 from kubectl_podtrace.wire.request import CLIENT_GONE
@@ -125,7 +124,7 @@ class Trust:
 
 def trust(fold: Fold, scopes: frozenset[int] | None = None) -> Trust:
     """The section `trust` of a stream, as far as it has been folded. What bypassed the counting is told of `scopes`."""
-    heartbeat, offset = fold.heartbeat, fold.header.realtime_offset_ns if fold.header else 0
+    heartbeat = fold.heartbeat
     lost = heartbeat.lost if heartbeat else ()
     dropped = heartbeat.dropped if heartbeat else ()
     notes = _notes(fold)
@@ -133,7 +132,7 @@ def trust(fold: Fold, scopes: frozenset[int] | None = None) -> Trust:
         complete=fold.trailer is not None and not notes,
         lost=sum(row.count for row in lost),
         dropped=sum(row.count for row in dropped),
-        gaps=tuple(DatedGap(at=wall_clock(gap.at_ns + offset), lines=gap.lines) for gap in fold.gaps),
+        gaps=tuple(DatedGap(at=fold.wall_clock(gap.at_ns), lines=gap.lines) for gap in fold.gaps),
         truncated=fold.trailer is None,
         noise_lines=fold.noise_lines,
         probes=tuple(
@@ -192,7 +191,7 @@ def _notes(fold: Fold) -> tuple[str, ...]:
     if fold.header is None:
         return ("the tracer sent no header: nothing can be read",)
     if fold.trailer is None:
-        when = units.wall_clock(wall_clock(fold.newest_ns + fold.header.realtime_offset_ns))
+        when = units.wall_clock(fold.wall_clock(fold.newest_ns))
         notes.append(f"the stream ended without its trailer: numbers are as of {when}")
     elif fold.trailer_mismatches:
         operations = units.counted(fold.trailer_mismatches, "operation")
