@@ -152,7 +152,6 @@ def admission_from_api(raw: Mapping[str, Any], tracer: str) -> Admission:
 
 def rights_for(*, namespace: str, tracer_namespace: str, of_deployment: bool) -> tuple[Right, ...]:
     """Every right that a trace makes use of."""
-    listing = "to find the deployment's pods" if of_deployment else "to find tracer pods that were left behind"
     here = tracer_namespace == namespace
     start = ", and why a tracer pod does not start"
     rights = [
@@ -169,30 +168,16 @@ def rights_for(*, namespace: str, tracer_namespace: str, of_deployment: bool) ->
         rights.append(_needed("get", "pods", tracer_namespace, "to follow the tracer pod's start"))
         rights.append(_wanted("list", "events", tracer_namespace, "to tell why a tracer pod does not start"))
     if of_deployment:
-        rights.append(
-            Right(
-                verb="get",
-                resource="deployments",
-                namespace=namespace,
-                purpose="to know which pods are the deployment's",
-                required=True,
-                group="apps",
-            )
-        )
-    rights.append(
-        Right(
-            verb="list",
-            resource="pods",
-            namespace=namespace if of_deployment else tracer_namespace,
-            purpose=listing,
-            required=of_deployment,
-        )
-    )
+        purpose = "to know which pods are the deployment's"
+        rights.append(_needed("get", "deployments", namespace, purpose, group="apps"))
+        rights.append(_needed("list", "pods", namespace, "to find the deployment's pods"))
+    else:
+        rights.append(_wanted("list", "pods", tracer_namespace, "to find tracer pods that were left behind"))
     return tuple(rights)
 
 
-def _needed(verb: str, resource: str, namespace: str, purpose: str) -> Right:
-    return Right(verb=verb, resource=resource, namespace=namespace, purpose=purpose, required=True)
+def _needed(verb: str, resource: str, namespace: str, purpose: str, *, group: str = "") -> Right:
+    return Right(verb=verb, resource=resource, namespace=namespace, purpose=purpose, required=True, group=group)
 
 
 def _wanted(verb: str, resource: str, namespace: str, purpose: str) -> Right:
