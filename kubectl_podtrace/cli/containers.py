@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from kubectl_podtrace.cluster.pod_watch import PodWatch
-from kubectl_podtrace.cluster.target import ENDED_PHASES, Target
+from kubectl_podtrace.cluster.pods import ENDED_PHASES
+from kubectl_podtrace.cluster.target import Target
 from kubectl_podtrace.report.target import TargetInfo
 
 

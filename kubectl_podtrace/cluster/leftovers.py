@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any, Final, Protocol
 
+from kubectl_podtrace.cluster.pods import ENDED_PHASES
+from kubectl_podtrace.cluster.tracer_pod import LEAVE_GRACE_S
 from kubectl_podtrace.errors import PodtraceError
 from kubectl_podtrace.names import (
     CLIENT_LABEL,
@@ -20,8 +22,6 @@ from kubectl_podtrace.names import (
 
 READ_ON: Final = timedelta(minutes=5)
 """Whoever follows a tracer's log gives up well before, so an end that is older than this has no reader any more."""
-_ENDED_PHASES: Final = ("Succeeded", "Failed")
-_LEAVE_GRACE_S: Final = 1
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 
 
@@ -149,7 +149,7 @@ def remove(cluster: CleanedCluster, pods: Iterable[TracerPod]) -> Removal:
     failed: list[tuple[TracerPod, PodtraceError]] = []
     for pod in pods:
         try:
-            cluster.delete_pod(pod.namespace, pod.name, grace_s=_LEAVE_GRACE_S if pod.ended is None else 0)
+            cluster.delete_pod(pod.namespace, pod.name, grace_s=LEAVE_GRACE_S if pod.ended is None else 0)
         except PodtraceError as error:
             failed.append((pod, error))
         else:
@@ -163,7 +163,7 @@ def _ended(status: Mapping[str, Any], created: datetime) -> datetime | None:
     terminated = (tracer.get("state") or {}).get("terminated")
     if terminated is not None:
         return _time(terminated.get("finishedAt"), created)
-    return _time(status.get("startTime"), created) if status.get("phase") in _ENDED_PHASES else None
+    return _time(status.get("startTime"), created) if status.get("phase") in ENDED_PHASES else None
 
 
 def _deadline(spec: Mapping[str, Any], status: Mapping[str, Any]) -> datetime | None:

@@ -10,17 +10,15 @@ from typing import Any, Final, Protocol, Self
 
 from kubectl_podtrace.cluster.lifeline import USUAL_PACE, Lifeline, Pace, Stdin
 from kubectl_podtrace.cluster.logs import SILENCE_S, Clock, Life, LogFollower, Stream
-from kubectl_podtrace.cluster.pods import NodeCondition, Pod, PodEvent, Terminated
+from kubectl_podtrace.cluster.pods import ENDED_PHASES, NodeCondition, Pod, PodEvent, Terminated
 from kubectl_podtrace.cluster.start import Stage, StartWait, check_container
-from kubectl_podtrace.cluster.tracer_pod import STOP_GRACE_S
+from kubectl_podtrace.cluster.tracer_pod import LEAVE_GRACE_S, STOP_GRACE_S
 from kubectl_podtrace.errors import ClusterUnreachableError, InterruptedRunError, PermissionDeniedError, PodtraceError
 from kubectl_podtrace.names import TRACER_CONTAINER
 from kubectl_podtrace.source import Cleanup
 from kubectl_podtrace.wire.codec import ends_stream
 from kubectl_podtrace.wire.request import ACK_LINE, STOP_LINE
 
-_ENDED_PHASES: Final = ("Succeeded", "Failed")
-_LEAVE_GRACE_S: Final = 1
 _GONE_WITHIN_S: Final = 3.0
 _GONE_PAUSE_S: Final = 0.05
 _DELETE_TRIES: Final = 3
@@ -164,7 +162,7 @@ class ClusterSource:
         deleted, gone_after_ns = False, None
         try:
             # With nothing running, no grace: a kubelet can take most of a minute to let such a pod go.
-            was_there = self._delete(grace_s=_LEAVE_GRACE_S if self._runs else 0)
+            was_there = self._delete(grace_s=LEAVE_GRACE_S if self._runs else 0)
             deleted = True
             if not was_there or (not self._runs and self._is_gone_soon()):
                 gone_after_ns = time.monotonic_ns() - began
@@ -228,7 +226,7 @@ class ClusterSource:
             return log
         log.close()
         self._lifeline.close()
-        self._delete(grace_s=_LEAVE_GRACE_S)
+        self._delete(grace_s=LEAVE_GRACE_S)
         self._manifest, self._unawaited, self._runs = self._unawaited, None, False
         log = self._started()
         self._lifeline = Lifeline(self._attach, self._pace)
@@ -276,7 +274,7 @@ class ClusterSource:
             return Life.GONE
         tracer = pod.container(TRACER_CONTAINER)
         has_ended = tracer is not None and isinstance(tracer.state, Terminated)
-        return Life.ENDED if has_ended or pod.phase in _ENDED_PHASES else Life.RUNNING
+        return Life.ENDED if has_ended or pod.phase in ENDED_PHASES else Life.RUNNING
 
     def _stop_when_asked(self) -> None:
         if not self._orders.get():

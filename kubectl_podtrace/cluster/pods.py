@@ -14,6 +14,7 @@ ContainerKind = Literal["app", "init", "ephemeral"]
 MIRROR_ANNOTATION = "kubernetes.io/config.mirror"
 HASH_ANNOTATION = "kubernetes.io/config.hash"
 DEFAULT_CONTAINER_ANNOTATION = "kubectl.kubernetes.io/default-container"
+ENDED_PHASES: Final = ("Succeeded", "Failed")
 
 _FIELD_PATH: Final = re.compile(r"\{(.+)\}$")
 """Of `spec.containers{api}`, the container that an event is about."""

@@ -7,6 +7,7 @@ from typing import Final, Literal, Protocol
 
 from kubectl_podtrace.cluster.pods import (
     DEFAULT_CONTAINER_ANNOTATION,
+    ENDED_PHASES,
     Container,
     Pod,
     Running,
@@ -28,7 +29,6 @@ _KINDS: Final[dict[str, TargetKind]] = {
     "deployment.apps": "deployment",
     "deployments.apps": "deployment",
 }
-ENDED_PHASES: Final = ("Succeeded", "Failed")
 
 
 class PodReader(Protocol):

@@ -19,6 +19,8 @@ IMAGE_VARIABLE: Final = "PODTRACE_IMAGE"
 NODE_NAME_VARIABLE: Final = "NODE_NAME"
 STOP_GRACE_S: Final = 10
 """What a stopped tracer has for its final snapshot and trailer."""
+LEAVE_GRACE_S: Final = 1
+"""What a tracer has whose last words nobody reads any more."""
 
 _PULL_ALLOWANCE_S: Final = 600
 _LIVE_DEADLINE_S: Final = 86_400
