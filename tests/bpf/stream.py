@@ -8,17 +8,23 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TypeVar
 
 from kubectl_podtrace.wire import codec, records
 from kubectl_podtrace.wire.descriptor_records import DescriptorTableRow, DescriptorTables
+from kubectl_podtrace.wire.topics import TOPICS
+from podtrace_tracer.collectors import base
+from podtrace_tracer.kernel.btf import Btf
+from podtrace_tracer.programs import kernel_functions, program
 
 NOT_IN_KERNEL = "this kernel does not have it"
 NOT_BY_V2 = "sockets know their container in the v2 cgroup hierarchy only, and the target is not found by it"
 """Why a probe may be absent; any other reason is a failure."""
 
 MAY_BE_ABSENT = frozenset({NOT_IN_KERNEL, NOT_BY_V2})
+
+SKIPPED = ": interrupted by itself"
 
 RecordType = TypeVar("RecordType", bound=records.Record)
 
@@ -65,6 +71,12 @@ class Attempts:
     established: int
 
 
+@cache
+def programs_are_preemptible() -> bool:
+    """May this kernel preempt the programs of raw tracepoints, and skip others there meanwhile?"""
+    return kernel_functions.are_preemptible(Btf.load(wanted=set(kernel_functions.NAMES)))
+
+
 def _by_operation(rows: Iterable[records.TotalsRow]) -> dict[str, Counts]:
     found: dict[str, Counts] = {}
     for row in rows:
@@ -107,8 +119,27 @@ class Stream:
         assert failed == []
         assert not self.strange, self.strange
         assert [line.seq for line in self.lines] == list(range(self.lines[0].seq, self.lines[0].seq + len(self.lines)))
-        assert [row for row in self.trailer.heartbeat.lost + self.trailer.heartbeat.dropped if row.count] == []
+        skipped = self.skipped_rows
+        assert [row for row in self._missing if row not in skipped] == []
         assert _by_operation(self.trailer.totals) == _by_operation(self.totals.values())
+
+    @cached_property
+    def _missing(self) -> list[records.LostRow]:
+        heartbeat = self.trailer.heartbeat
+        return [row for row in heartbeat.lost + heartbeat.dropped if row.count]
+
+    @cached_property
+    def skipped_rows(self) -> list[records.LostRow]:
+        """Losses that no tracer can prevent: programs that the kernel skipped, where it runs them preemptibly."""
+        if not programs_are_preemptible():
+            return []
+        raw = {f"{name}{SKIPPED}" for name in program.probes_of(TOPICS) if name not in base.BY_EVENTS}
+        return [row for row in self._missing if row.source in raw]
+
+    @cached_property
+    def skipped(self) -> int:
+        """How many events the kernel says that it has skipped."""
+        return sum(row.count for row in self.skipped_rows)
 
     def counts(self, scopes: Sequence[int] | None = None) -> dict[str, Counts]:
         """Counters by operation; of some scopes, or of all together."""

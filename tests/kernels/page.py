@@ -28,11 +28,13 @@ on any machine that mounts one. What a kernel has is asked of its BTF, never of 
 """
 
 PREEMPTIBLE = """Where the kernel lets programs of tracepoints sleep, those of raw tracepoints are preemptible, and it
-skips a program on a processor where another task was preempted inside it. There the tracer sees system calls as trace
-events, which are not preemptible, reads its maps without being preempted, and keeps its processor in the programs that
-are left. What can still be missed (while another user of BPF was preempted inside a map, or in the few instructions
-before and after a program) the kernel counts, and each report tells it as *interrupted by itself*: at most so many
-events are missing, those of other processes among them. The tests allow no loss of any kind.
+skips a program on a processor where another task was preempted inside it. There the tracer sees system calls and the
+ends of processes as trace events, which are not preemptible, reads its maps without being preempted, and keeps its
+processor in the programs that are left. What can still be missed (while another user of BPF was preempted inside a map,
+or in the few instructions before and after a program) the kernel counts, and each report tells it as *interrupted by
+itself*: no number of connections, their states, forks and execs is off by more than that, and no other number at all.
+The tests hold exactly this; they allow no other loss. On real processors those instructions take nanoseconds; an
+emulator takes its interrupts just there, at the borders of functions.
 """
 
 

@@ -120,7 +120,7 @@ class Runner:
         # The variable is for trying, on other kernels, what those do whose tracepoints are preemptible.
         preemptible = kernel_functions.are_preemptible(btf) or os.environ.get("PODTRACE_CALLS") == "events"
         functions = kernel_functions.find(btf, casts=is_new, preemptible=preemptible)
-        events = trace_events.find("raw_syscalls", base.CALL_ENDS) if preemptible else {}
+        events = trace_events.find(base.BY_EVENTS) if preemptible else {}
         values = program.defines(
             self._request,
             target.match,

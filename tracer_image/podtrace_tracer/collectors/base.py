@@ -39,6 +39,12 @@ SYSTEM_CALL_PROBES: Final = (
 )
 
 CALL_ENDS: Final = ("sys_exit", "sys_enter")
+BY_EVENTS: Final = {**dict.fromkeys(CALL_ENDS, "raw_syscalls"), "sched_process_exit": "sched"}
+"""Tracepoint -> its category: what comes by trace events where the programs of raw tracepoints are preemptible.
+
+All that processes reach by themselves, and that tell enough there. Not what interrupts reach too, such as the states of
+sockets: while a trace event's program runs on a CPU, an interrupt's is skipped, far more often than a raw one ever is.
+"""
 
 STRUCTS: Final = {
     "task_struct": (

@@ -137,14 +137,14 @@ CALL_PROBE(table)
 }
 
 #ifdef CALLS_BY_EVENTS
-/* The same when a process begins or ends, or runs another program. */
-PROBE(table_of_end)
+/* The same when a process begins, or runs another program. */
+PROBE(table_of_start)
 {
 	struct table_walk *walk = current_table_walk();
 	if (!walk)
 		return 0;
 	if (table_steps(walk)) {
-		follow_up(ctx, TAIL_TABLE_OF_END);
+		follow_up(ctx, TAIL_TABLE_OF_START);
 		lose(LOST_TABLES);
 	}
 	table_done(walk);
@@ -155,8 +155,13 @@ PROBE(table_of_end)
 static __always_inline void walk_table(struct bpf_raw_tracepoint_args *ctx)
 {
 #ifdef CALLS_BY_EVENTS
-	follow_up(ctx, TAIL_TABLE_OF_END);
+	follow_up(ctx, TAIL_TABLE_OF_START);
 #else
 	follow_up(ctx, TAIL_TABLE);
 #endif
+}
+
+static __always_inline void walk_last_table(struct call_context *ctx)
+{
+	tails.call(ctx, TAIL_TABLE);
 }

@@ -151,7 +151,7 @@ static __always_inline int process_ended(struct process *last, struct signal_str
 	return counts;
 }
 
-PROBE(sched_process_exit)
+TASK_PROBE(sched_process_exit)
 {
 	u64 ids = bpf_get_current_pid_tgid();
 	u32 tid = ids, tgid = ids >> 32;
@@ -163,7 +163,7 @@ PROBE(sched_process_exit)
 		pending_closes.delete(&tid); /* killed inside of the call */
 #endif
 	struct signal_struct *signal = READ(CURRENT_TASK, signal);
-#ifdef EXIT_SAYS_LAST
+#if defined(EXIT_SAYS_LAST) && !defined(CALLS_BY_EVENTS)
 	if (!(u8)ctx->args[1])
 		return 0;
 #else
@@ -196,7 +196,7 @@ PROBE(sched_process_exit)
 	struct table_walk *walk = counted ? table_walk_begin(WALK_ENDS, CURRENT_TASK, tgid) : 0;
 	if (walk) {
 		walk->scope = scope;
-		walk_table(ctx);
+		walk_last_table(ctx);
 	}
 #endif
 	return 0;

@@ -101,6 +101,14 @@ struct call_context {
 #define CALL_RESULT(ctx) ((ctx)->args[1])
 #endif
 
+/* A program for a tracepoint that a process reaches by itself, never in an interrupt, and of whose arguments it needs none.
+ * It comes by the trace event where system calls do. */
+#ifdef CALLS_BY_EVENTS
+#define TASK_PROBE(name) int on_##name(struct call_context *ctx)
+#else
+#define TASK_PROBE(name) PROBE(name)
+#endif
+
 /* A program for a clock that interrupts each CPU. */
 #define CLOCK_PROBE(name) int on_##name(struct bpf_perf_event_data *ctx)
 

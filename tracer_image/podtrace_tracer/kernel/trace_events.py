@@ -5,15 +5,18 @@ from __future__ import annotations
 import ctypes
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
-def find(category: str, names: tuple[str, ...]) -> dict[str, int]:
-    """The numbers of trace events; empty if the kernel does not tell all of them."""
+def find(categories: Mapping[str, str]) -> dict[str, int]:
+    """The numbers of trace events, by their names and categories; empty if the kernel does not tell all of them."""
     with suppress(OSError), _tracefs() as directory:
-        return {name: int((directory / "events" / category / name / "id").read_text()) for name in names}
+        return {
+            name: int((directory / "events" / category / name / "id").read_text())
+            for name, category in categories.items()
+        }
     return {}
 
 

@@ -86,11 +86,11 @@ _LATE_MARK: Final = 0x506F_6454_7261_0000
 
 TAILS: Final = (
     "sys_exit", "register", "messages_exit", "multiple_exit", "other_exit", "paths",
-    "descriptors_exit", "received", "table", "table_of_end", "descriptor_wait", "dns",
+    "descriptors_exit", "received", "table", "table_of_start", "descriptor_wait", "dns",
 )  # fmt: skip
 """Programs that are called at the end of another one, in the order of their place in the map `tails`."""
 
-RAW_TAILS: Final = ("table_of_end", "descriptor_wait")
+RAW_TAILS: Final = ("table_of_start", "descriptor_wait")
 """Those that follow programs of raw tracepoints: in the map `raw_tails` where system calls come by trace events."""
 
 # Timed operations first: the histograms' table has a row for these only.
@@ -155,7 +155,7 @@ def defines(
 ) -> dict[str, int]:
     """The constants of the C text. `functions`: those of the kernel's own that the programs are to call.
 
-    `by_events`: system calls come by trace events, not by raw tracepoints. `task_registers`: there is bpf_task_pt_regs.
+    `by_events`: `base.BY_EVENTS` come by trace events, not by raw ones. `task_registers`: bpf_task_pt_regs is there.
     """
     values = {
         "MAX_SCOPES": MAX_SCOPES,
