@@ -45,6 +45,10 @@ class Beforehand:
         """Who the user is to the cluster, empty where it does not say."""
         return self._user.result()
 
+    def may_attach(self) -> bool:
+        """Whether the user is known to be allowed to attach to the tracer pod, on older servers and newer ones."""
+        return self._preflight.may_all("pods/attach")
+
     def remove_leftovers(self) -> None:
         """Begin to remove what earlier traces of this user left in the tracer pod's namespace."""
         owner = Owner(client_id=self.own.client_id)

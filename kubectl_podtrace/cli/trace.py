@@ -9,6 +9,7 @@ from argparse import Namespace
 from collections.abc import Collection, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from kubectl_podtrace.cli.flags import (
@@ -138,13 +139,14 @@ def tracer_pod(
     session_id: str | None = None,
     client_id: str = "",
     user: str = "",
+    awaited: bool = False,
 ) -> TracerPodSpec:
-    """The tracer pod for a target. Raises `ImageError`."""
+    """The tracer pod for a target; an `awaited` one counts on being attached to. Raises `ImageError`."""
     from kubectl_podtrace.cluster.tracer_pod import TracerPodSpec, choose_image
     from kubectl_podtrace.names import tracer_pod_name
     from kubectl_podtrace.wire.request import PodTarget
 
-    request = replace(options.request(PodTarget(uid=found.uid)), lease_ns=parse_lease(given.lease))
+    request = replace(options.request(PodTarget(uid=found.uid)), lease_ns=parse_lease(given.lease), is_awaited=awaited)
     session_id = session_id or secrets.token_hex(_ID_BYTES)
     return TracerPodSpec(
         name=tracer_pod_name(found.pod, session_id),
@@ -162,13 +164,6 @@ def tracer_pod(
         client_id=client_id,
         user=user,
     )
-
-
-def _awaiting(pod: TracerPodSpec) -> TracerPodSpec:
-    from kubectl_podtrace.wire.request import TraceRequest
-
-    request = replace(TraceRequest.from_json(pod.request_json), is_awaited=True)
-    return replace(pod, request_json=request.to_json())
 
 
 def _renamed(pod: TracerPodSpec) -> TracerPodSpec:
@@ -198,11 +193,14 @@ def _trace(cluster: Cluster, spec: TargetSpec, namespace: str, options: TraceOpt
     found = before.target()
     session_id = secrets.token_hex(_ID_BYTES)
     with before.own.running(session_id) as client_id:
-        pod = tracer_pod(given, options, found, session_id=session_id, client_id=client_id, user=before.user())
+        make = partial(
+            tracer_pod, given, options, found, session_id=session_id, client_id=client_id, user=before.user()
+        )
         # Where we are known to be allowed to attach, the tracer also ends when it never hears of us at all. Should
         # attaching turn out to be impossible all the same, one that does not wait for it takes its place.
-        awaits = cluster.may_attach(pod.namespace)
-        manifest = build(_awaiting(pod) if awaits else pod)
+        awaited = before.may_attach()
+        pod = make(awaited=awaited)
+        manifest = build(pod)
         run = Run(options=options)
         with run.stoppable():
             for notice in found.notices:
@@ -213,7 +211,7 @@ def _trace(cluster: Cluster, spec: TargetSpec, namespace: str, options: TraceOpt
             source = ClusterSource(
                 cluster=cluster,
                 manifest=manifest,
-                unawaited=build(_renamed(pod)) if awaits else None,
+                unawaited=build(_renamed(make())) if awaited else None,
                 observer=_Observer(run),
             )
             _follow(run, cluster, found, source, narrowed=not given.all_containers)

@@ -165,15 +165,6 @@ class Cluster:
                 raise explain(refusal, verb="get", resource="pods/log", namespace=namespace) from refusal
             return None
 
-    def may_attach(self, namespace: str) -> bool:
-        """Whether the user is known to be allowed to attach to pods: servers ask for `get`, newer ones for `create`."""
-        why = "to end the tracer soon when this machine goes away"
-        return all(
-            self.may(Right(verb=verb, resource="pods/attach", namespace=namespace, purpose=why, required=False))
-            is Verdict.YES
-            for verb in ("get", "create")
-        )
-
     def attach_stdin(self, namespace: str, name: str, *, container: str, timeout_s: float) -> WebSocketChannel:
         """A container's stdin, and nothing of what it says."""
         query = {"container": container, "stdin": "true", "stdout": "false", "stderr": "false", "tty": "false"}

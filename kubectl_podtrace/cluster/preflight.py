@@ -74,6 +74,11 @@ class Preflight:
         self._rights = [(right, questions.ask(partial(cluster.may, right))) for right in rights]
         self._phase = questions.ask(lambda: cluster.namespace_phase(tracer_namespace))
 
+    def may_all(self, resource: str) -> bool:
+        """Whether the user is known to have every right of a trace to a resource. Raises as `facts` does."""
+        verdicts = [verdict.result() for right, verdict in self._rights if right.resource == resource]
+        return all(verdict is Verdict.YES for verdict in verdicts)
+
     def facts(
         self,
         *,

@@ -145,6 +145,12 @@ def test_the_very_tracer_pod_is_tried(api: FakeApi, command: Command) -> None:
     assert tried.body == created.body
 
 
+def test_no_right_is_asked_about_twice(api: FakeApi, command: Command) -> None:
+    assert command("api-0", "--diagnose", "1s") == 0
+    asked = [json.dumps(call.body["spec"]["resourceAttributes"]) for call in api.calls("POST", "accessreviews")]
+    assert len(asked) == len(set(asked))
+
+
 def test_the_tracer_s_own_namespace_is_asked_about(api: FakeApi, command: Command) -> None:
     assert command("check", "api-0", "--tracer-namespace", "tools") == 0
     asked = [call.body["spec"]["resourceAttributes"] for call in api.calls("POST", "accessreviews")]
