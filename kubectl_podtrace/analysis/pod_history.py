@@ -5,7 +5,6 @@ Times are those that the cluster gave, most of them to the second and by the nod
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -58,7 +57,3 @@ class PodHistory:
     occurrences: tuple[Occurrence, ...] = ()
     deletion: Deletion | None = None
     left_out: int = 0
-
-    def by_container_id(self) -> Mapping[str, ContainerRun]:
-        """The runs by the id that each had."""
-        return {run.container_id: run for run in self.runs}

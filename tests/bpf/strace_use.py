@@ -18,7 +18,6 @@ LINE = re.compile(
 )
 DESCRIPTOR = re.compile(r"^\d+<(?P<shown>/[^<>]*|TCP[^ ]*>?)")
 RELEASE = re.compile(r"^(\d+\.\d+) read\(0<.*\"\\n\", \d+\)\s+= 1$", re.MULTILINE)
-EXITED = re.compile(r"^(\d+\.\d+) \+\+\+ (?:exited|killed)")
 
 
 @dataclass
