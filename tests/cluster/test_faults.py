@@ -13,7 +13,7 @@ import secrets
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -98,29 +98,30 @@ def test_two_traces_of_one_pod_do_not_know_of_each_other(kubectl: Kubectl, share
         assert_whole(report)
 
 
-def test_an_api_server_that_restarts_costs_nothing(kubectl: Kubectl, shared: Worker) -> None:
-    restart = by_environment("PODTRACE_TEST_RESTART_APISERVER")
+@contextmanager
+def work_on_both_sides(kubectl: Kubectl, shared: Worker) -> Iterator[None]:
+    """A trace that counts exactly what was done before and after what happens within the block."""
     with podtrace(kubectl, shared.pod) as trace:
         trace.wait_for("tracing")
         shared.work()
-        run_command(kubectl, restart)
+        yield
         shared.work()
         report = trace.interrupt()
     assert_work(report, times=2)
     assert_whole(report)
+
+
+def test_an_api_server_that_restarts_costs_nothing(kubectl: Kubectl, shared: Worker) -> None:
+    restart = by_environment("PODTRACE_TEST_RESTART_APISERVER")
+    with work_on_both_sides(kubectl, shared):
+        run_command(kubectl, restart)
 
 
 def test_a_kubelet_that_restarts_costs_nothing(kubectl: Kubectl, shared: Worker) -> None:
     restart = by_environment("PODTRACE_TEST_RESTART_KUBELET")
-    with podtrace(kubectl, shared.pod) as trace:
-        trace.wait_for("tracing")
-        shared.work()
+    with work_on_both_sides(kubectl, shared):
         restart_kubelets(kubectl, restart)
         kubectl.until(shared.is_reached, "the kubelet knows its pods")
-        shared.work()
-        report = trace.interrupt()
-    assert_work(report, times=2)
-    assert_whole(report)
 
 
 @pytest.fixture

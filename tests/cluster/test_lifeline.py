@@ -66,6 +66,19 @@ def wait_for(process: subprocess.Popen[str], line: str) -> None:
     pytest.fail(f"no {line!r} on stderr, but {seen}")
 
 
+def interrupted(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """The report of a trace that gets Ctrl+C: whole, and nothing is left in the cluster."""
+    wait_for(process, "tracing")
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, err
+    report: dict[str, Any] = json.loads(out)
+    assert report["trust"]["complete"], report["trust"]
+    assert report["cleanup"]["deleted"]
+    return report
+
+
 def phases(kubectl: Kubectl) -> list[str]:
     """What the tracer pods are in; one that is about to run counts as running."""
     listed = json.loads(kubectl("get", "pods", "-l", TRACER_SELECTOR, "-o", "json"))
@@ -112,16 +125,8 @@ def test_fifty_clients_that_are_killed_at_any_moment_leave_no_tracer_running(kub
 @needs_image
 @pytest.mark.usefixtures("nothing_left")
 def test_ctrl_c_is_told_to_the_tracer_as_a_line(kubectl: Kubectl, busy: str) -> None:
-    process = trace(kubectl, busy, "--export", "json", "--filter", "fs")
-    wait_for(process, "tracing")
-    time.sleep(1)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 0, err
-    report = json.loads(out)
-    assert report["trust"]["complete"], report["trust"]
+    report = interrupted(trace(kubectl, busy, "--export", "json", "--filter", "fs"))
     assert report["trust"]["remarks"] == []
-    assert report["cleanup"]["deleted"]
     assert report["cleanup"]["gone_after_ns"] is not None
 
 
@@ -143,18 +148,10 @@ def without_attach(kubectl: Kubectl) -> Iterator[str]:
 @needs_image
 @pytest.mark.usefixtures("nothing_left")
 def test_a_user_who_may_not_attach_gets_a_report_that_says_so(kubectl: Kubectl, busy: str, without_attach: str) -> None:
-    process = trace(kubectl, busy, "--export", "json", "--filter", "fs", "--as", without_attach)
-    wait_for(process, "tracing")
-    time.sleep(1)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 0, err
-    report = json.loads(out)
-    assert report["trust"]["complete"], report["trust"]
+    report = interrupted(trace(kubectl, busy, "--export", "json", "--filter", "fs", "--as", without_attach))
     (remark,) = report["trust"]["remarks"]
     assert "pods/attach" in remark
     assert "at its deadline only" in remark
-    assert report["cleanup"]["deleted"]
 
 
 @pytest.mark.usefixtures("nothing_left")

@@ -41,12 +41,15 @@ def limit(cgroup: Path, periods: int, throttled: int, microseconds: int) -> None
     (cgroup / "cpu.stat").write_text(text)
 
 
-def reader_of(programs: MemoryPrograms, pod: Path, *, max_ended: int = 100) -> CpuReader:
+def context_of(programs: MemoryPrograms, pod: Path) -> TraceContext:
     match = ScopeMatch(mode="helper", root_id=pod.stat().st_ino, level=1, per_child=True)
     target = Target(match=match, directory=pod)
     host = Host(root=pod.parents[3], release="6.1.0", machine="x86_64", is_root=True)
-    context = TraceContext(programs=programs, cpus=CPUS, host=host, target=target, scopes=Scopes(programs, target))
-    return CpuReader(context, max_ended=max_ended, clock=lambda: NOW)
+    return TraceContext(programs=programs, cpus=CPUS, host=host, target=target, scopes=Scopes(programs, target))
+
+
+def reader_of(programs: MemoryPrograms, pod: Path, *, max_ended: int = 100) -> CpuReader:
+    return CpuReader(context_of(programs, pod), max_ended=max_ended, clock=lambda: NOW)
 
 
 def put(programs: MemoryPrograms, tgid: int, *, on_cpu_ns: int, ended_ns: int = 0, start_ns: int = 5) -> None:
@@ -139,15 +142,12 @@ def test_throttling_counts_from_the_start_and_outlives_its_container(programs: M
 def test_all_that_a_container_has_counted_that_started_meanwhile_was_in_the_trace(
     programs: MemoryPrograms, pod: Path
 ) -> None:
-    match = ScopeMatch(mode="helper", root_id=pod.stat().st_ino, level=1, per_child=True)
-    target = Target(match=match, directory=pod)
-    host = Host(root=pod.parents[3], release="6.1.0", machine="x86_64", is_root=True)
-    scopes = Scopes(programs, target)
-    reader = CpuReader(TraceContext(programs=programs, cpus=CPUS, host=host, target=target, scopes=scopes))
+    context = context_of(programs, pod)
+    reader = CpuReader(context)
     fresh = pod / ("cd" * 32)
     fresh.mkdir()
     limit(fresh, 4, 1, 9)
     programs.put("scope_of_cgroup", fresh.stat().st_ino, 1)
-    scopes.look()
+    context.scopes.look()
     reader.second()
     assert {row.scope: row.periods for row in throttling_of(reader)} == {0: 0, 1: 4}
