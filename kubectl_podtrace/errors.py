@@ -174,7 +174,7 @@ class BccMissingError(LocalModeError):
 
     def __init__(self, python: str) -> None:
         super().__init__(
-            f"{python} cannot import bcc, which compiles and loads the BPF programs",
+            f"{python} cannot import bcc, which compiles the BPF programs",
             "apt-get install python3-bpfcc python3-pyroute2 (PyPI's package of the name bcc is another thing)",
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -94,26 +95,21 @@ class Runner:
         )
 
     def _compile(self) -> tuple[Programs, scope.Target]:
-        compiler = Compiler(Cache.of_environment())
-        try:
-            return self._compile_with(compiler)
-        finally:
-            compiler.close()
-
-    def _compile_with(self, compiler: Compiler) -> tuple[Programs, scope.Target]:
         topics, machine = self._request.topics, self._host.machine
         wanted = program.wanted_structs(topics, machine)
-        try:
-            btf = Btf.load(self._host.btf, wanted={*wanted, "cgroup_subsys_id", *kernel_functions.NAMES})
-        except (BtfError, OSError) as error:
-            raise RefusedError("no-btf", f"the kernel's type information cannot be read: {error}") from error
-        has_helper = kernel_helper.is_allowed(kernel_helper.GET_CURRENT_ANCESTOR_CGROUP_ID)
-        target = scope.find(self._request, self._host, btf, has_helper=has_helper)
-        self._mode = target.match.mode
-        self._note_absent(btf)
-        with tempfile.TemporaryDirectory(prefix="podtrace-") as directory:
-            tree = headers.write_tree(Path(directory), btf, wanted, release=self._host.release, machine=machine)
-            return self._programs(compiler, btf, target, tree.path), target
+        # Made first: the compiler gets ready while the kernel's types are read.
+        with closing(Compiler(Cache.of_environment())) as compiler:
+            try:
+                btf = Btf.load(self._host.btf, wanted={*wanted, "cgroup_subsys_id", *kernel_functions.NAMES})
+            except (BtfError, OSError) as error:
+                raise RefusedError("no-btf", f"the kernel's type information cannot be read: {error}") from error
+            has_helper = kernel_helper.is_allowed(kernel_helper.GET_CURRENT_ANCESTOR_CGROUP_ID)
+            target = scope.find(self._request, self._host, btf, has_helper=has_helper)
+            self._mode = target.match.mode
+            self._note_absent(btf)
+            with tempfile.TemporaryDirectory(prefix="podtrace-") as directory:
+                tree = headers.write_tree(Path(directory), btf, wanted, release=self._host.release, machine=machine)
+                return self._programs(compiler, btf, target, tree.path), target
 
     def _programs(self, compiler: Compiler, btf: Btf, target: scope.Target, tree: Path) -> Programs:
         is_new = not _as_older_kernels()
