@@ -24,7 +24,7 @@ from podtrace_tracer.kernel import kernel_helper, syscalls, trace_events
 from podtrace_tracer.kernel.btf import Btf, BtfError
 from podtrace_tracer.kernel.host import Host
 from podtrace_tracer.programs import headers, kernel_functions, program
-from podtrace_tracer.programs.bpf import BpfError, Programs, online_cpus, possible_cpus
+from podtrace_tracer.programs.bpf import BpfError, Programs, online_cpus
 from podtrace_tracer.programs.compilation import Cache, CompileError, Compiler
 from podtrace_tracer.readers.model import Takers, TraceContext
 from podtrace_tracer.readers.paths import Paths
@@ -230,13 +230,13 @@ class Runner:
         self._emitter.emit(record)
 
     def _trace(self, programs: Programs, scopes: Scopes, target: scope.Target) -> None:
-        topics, cpus, paths, takers = self._request.topics, possible_cpus(), Paths(), Takers()
+        topics, paths, takers = self._request.topics, Paths(), Takers()
         specs = program.probes_of(topics)
         topics_of_probes = {name: topic for name, (_, topic) in specs.items()}
-        tables = Tables(programs, cpus=cpus, paths=paths, topics_of_probes=topics_of_probes)
+        tables = Tables(programs, paths=paths, topics_of_probes=topics_of_probes)
         events = Events(programs, self._emitter, paths, limited=self._request.events_per_s > 0, takers=takers)
         context = TraceContext(
-            programs=programs, cpus=cpus, host=self._host, target=target, scopes=scopes, takers=takers,
+            programs=programs, host=self._host, target=target, scopes=scopes, takers=takers,
             emit_event=events.emit,
         )  # fmt: skip
         snapshots = Snapshots(tables, self._emitter, readers=readers_of(topics, context))

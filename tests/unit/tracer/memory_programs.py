@@ -67,6 +67,7 @@ class MemoryPrograms(Programs):
         self.detached: list[str] = []
         self.times: dict[str, RunTime] = {}
         self._declared: dict[str, tuple[Any, Any, int]] = {}
+        self._per_cpu: set[str] = set()
         known = structs()
         for kind, name, rest in _MAP.findall(source_text(tuple(topics))):
             types = [known.get(part.strip().removeprefix("struct ")) for part in rest.split(",")[:2]]
@@ -74,6 +75,8 @@ class MemoryPrograms(Programs):
                 self._declared[name] = (types[0], types[1], constants()[rest.split(",")[2].strip()])
             elif kind in {"ARRAY", "PERCPU_ARRAY"}:
                 self._declared[name] = (ctypes.c_uint, types[0], 0)
+            if kind.startswith("PERCPU"):
+                self._per_cpu.add(name)
             self.tables[name] = {}
 
     def key(self, table: str, **fields: Any) -> bytes:
@@ -120,18 +123,22 @@ class MemoryPrograms(Programs):
     def delete(self, table: str, key: bytes) -> bool:
         return self.tables[table].pop(key, None) is not None
 
-    def values(self, table: str, index: int, *, size: int, cpus: int = 1) -> list[bytes] | None:
-        found = self.tables[table].get(index.to_bytes(4, "little"), [bytes(size)] * cpus)
-        assert [len(value) for value in found] == [size] * cpus, f"{table} has other values"
+    def values(self, table: str, index: int) -> list[bytes] | None:
+        size = ctypes.sizeof(self._declared[table][1])
+        found = self.tables[table].get(index.to_bytes(4, "little"), [bytes(size)] * self._parts(table))
+        assert [len(value) for value in found] == [size] * self._parts(table), f"{table} has other values"
         return found
 
-    def items(self, table: str, *, cpus: int = 1) -> Iterator[tuple[bytes, list[bytes]]]:
+    def items(self, table: str) -> Iterator[tuple[bytes, list[bytes]]]:
         for key, values in list(self.tables[table].items()):
-            assert len(values) == cpus, f"{table} has other values"
+            assert len(values) == self._parts(table), f"{table} has other values"
             yield key, values
 
-    def count(self, table: str, *, cpus: int = 1) -> int:
-        return sum(1 for _ in self.items(table, cpus=cpus))
+    def count(self, table: str) -> int:
+        return sum(1 for _ in self.items(table))
+
+    def _parts(self, table: str) -> int:
+        return CPUS if table in self._per_cpu else 1
 
     def capacity(self, table: str) -> int:
         return self._declared[table][2]

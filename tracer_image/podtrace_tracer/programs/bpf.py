@@ -60,6 +60,7 @@ class Programs:
         self._clocks: dict[str, list[int]] = {}
         self._entered: dict[str, int] = {}
         self._ring: Ring | None = None
+        self._cpus = possible_cpus()
         _lift_memory_limit()
         for each in compiled.maps:
             try:
@@ -186,33 +187,35 @@ class Programs:
         with self._at_maps():
             return bpf_syscall.delete(self._maps[table][1], key)
 
-    def values(self, table: str, index: int, *, size: int, cpus: int = 1) -> list[bytes] | None:
+    def values(self, table: str, index: int) -> list[bytes] | None:
         """The value at an index of an array map; a per-CPU map gives one for each possible CPU."""
         kind, descriptor = self._maps[table]
-        step = kind.value_step(cpus)
         with self._at_maps():
-            found = bpf_syscall.look_up(descriptor, index.to_bytes(4, "little"), step * cpus)
-        return None if found is None else [found[at : at + size] for at in range(0, step * cpus, step)]
+            found = bpf_syscall.look_up(descriptor, index.to_bytes(4, "little"), self._bytes_of_key(kind))
+        return None if found is None else _parts(kind, found)
 
-    def items(self, table: str, *, cpus: int = 1) -> Iterator[tuple[bytes, list[bytes]]]:
+    def items(self, table: str) -> Iterator[tuple[bytes, list[bytes]]]:
         """All keys of a hash map with their values (one for each possible CPU in a per-CPU map), in batches."""
         kind = self._maps[table][0]
-        step = kind.value_step(cpus)
-        for batch in self._batches(table, cpus):
+        size = self._bytes_of_key(kind)
+        for batch in self._batches(table):
             for place in range(batch.count):
-                start = place * step * cpus
                 yield (
                     batch.keys[place * kind.key_bytes : (place + 1) * kind.key_bytes],
-                    [batch.values[at : at + kind.value_bytes] for at in range(start, start + step * cpus, step)],
+                    _parts(kind, batch.values[place * size : (place + 1) * size]),
                 )
 
-    def count(self, table: str, *, cpus: int = 1) -> int:
+    def count(self, table: str) -> int:
         """How many keys a hash map holds."""
-        return sum(batch.count for batch in self._batches(table, cpus))
+        return sum(batch.count for batch in self._batches(table))
 
-    def _batches(self, table: str, cpus: int) -> Iterator[bpf_syscall.Batch]:
+    def _bytes_of_key(self, kind: Map) -> int:
+        """All values of one key, as the kernel hands them out."""
+        return kind.value_step * (self._cpus if kind.is_per_cpu else 1)
+
+    def _batches(self, table: str) -> Iterator[bpf_syscall.Batch]:
         kind, descriptor = self._maps[table]
-        size, value_bytes = min(_BATCH, kind.entries), kind.value_step(cpus) * cpus
+        size, value_bytes = min(_BATCH, kind.entries), self._bytes_of_key(kind)
         position: bytes | None = None
         while True:
             try:
@@ -264,6 +267,11 @@ _RUN_TIME, _RUN_TIME_OFFSET = struct.Struct("=QQ"), 192
 _MISSES, _MISSES_OFFSET = struct.Struct("=Q"), 208
 
 
+def _parts(kind: Map, values: bytes) -> list[bytes]:
+    """The values of one key, one for each CPU where the map is per CPU."""
+    return [values[at : at + kind.value_bytes] for at in range(0, len(values), kind.value_step)]
+
+
 def _lift_memory_limit() -> None:
     """Kernels before 5.11 count maps as locked memory."""
     unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
@@ -272,7 +280,7 @@ def _lift_memory_limit() -> None:
 
 
 def possible_cpus() -> int:
-    """How many values a per-CPU map has."""
+    """How many values a per-CPU map has for each key."""
     return len(_cpus("possible"))
 
 

@@ -61,9 +61,15 @@ class Map:
     key: Layout
     value: Layout
 
-    def value_step(self, cpus: int) -> int:
-        """From one CPU's part of a value to the next one's."""
-        return self.value_bytes if cpus == 1 and self.kind not in PERCPU_KINDS else (self.value_bytes + 7) & ~7
+    @property
+    def is_per_cpu(self) -> bool:
+        """Has each key a value for each CPU?"""
+        return self.kind in PERCPU_KINDS
+
+    @property
+    def value_step(self) -> int:
+        """From one CPU's value to the next one's."""
+        return (self.value_bytes + 7) & ~7 if self.is_per_cpu else self.value_bytes
 
 
 @dataclass(frozen=True, kw_only=True)

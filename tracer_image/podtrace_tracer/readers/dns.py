@@ -88,7 +88,7 @@ class DnsReader:
         if "dns" in self._context.blind:
             self._forget_queries()
             return
-        is_open = self._programs.values("gate", 0, size=4) != [bytes(4)]
+        is_open = self._programs.values("gate", 0) != [bytes(4)]
         now = self._clock()
         queries = {key: self._query(key, values[0]) for key, values in self._programs.items("dns_queries")}
         settled = SETTLED_NS if is_open else 0
@@ -174,7 +174,7 @@ class DnsReader:
         )  # fmt: skip
 
     def _total(self, scope: int, operation: str) -> TotalsRow:
-        return totals_row(self._programs, scope, operation_index(operation), cpus=self._context.cpus)
+        return totals_row(self._programs, scope, operation_index(operation))
 
     def _record(self, data: bytes) -> dict[str, Any]:
         layout = self._layouts["dns_scratch"]
@@ -201,7 +201,7 @@ class DnsReader:
 
     def _name_rows(self) -> dict[NameKey, DnsNameRow]:
         rows = {}
-        for key, values in self._programs.items("dns_names", cpus=self._context.cpus):
+        for key, values in self._programs.items("dns_names"):
             name_hash, scope = struct.unpack("=QQ", key)
             counters = merged([self._layouts["dns_names"].fields(value) for value in values])
             name = (scope, name_hash)
@@ -224,7 +224,7 @@ class DnsReader:
     def _code_rows(self) -> dict[int, DnsCodeRow]:
         rows = {}
         for index in range(MAX_SCOPES * CODES):
-            values = self._programs.values("dns_codes", index, size=8)
+            values = self._programs.values("dns_codes", index)
             count = int.from_bytes(values[0], "little") if values else 0
             if count:
                 rows[index] = DnsCodeRow(scope=index // CODES, code=index % CODES, count=count)
@@ -233,7 +233,7 @@ class DnsReader:
     def _resolver_rows(self) -> dict[ResolverKey, ResolverRow]:
         histograms = {key: values[0] for key, values in self._programs.items("resolver_histograms")}
         rows = {}
-        for key, values in self._programs.items("resolvers", cpus=self._context.cpus):
+        for key, values in self._programs.items("resolvers"):
             resolver = (int.from_bytes(key[:4], "little"), *_endpoint(key[4:]))
             rows[resolver] = ResolverRow(
                 scope=resolver[0],

@@ -39,7 +39,6 @@ class TraceContext:
     """
 
     programs: Programs
-    cpus: int
     host: Host
     target: Target
     scopes: Scopes

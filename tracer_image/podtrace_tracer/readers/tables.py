@@ -45,7 +45,6 @@ _LOST_OF_TABLE: Final = {
     "dns_names": "DNS_NAMES", "dns_types": "DNS_TYPES", "resolvers": "RESOLVERS",
 }  # fmt: skip
 """Each keyed table, and what the programs count as lost where it has no place left."""
-_PER_CPU: Final = frozenset({"targets", "dns_names", "resolvers"})
 _TOPIC_OF_LOST: Final = {
     "EVENTS": EVERY_TOPIC, "PATHS": "files", "ERRORS": EVERY_TOPIC, "SOCKETS": "connections", "MEMBERS": "processes",
     "PROCESSES": "processes", "FILES": "files", "FAILED_OPENS": "files", "TARGETS": "connections", "EXITS": "processes",
@@ -64,10 +63,10 @@ _FILE_RANKS: Final = (
 _TARGET_RANKS: Final = (lambda row: row.attempts, lambda row: row.failed, lambda row: row.handshake_ns)
 
 
-def totals_row(programs: Programs, scope: int, index: int, *, cpus: int) -> TotalsRow:
+def totals_row(programs: Programs, scope: int, index: int) -> TotalsRow:
     """The counters of one operation in one scope, by its index."""
     layout = programs.value_layout("totals")
-    values = programs.values("totals", scope * len(OPERATIONS) + index, size=layout.size, cpus=cpus)
+    values = programs.values("totals", scope * len(OPERATIONS) + index)
     return _merged_row(scope, ORDERED_OPERATIONS[index].full_name, layout, values or [bytes(layout.size)])
 
 
@@ -82,7 +81,6 @@ class Tables:
         self,
         programs: Programs,
         *,
-        cpus: int,
         paths: Paths,
         topics_of_probes: Mapping[str, str] | None = None,
         max_ended: int = MAX_ENDED,
@@ -90,12 +88,10 @@ class Tables:
     ) -> None:
         """`topics_of_probes`: the topic that each tracepoint's program counts for, where it is one."""
         self._programs = programs
-        self._cpus = cpus
         self._paths = paths
         self._topics_of_probes = topics_of_probes or {}
         self._total = programs.value_layout("totals")
         self._process = programs.value_layout("processes")
-        self._histogram_bytes = programs.value_layout("histograms").size
         self._ended = EndedRows(lambda row: row.events, most=max_ended)
         self._clock = clock
         self._misses: dict[str, int] = {}
@@ -106,7 +102,7 @@ class Tables:
         for scope in scopes:
             for index, operation in enumerate(ORDERED_OPERATIONS):
                 place = scope * len(OPERATIONS) + index
-                values = self._programs.values("totals", place, size=self._total.size, cpus=self._cpus)
+                values = self._programs.values("totals", place)
                 if values and any(any(value) for value in values):
                     found[scope, operation.full_name] = _merged_row(scope, operation.full_name, self._total, values)
         return found
@@ -118,7 +114,7 @@ class Tables:
             index = names.index(row.operation)
             if not row.timed or index >= TIMED:
                 continue
-            values = self._programs.values("histograms", row.scope * TIMED + index, size=self._histogram_bytes)
+            values = self._programs.values("histograms", row.scope * TIMED + index)
             buckets = filled_buckets(values[0]) if values else ()
             for start in range(0, len(buckets), 2 * _HISTOGRAM_PART):
                 part = buckets[start : start + 2 * _HISTOGRAM_PART]
@@ -173,7 +169,7 @@ class Tables:
             return {}
         layout = self._programs.value_layout("targets")
         found = {}
-        for key, values in self._programs.items("targets", cpus=self._cpus):
+        for key, values in self._programs.items("targets"):
             scope, family, port = struct.unpack_from("=IHH", key)
             counters = merged([layout.fields(value) for value in values])
             found[key] = TargetRow(scope=scope, address=address_text(family, key[8:24]), port=port, **counters)
@@ -272,7 +268,7 @@ class Tables:
         return tuple(
             TableRow(
                 table=table,
-                keys=self._programs.count(table, cpus=self._cpus if table in _PER_CPU else 1),
+                keys=self._programs.count(table),
                 capacity=self._programs.capacity(table),
                 unlisted=counts[lost],
             )
@@ -285,7 +281,7 @@ class Tables:
         counts: Counter[str] = Counter()
         layout = self._programs.value_layout("event_budgets")
         for index in range(len(ORDERED_OPERATIONS) * 2):
-            values = self._programs.values("event_budgets", index, size=layout.size, cpus=self._cpus) or []
+            values = self._programs.values("event_budgets", index) or []
             operation = ORDERED_OPERATIONS[index // 2].full_name
             counts[operation] += sum(layout.unsigned("suppressed", value) for value in values)
         return counts
@@ -294,7 +290,7 @@ class Tables:
         """By the names in `LOST`."""
         counts = {}
         for index, (name, _) in enumerate(LOST):
-            values = self._programs.values("lost", index, size=8, cpus=self._cpus) or []
+            values = self._programs.values("lost", index) or []
             counts[name] = sum(int.from_bytes(value, "little") for value in values)
         return counts
 

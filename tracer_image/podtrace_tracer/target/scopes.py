@@ -12,7 +12,6 @@ from podtrace_tracer.programs.program import MAX_SCOPES
 from podtrace_tracer.target.scope import Target, container_id, pids_below
 
 _OVERFLOW = MAX_SCOPES - 1
-_NAME_BYTES = 128
 
 
 class Scopes:
@@ -71,7 +70,7 @@ class Scopes:
 
     def _name(self, index: int) -> str:
         """The name of a cgroup as the programs found it; they meet containers that are gone a moment later."""
-        found = self._programs.values("scope_names", index, size=_NAME_BYTES)
+        found = self._programs.values("scope_names", index)
         return name_in(found[0]) if found else ""
 
     def _add(self, index: int, cgroup_id: int, directory: Path | None, name: str = "") -> None:

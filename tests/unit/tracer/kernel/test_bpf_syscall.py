@@ -139,9 +139,9 @@ def test_programs_hold_their_maps_and_give_everything_back() -> None:
     programs.set_number("gate", 1, 5)
     programs.set_number("members", 2**32 - 1, 7)
     programs.push("free", 3)
-    assert programs.values("gate", 1, size=4) == [(5).to_bytes(4, "little")]
-    assert programs.values("gate", 2, size=4) is None
-    assert programs.values("per_cpu", 0, size=4, cpus=possible_cpus()) == [bytes(4)] * possible_cpus()
+    assert programs.values("gate", 1) == [(5).to_bytes(4, "little")]
+    assert programs.values("gate", 2) is None
+    assert programs.values("per_cpu", 0) == [bytes(4)] * possible_cpus()
     assert list(programs.items("members")) == [(b"\xff\xff\xff\xff", [(7).to_bytes(4, "little")])]
     assert (programs.count("members"), programs.capacity("members")) == (1, 3)
     assert (programs.has("gate"), programs.has("gates")) == (True, False)

@@ -48,9 +48,9 @@ def test_what_was_compiled_reads_as_it_was_written() -> None:
 
 def test_a_value_has_a_part_for_each_cpu_where_its_map_has() -> None:
     one = COMPILED.maps[0]
-    assert (one.value_step(1), one.value_step(4)) == (16, 16)
+    assert (one.is_per_cpu, one.value_step) == (True, 16)
     plain = Map(**{**vars(one), "kind": 1})
-    assert plain.value_step(1) == 12
+    assert (plain.is_per_cpu, plain.value_step) == (False, 12)
 
 
 def test_what_is_kept_is_found_again_and_nothing_else(directory: Path) -> None:

@@ -14,7 +14,7 @@ from podtrace_tracer.readers.cpu import SETTLED_NS, CpuReader
 from podtrace_tracer.readers.model import TraceContext
 from podtrace_tracer.target.scope import Target
 from podtrace_tracer.target.scopes import Scopes
-from tests.unit.tracer.memory_programs import CPUS, MemoryPrograms
+from tests.unit.tracer.memory_programs import MemoryPrograms
 
 NOW = 100 * SETTLED_NS
 
@@ -45,7 +45,7 @@ def context_of(programs: MemoryPrograms, pod: Path) -> TraceContext:
     match = ScopeMatch(mode="helper", root_id=pod.stat().st_ino, level=1, per_child=True)
     target = Target(match=match, directory=pod)
     host = Host(root=pod.parents[3], release="6.1.0", machine="x86_64", is_root=True)
-    return TraceContext(programs=programs, cpus=CPUS, host=host, target=target, scopes=Scopes(programs, target))
+    return TraceContext(programs=programs, host=host, target=target, scopes=Scopes(programs, target))
 
 
 def reader_of(programs: MemoryPrograms, pod: Path, *, max_ended: int = 100) -> CpuReader:

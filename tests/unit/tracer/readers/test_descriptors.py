@@ -53,7 +53,7 @@ class Bench:
         target = Target(match=ScopeMatch(mode="helper"), directory=self.cgroup)
         host = Host(root=self.root, release="6.1.0", machine="x86_64", is_root=True)
         scopes = Scopes(self.programs, target)
-        context = TraceContext(programs=self.programs, cpus=1, host=host, target=target, scopes=scopes)
+        context = TraceContext(programs=self.programs, host=host, target=target, scopes=scopes)
         return DescriptorReader(context, clock=lambda: self.now)
 
 
@@ -148,7 +148,7 @@ def test_a_target_of_processes_has_the_members_that_the_programs_know(bench: Ben
     }
     target = Target(match=ScopeMatch(mode="processes"), directory=None, pids=(40,))
     host = Host(root=bench.root, release="6.1.0", machine="x86_64", is_root=True)
-    context = TraceContext(programs=programs, cpus=1, host=host, target=target, scopes=Scopes(programs, target))
+    context = TraceContext(programs=programs, host=host, target=target, scopes=Scopes(programs, target))
     assert list(rows(DescriptorReader(context))) == [40]
 
 

@@ -17,7 +17,7 @@ from podtrace_tracer.readers.dns import KEPT_NS, RECORD_DNS_ANSWER, RECORD_DNS_N
 from podtrace_tracer.readers.model import TraceContext
 from podtrace_tracer.target.scope import Target
 from podtrace_tracer.target.scopes import Scopes
-from tests.unit.tracer.memory_programs import CPUS, MemoryPrograms
+from tests.unit.tracer.memory_programs import MemoryPrograms
 
 SECOND = 1_000_000_000
 NOW = 1_000 * SECOND
@@ -37,7 +37,7 @@ class Node:
         target = Target(match=ScopeMatch(mode="processes"), directory=None, pids=(PID, PID + 1))
         programs: Programs = self.programs
         self.context = TraceContext(
-            programs=programs, cpus=CPUS, host=Host(root=root, release="6.1.0", machine="x86_64", is_root=True),
+            programs=programs, host=Host(root=root, release="6.1.0", machine="x86_64", is_root=True),
             target=target, scopes=Scopes(programs, target), emit_event=self.events.append,
         )  # fmt: skip
         self.programs.put("gate", 0, 1)

@@ -11,7 +11,7 @@ from kubectl_podtrace.wire.topics import OPERATIONS
 from podtrace_tracer.programs.program import LOST, TIMED, operation_index
 from podtrace_tracer.readers.paths import UNKNOWN, Paths
 from podtrace_tracer.readers.tables import SETTLED_NS, Tables
-from tests.unit.tracer.memory_programs import CPUS, MemoryPrograms, constants
+from tests.unit.tracer.memory_programs import MemoryPrograms, constants
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def paths() -> Paths:
 
 @pytest.fixture
 def tables(programs: MemoryPrograms, paths: Paths) -> Tables:
-    return Tables(programs, cpus=CPUS, paths=paths, topics_of_probes={"sys_exit": "all", "sched_switch": "cpu"})
+    return Tables(programs, paths=paths, topics_of_probes={"sys_exit": "all", "sched_switch": "cpu"})
 
 
 def put_total(programs: MemoryPrograms, scope: int, operation: str, *of_cpus: dict[str, int]) -> None:
@@ -154,7 +154,7 @@ def test_processes_stay_known_after_their_end_and_a_reused_pid_is_another_one(
 def test_of_too_many_ended_processes_the_least_busy_are_let_go_and_counted(
     programs: MemoryPrograms, paths: Paths
 ) -> None:
-    tables = Tables(programs, cpus=CPUS, paths=paths, max_ended=20)
+    tables = Tables(programs, paths=paths, max_ended=20)
     for pid in range(23):
         value = programs.value("ended", start_ns=pid, events=pid, tgid=pid, comm=b"job")
         programs.put("ended", programs.key("ended", start_ns=pid, tgid=pid), value)
@@ -167,7 +167,7 @@ def test_an_ended_process_stays_in_the_kernel_until_no_other_thread_can_end_it_a
     programs: MemoryPrograms, paths: Paths
 ) -> None:
     now = [SETTLED_NS]
-    tables = Tables(programs, cpus=CPUS, paths=paths, clock=lambda: now[0])
+    tables = Tables(programs, paths=paths, clock=lambda: now[0])
     value = programs.value("ended", start_ns=1, ended_ns=5, events=3, tgid=7, comm=b"job")
     programs.put("ended", programs.key("ended", start_ns=1, tgid=7), value)
     tables.drain_ended()
@@ -179,7 +179,7 @@ def test_an_ended_process_stays_in_the_kernel_until_no_other_thread_can_end_it_a
 
 def test_an_ended_process_that_is_let_go_is_counted_once(programs: MemoryPrograms, paths: Paths) -> None:
     now = [SETTLED_NS]
-    tables = Tables(programs, cpus=CPUS, paths=paths, max_ended=20, clock=lambda: now[0])
+    tables = Tables(programs, paths=paths, max_ended=20, clock=lambda: now[0])
     for pid in range(23):
         value = programs.value("ended", start_ns=pid, ended_ns=5, events=pid, tgid=pid, comm=b"job")
         programs.put("ended", programs.key("ended", start_ns=pid, tgid=pid), value)
@@ -243,6 +243,6 @@ def test_suppressed_events_of_both_budgets_are_added_up_by_operation(programs: M
 
 
 def test_topics_that_were_not_asked_for_have_no_rows() -> None:
-    tables = Tables(MemoryPrograms(("processes",)), cpus=CPUS, paths=Paths())
+    tables = Tables(MemoryPrograms(("processes",)), paths=Paths())
     assert (tables.files(), tables.failed_opens(), tables.targets()) == ({}, {}, {})
     assert {row.table for row in tables.table_rows()} == {"processes", "exits"}

@@ -27,7 +27,7 @@ from podtrace_tracer.stream.emit import Emitter
 from podtrace_tracer.stream.rowbook import TOP
 from podtrace_tracer.stream.snapshot import FINAL_BYTES_PER_TABLE, Snapshots, over_scopes
 from tests.unit.tracer.events import an_event
-from tests.unit.tracer.memory_programs import CPUS, MemoryPrograms, constants
+from tests.unit.tracer.memory_programs import MemoryPrograms, constants
 
 
 class Bench:
@@ -38,7 +38,7 @@ class Bench:
         self.paths = Paths()
         self._data = b""
         self.emitter = Emitter(lambda: 0, self._write)
-        self.snapshots = Snapshots(Tables(self.programs, cpus=CPUS, paths=self.paths), self.emitter)
+        self.snapshots = Snapshots(Tables(self.programs, paths=self.paths), self.emitter)
 
     def _write(self, data: bytes) -> int:
         self._data += data
