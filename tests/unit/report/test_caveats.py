@@ -14,7 +14,8 @@ from kubectl_podtrace.report.model import Report
 from kubectl_podtrace.report.render.live import LiveRenderer
 from kubectl_podtrace.report.sections import document
 from kubectl_podtrace.wire.records import LostRow, TableRow, Totals
-from podtrace_tracer.readers.tables import _LOST_OF_TABLE, _TOPIC_OF_LOST
+from podtrace_tracer.programs.program import LOST
+from podtrace_tracer.readers.tables import _LOST_OF_TABLE
 from tests.unit.report.reports import API, CLIENT, partial, report_of
 from tests.unit.shop import shop_stream
 from tests.unit.streams import CPU_SHED, Stream, folded, probe, scope, totals_row
@@ -79,7 +80,8 @@ def test_what_found_no_place_in_a_table_stands_with_the_lists_of_that_table() ->
 
 
 def test_every_table_of_the_tracer_has_the_topic_whose_losses_it_counts() -> None:
-    assert {name: _TOPIC_OF_LOST[lost] for name, lost in _LOST_OF_TABLE.items()} == TOPICS_OF_TABLES
+    topics = {lost.name: lost.topic for lost in LOST}
+    assert {name: topics[lost] for name, lost in _LOST_OF_TABLE.items()} == TOPICS_OF_TABLES
 
 
 def test_gaps_are_dated_where_numbers_over_time_are_shown() -> None:

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from kubectl_podtrace.wire import histogram
 from kubectl_podtrace.wire.request import TraceRequest
@@ -52,30 +52,47 @@ TABLE_SIZES: Final = {
     "cpu_processes": 16_384,
 }
 
-LOST: Final[tuple[tuple[str, str], ...]] = (
-    ("EVENTS", "events: the ring buffer was full"),
-    ("PATHS", "path look-ups: the ring buffer was full; tried again at the next operation"),
-    ("ERRORS", "error numbers: the table was full"),
-    ("SOCKETS", "sockets: the table was full"),
-    ("MEMBERS", "processes that could not be followed: the table was full"),
-    ("PROCESSES", "operations of processes that found no place in the table"),
-    ("FILES", "operations on files that found no place in the table"),
-    ("FAILED_OPENS", "failed opens that found no place in the table"),
-    ("TARGETS", "connections to targets that found no place in the table"),
-    ("DNS_QUERIES", "lookups that found no place in the table: whether they were answered is not known"),
-    ("DNS_MESSAGES", "DNS messages that could not be read"),
-    ("DNS_PAYLOADS", "names and answers of lookups: the ring buffer was full; tried again at the next one"),
-    ("DNS_NAMES", "lookups whose name found no place in the table"),
-    ("DNS_TYPES", "lookups whose type found no place in the table"),
-    ("RESOLVERS", "lookups whose server found no place in the table"),
-    ("EXITS", "exits that found no place in the table"),
-    ("DESCRIPTORS", "descriptors whose kind is not known: they had gone before they could be looked at"),
-    ("TABLES", "descriptor tables that were too large to be looked through, or found no place to be kept"),
-    ("CPU_PROCESSES", "switches and runs of processes that found no place in the table"),
-    ("CPU_WAITS", "waits off the CPU: no place to remember their beginning"),
-    ("32BIT", "system calls of 32-bit programs: their numbers mean other calls"),
+
+class Lost(NamedTuple):
+    """Something that the programs cannot keep: its name in C, the topic whose numbers it touches, and what it is."""
+
+    name: str
+    topic: str
+    text: str
+
+
+LOST: Final[tuple[Lost, ...]] = (
+    Lost("EVENTS", EVERY_TOPIC, "events: the ring buffer was full"),
+    Lost("PATHS", "files", "path look-ups: the ring buffer was full; tried again at the next operation"),
+    Lost("ERRORS", EVERY_TOPIC, "error numbers: the table was full"),
+    Lost("SOCKETS", "connections", "sockets: the table was full"),
+    Lost("MEMBERS", "processes", "processes that could not be followed: the table was full"),
+    Lost("PROCESSES", "processes", "operations of processes that found no place in the table"),
+    Lost("FILES", "files", "operations on files that found no place in the table"),
+    Lost("FAILED_OPENS", "files", "failed opens that found no place in the table"),
+    Lost("TARGETS", "connections", "connections to targets that found no place in the table"),
+    Lost("DNS_QUERIES", "dns", "lookups that found no place in the table: whether they were answered is not known"),
+    Lost("DNS_MESSAGES", "dns", "DNS messages that could not be read"),
+    Lost("DNS_PAYLOADS", "dns", "names and answers of lookups: the ring buffer was full; tried again at the next one"),
+    Lost("DNS_NAMES", "dns", "lookups whose name found no place in the table"),
+    Lost("DNS_TYPES", "dns", "lookups whose type found no place in the table"),
+    Lost("RESOLVERS", "dns", "lookups whose server found no place in the table"),
+    Lost("EXITS", "processes", "exits that found no place in the table"),
+    Lost(
+        "DESCRIPTORS",
+        "descriptors",
+        "descriptors of unknown kind: they had gone before they could be looked at",
+    ),
+    Lost(
+        "TABLES",
+        "descriptors",
+        "descriptor tables: too large to be looked through, or no place to be kept",
+    ),
+    Lost("CPU_PROCESSES", "cpu", "switches and runs of processes that found no place in the table"),
+    Lost("CPU_WAITS", "cpu", "waits off the CPU: no place to remember their beginning"),
+    Lost("32BIT", EVERY_TOPIC, "system calls of 32-bit programs: their numbers mean other calls"),
 )
-"""What `lose()` counts: name in C, and what it is in words."""
+"""What `lose()` counts."""
 
 LATE: Final = (
     "SCOPE_ROOT_ID", "SCOPE_LEVEL", "TRACER_PID_NAMESPACE", "EVENTS_PER_S", "FS_THRESHOLD_NS", "RTT_THRESHOLD_NS",
@@ -182,7 +199,7 @@ def defines(
     }
     values |= {f"MAX_{table.upper()}": size for table, size in TABLE_SIZES.items()}
     values |= {f"TAIL_{name.upper()}": index for index, name in enumerate(TAILS)} | {"TAILS": len(TAILS)}
-    values |= {f"LOST_{name}": number for number, (name, _) in enumerate(LOST)}
+    values |= {f"LOST_{lost.name}": number for number, lost in enumerate(LOST)}
     values |= {f"OP_{op.topic.upper()}_{op.name.upper()}": index for index, op in enumerate(ORDERED_OPERATIONS)}
     values |= _class_defines()
     values |= {f"TOPIC_{topic.upper()}": 1 for topic in request.topics}

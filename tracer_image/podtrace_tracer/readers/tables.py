@@ -44,18 +44,7 @@ _LOST_OF_TABLE: Final = {
     "cpu_processes": "CPU_PROCESSES",
     "dns_names": "DNS_NAMES", "dns_types": "DNS_TYPES", "resolvers": "RESOLVERS",
 }  # fmt: skip
-"""Each keyed table, and what the programs count as lost where it has no place left."""
-_TOPIC_OF_LOST: Final = {
-    "EVENTS": EVERY_TOPIC, "PATHS": "files", "ERRORS": EVERY_TOPIC, "SOCKETS": "connections", "MEMBERS": "processes",
-    "PROCESSES": "processes", "FILES": "files", "FAILED_OPENS": "files", "TARGETS": "connections", "EXITS": "processes",
-    "DESCRIPTORS": "descriptors", "TABLES": "descriptors", "32BIT": EVERY_TOPIC, "CPU_PROCESSES": "cpu",
-    "CPU_WAITS": "cpu",
-    "DNS_QUERIES": "dns", "DNS_MESSAGES": "dns", "DNS_PAYLOADS": "dns", "DNS_NAMES": "dns", "DNS_TYPES": "dns",
-    "RESOLVERS": "dns",
-}  # fmt: skip
-"""The topic whose numbers a loss touches."""
-_DETAIL: Final = frozenset({*_LOST_OF_TABLE.values(), "PATHS"})
-"""Losses that cost the detail of a table only: the totals are exact, what is missing is in `(other)`."""
+"""Each keyed table, and what the programs count as lost where it has no place left: it is in `(other)`."""
 
 _FILE_RANKS: Final = (
     lambda row: row.operations, lambda row: row.bytes, lambda row: row.total_ns, lambda row: row.opened,
@@ -243,13 +232,13 @@ class Tables:
         return rows
 
     def lost(self) -> tuple[LostRow, ...]:
-        """What the kernel's side could not keep, tables' details apart (see `table_rows`)."""
+        """What the kernel's side could not keep, but for what the keyed tables had no place for (see `table_rows`)."""
         self.note_misses()
-        counts = self._lost_counts()
+        counts, of_tables = self._lost_counts(), set(_LOST_OF_TABLE.values())
         lost = [
-            LostRow(source=text, topic=_TOPIC_OF_LOST[name], count=counts[name])
-            for name, text in LOST
-            if counts[name] and name not in _DETAIL
+            LostRow(source=each.text, topic=each.topic, count=counts[each.name])
+            for each in LOST
+            if counts[each.name] and each.name not in of_tables
         ]
         missed = [
             LostRow(
@@ -289,9 +278,9 @@ class Tables:
     def _lost_counts(self) -> dict[str, int]:
         """By the names in `LOST`."""
         counts = {}
-        for index, (name, _) in enumerate(LOST):
+        for index, each in enumerate(LOST):
             values = self._programs.values("lost", index) or []
-            counts[name] = sum(int.from_bytes(value, "little") for value in values)
+            counts[each.name] = sum(int.from_bytes(value, "little") for value in values)
         return counts
 
     def note_misses(self) -> None:

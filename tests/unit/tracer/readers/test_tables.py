@@ -35,7 +35,7 @@ def put_total(programs: MemoryPrograms, scope: int, operation: str, *of_cpus: di
 
 
 def lose(programs: MemoryPrograms, name: str, *counts: int) -> None:
-    programs.put("lost", [what for what, _ in LOST].index(name), *counts)
+    programs.put("lost", [lost.name for lost in LOST].index(name), *counts)
 
 
 def test_counters_of_the_cpus_are_added_up_and_maxima_are_the_largest(programs: MemoryPrograms, tables: Tables) -> None:
@@ -201,13 +201,14 @@ def test_exits_are_told_by_code_or_signal(
 
 
 def test_losses_are_told_under_the_topic_that_they_touch(programs: MemoryPrograms, tables: Tables) -> None:
-    texts = dict(LOST)
+    texts = {lost.name: lost.text for lost in LOST}
     lose(programs, "EVENTS", 2, 3)
     lose(programs, "SOCKETS", 1, 0)
     lose(programs, "PATHS", 9, 9)
     lose(programs, "FILES", 4, 0)
     assert tables.lost() == (
         LostRow(source=texts["EVENTS"], topic="all", count=5),
+        LostRow(source=texts["PATHS"], topic="files", count=18),
         LostRow(source=texts["SOCKETS"], topic="connections", count=1),
     )
 
