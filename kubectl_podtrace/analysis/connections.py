@@ -43,11 +43,15 @@ class ExistingConnections:
 
 @dataclass(frozen=True, kw_only=True)
 class Connections:
-    """The section `connections`. `pattern` is null without attempts, or in a trace shorter than two windows."""
+    """The section `connections`. `accept_errors` are those of accepts.
+
+    `pattern` is null without attempts, or in a trace shorter than two windows.
+    """
 
     total: int
     per_s: float
     accepted: int
+    accept_errors: dict[str, int]
     latency: Dist
     failed: int
     failed_ratio: float
@@ -73,6 +77,7 @@ def connections(selection: Selection) -> Connections:
         total=attempts.count,
         per_s=selection.per_s(attempts.count),
         accepted=accepted.count - accepted.errors,
+        accept_errors=selection.errors_by_name("connections.accept"),
         latency=selection.latency("connections.handshake"),
         failed=failures.count,
         failed_ratio=failures.count / attempts.count if attempts.count else 0.0,

@@ -7,6 +7,7 @@ import secrets
 from argparse import SUPPRESS
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,7 +107,7 @@ def _trace_command(words: Sequence[str], options: TraceOptions, factory: TracerF
         _tell(run, source)
         if cgroup is not None:
             _leave(cgroup, run)
-        run.target = _target_info(command, cgroup)
+        run.target = replace(_target_info(command, cgroup), was_ended=source.command_was_ended)
         run.report()
         return _exit_code(run, source, command)
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from kubectl_podtrace.analysis.cost import cost, ends_of_operations, partial_sections
-from kubectl_podtrace.analysis.findings import find
+from kubectl_podtrace.analysis.findings.observations import Activity, CommandEnd, Observations
+from kubectl_podtrace.analysis.findings.registry import diagnose
 from kubectl_podtrace.analysis.fold import SERIES_OPERATIONS, Fold
-from kubectl_podtrace.analysis.sections import sections
+from kubectl_podtrace.analysis.sections import Sections, sections
 from kubectl_podtrace.analysis.selection import Selection, select
 from kubectl_podtrace.analysis.settings import Settings
 from kubectl_podtrace.analysis.summary import Summary, summary
@@ -16,7 +17,7 @@ from kubectl_podtrace.analysis.tables import State, difference
 from kubectl_podtrace.analysis.trust import Trust, trust
 from kubectl_podtrace.names import PROGRAM
 from kubectl_podtrace.report.headline import headline
-from kubectl_podtrace.report.model import LiveReport, Remark, Report, Tool
+from kubectl_podtrace.report.model import LiveReport, Remark, Report, Target, Tool
 from kubectl_podtrace.report.target import TargetInfo, TracedContainers, events_by_scope
 from kubectl_podtrace.source import Cleanup
 from kubectl_podtrace.units import SECOND_NS
@@ -58,7 +59,7 @@ def build_window(
     fold: Fold, seconds: int = 5, *, target: TargetInfo, options: ReportOptions, client: ClientFacts
 ) -> LiveReport:
     """The newest so many seconds beside everything; the window is shorter where the trace is."""
-    builder = _Builder(fold, target, options, client)
+    builder = _Builder(fold, target, options, client, is_running=True)
     total = builder.whole()
     return LiveReport(window=builder.window(seconds) or total, total=total)
 
@@ -66,8 +67,12 @@ def build_window(
 class _Builder:
     """Builds the reports of one moment; what is the same in each of them is found out once."""
 
-    def __init__(self, fold: Fold, target: TargetInfo, options: ReportOptions, client: ClientFacts) -> None:
+    def __init__(
+        self, fold: Fold, target: TargetInfo, options: ReportOptions, client: ClientFacts, *, is_running: bool = False
+    ) -> None:
         self._fold = fold
+        self._target = target
+        self._is_running = is_running
         self._client = client
         self._containers = TracedContainers(fold, target)
         self._settings = _settings(fold, options)
@@ -99,29 +104,48 @@ class _Builder:
         period = _summary(fold, selection, client)
         pod = containers.timeline(period.start, period.end)
         topical = sections(selection, settings, measured=self._measured, pod=pod)
-        findings = find(topical, error_ratio=settings.error_threshold_ratio)
         events = events_by_scope(state, self._event_operations)
         target = containers.target(events)
+        diagnosis = diagnose(self._observations(topical, selection, target))
         return Report(
             tool=_tool(fold, client),
             target=target,
             settings=settings,
-            headline=headline(
-                fold,
-                summary=period,
-                findings=findings,
-                trust=self._trust,
-                selection=selection,
-                containers=target.containers,
-                seen=containers.were_seen,
-            ),
+            headline=headline(summary=period, findings=diagnosis.findings, trust=self._trust, selection=selection),
             summary=period,
             **vars(topical),
-            findings=findings,
+            findings=diagnosis.findings,
+            looked_for=tuple(rule.slug for rule in diagnosis.applied),
             notices=(*client.notices, *_notices(fold), *containers.unknown(events)),
             trust=self._trust,
             cost=self._cost,
             cleanup=client.cleanup,
+        )
+
+    def _observations(self, topical: Sections, selection: Selection, about: Target) -> Observations:
+        return Observations(
+            sections=topical,
+            settings=self._settings,
+            trust=self._trust,
+            activity=self._activity(selection, about),
+            duration_s=selection.duration_s,
+            cpus=self._fold.cost.cpus if self._fold.cost else None,
+            command=_command_end(self._target),
+            is_running=self._is_running,
+        )
+
+    def _activity(self, selection: Selection, about: Target) -> Activity:
+        refusal, history = self._fold.refusal, self._target.history
+        return Activity(
+            events=selection.events,
+            ran=bool(selection.of("cpu.switch").count or selection.of("cpu.run").sum_ns),
+            refusal=(refusal.text, refusal.hint) if refusal else None,
+            answered=self._fold.header is not None,
+            started=bool(self._fold.started_ns),
+            seen=self._containers.were_seen,
+            containers=about.containers,
+            phase=history.phase if history else "",
+            is_local=not self._target.pods,
         )
 
     def _selection(self, state: State, start_ns: int, end_ns: int, *, is_window: bool) -> Selection:
@@ -139,6 +163,12 @@ class _Builder:
             ends=ends_of_operations(fold),
             partial=partial_sections(fold, self._event_operations),
         )
+
+
+def _command_end(target: TargetInfo) -> CommandEnd | None:
+    if target.command is None or target.exit_status is None or target.was_ended:
+        return None
+    return CommandEnd(words=target.command, status=target.exit_status)
 
 
 def _tool(fold: Fold, client: ClientFacts) -> Tool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from kubectl_podtrace import units
-from kubectl_podtrace.analysis.findings import SEARCHING, SEVERITIES, Finding
-from kubectl_podtrace.analysis.fold import Fold
+from kubectl_podtrace.analysis.findings.files import SEARCHING
+from kubectl_podtrace.analysis.findings.finding import SEVERITIES, Finding
+from kubectl_podtrace.analysis.findings.silence import NO_EVENTS
 from kubectl_podtrace.analysis.selection import Selection
 from kubectl_podtrace.analysis.summary import Summary
 from kubectl_podtrace.analysis.trust import Trust
@@ -32,30 +33,21 @@ _RECEIVES: Final = {"tcp.receive": "TCP receive", "udp.receive": "UDP receive"}
 """They may wait for a peer that has nothing to say, such as a server's on an idle connection: long is not slow."""
 
 
-def headline(
-    fold: Fold,
-    *,
-    summary: Summary,
-    findings: tuple[Finding, ...],
-    trust: Trust,
-    selection: Selection,
-    containers: tuple[str, ...],
-    seen: bool,
-) -> Headline:
-    """The headline; `seen` says whether any of the selected `containers` appeared in the stream."""
+def headline(*, summary: Summary, findings: tuple[Finding, ...], trust: Trust, selection: Selection) -> Headline:
+    """The headline. A trace without an event says first why it has none."""
     trusted = trust_line(trust)
-    ran = selection.of("cpu.switch").count or selection.of("cpu.run").sum_ns
-    if summary.events == 0 and not ran:
-        verdict, next_step = _silence(fold, summary, containers, seen=seen)
-        return Headline(verdict=verdict, facts=(), next_step=next_step, trust=trusted)
+    silence = next((finding for finding in findings if finding.rule == NO_EVENTS), None)
     what = f"{units.counted(summary.events, 'event')} in {units.seconds(summary.duration_s)}"
     if findings:
-        facts = tuple(f"{finding.title}: {finding.fact}" for finding in findings[:FACTS])
+        told = [finding for finding in findings if finding is not silence]
         return Headline(
-            verdict=f"{_issues(findings)}; {what}", facts=facts, next_step=findings[0].next_step, trust=trusted
+            verdict=f"{silence.title}: {silence.evidence}" if silence else f"{_tally(findings)}; {what}",
+            facts=tuple(f"{finding.title}: {finding.fact}" for finding in told[:FACTS]),
+            next_step=findings[0].next_step,
+            trust=trusted,
         )
     return Headline(
-        verdict=f"no issue found; {what}",
+        verdict=f"no findings; {what}",
         facts=_healthy_facts(selection),
         next_step="none needed; if trouble comes and goes, trace longer (--diagnose 10m)",
         trust=trusted,
@@ -87,13 +79,14 @@ def trust_line(trust: Trust) -> str:
     return "; ".join(parts)
 
 
-def _issues(findings: tuple[Finding, ...]) -> str:
+def _tally(findings: tuple[Finding, ...]) -> str:
+    """How many, and how many of each severity that there is, the worst first."""
     by_severity = [
-        units.counted(number, severity, {"critical": "critical", "warning": "warnings", "info": "info"}[severity])
+        units.counted(number, severity, severity + "s" if severity == "warning" else severity)
         for severity in SEVERITIES
         if (number := sum(finding.severity == severity for finding in findings))
     ]
-    return f"{units.counted(len(findings), 'issue')} ({', '.join(by_severity)})"
+    return ", ".join((units.counted(len(findings), "finding"), *by_severity))
 
 
 def _healthy_facts(selection: Selection) -> tuple[str, ...]:
@@ -123,26 +116,3 @@ def _slowest(selection: Selection) -> tuple[str, ...]:
             p99 = f"p99 of {units.count(latency.count)}: {units.duration(latency.p99_ns)}"
             return (f"slowest: a {labels[slowest]} of {units.duration(latency.max_ns)}{note} ({p99})",)
     return ()
-
-
-def _silence(fold: Fold, summary: Summary, containers: tuple[str, ...], *, seen: bool) -> tuple[str, str]:
-    """Why there are no events, as far as known, and what to do."""
-    if fold.refusal is not None:
-        return f"nothing was traced: {fold.refusal.text}", fold.refusal.hint or "see the text above"
-    if fold.header is None:
-        return "nothing was traced: the tracer never answered", "run again with -v to see what the tracer said"
-    if not fold.started_ns:
-        return (
-            "nothing was traced: the stream ended before the probes were attached",
-            "run again; if it happens again, run with -v to see how far the tracer came",
-        )
-    who = f"container {', '.join(containers)}" if containers else "the target"
-    if not seen:
-        return (
-            f"no events in {units.seconds(summary.duration_s)}: {who} was not seen running",
-            "check that it runs (kubectl get pod, kubectl describe pod)",
-        )
-    return (
-        f"no events in {units.seconds(summary.duration_s)}: {who} did nothing that was traced",
-        "send it traffic while tracing, trace longer, or trace without --filter",
-    )

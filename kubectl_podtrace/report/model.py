@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from kubectl_podtrace.analysis.cost import Cost
-from kubectl_podtrace.analysis.findings import Finding
+from kubectl_podtrace.analysis.findings.finding import Finding
 from kubectl_podtrace.analysis.sections import Sections
 from kubectl_podtrace.analysis.settings import Settings
 from kubectl_podtrace.analysis.summary import Summary
@@ -107,9 +107,13 @@ class Introduction:
 # Fields are inherited from the last base first: this is the order of the keys.
 @dataclass(frozen=True, kw_only=True)
 class Report(Sections, Introduction):
-    """Everything that is known about one trace, or about one window of it."""
+    """Everything that is known about one trace, or about one window of it.
+
+    `looked_for` are the rules that had something to look at, `findings` what they found.
+    """
 
     findings: tuple[Finding, ...]
+    looked_for: tuple[str, ...]
     notices: tuple[Remark, ...]
     trust: Trust
     cost: Cost

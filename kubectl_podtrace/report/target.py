@@ -23,7 +23,7 @@ class TargetInfo:
 
     `container_names` maps container id → name (newest state of the pod: restarts bring new ids). `selected` names the
     containers that the report is about; None: all of them. `history` is what the cluster said of the pod meanwhile;
-    None where there is no cluster.
+    None where there is no cluster. `was_ended`: podtrace itself ended the command.
     """
 
     namespace: str | None = None
@@ -37,6 +37,7 @@ class TargetInfo:
     cgroup: str | None = None
     command: tuple[str, ...] | None = None
     exit_status: int | None = None
+    was_ended: bool = False
 
 
 class TracedContainers:

@@ -15,8 +15,9 @@ from kubectl_podtrace.report.sections.cost import cost
 from kubectl_podtrace.report.sections.cpu import cpu
 from kubectl_podtrace.report.sections.dns import dns
 from kubectl_podtrace.report.sections.files import files
+from kubectl_podtrace.report.sections.findings import findings
 from kubectl_podtrace.report.sections.network_io import network_io
-from kubectl_podtrace.report.sections.overview import cleanup, issues, overview, trust
+from kubectl_podtrace.report.sections.overview import cleanup, overview, trust
 from kubectl_podtrace.report.sections.pod_timeline import pod_timeline
 from kubectl_podtrace.report.sections.processes import process_activity, system_calls
 from kubectl_podtrace.report.sections.tcp import tcp
@@ -41,6 +42,7 @@ def document(report: Report) -> tuple[Section, ...]:
     """
     settings, trusted = report.settings, report.trust
     return (
+        findings(report),
         with_caveats(overview(report), trusted, (EVERY_TOPIC,), report.summary.partial),
         *([pod_timeline(report.kubernetes_events)] if report.kubernetes_events else ()),
         *_drawn(report.tcp, lambda section: tcp(section, settings), trusted, "tcp"),
@@ -53,7 +55,6 @@ def document(report: Report) -> tuple[Section, ...]:
         *_drawn(report.connections, connection_patterns, trusted, over_time=True),
         *_drawn(report.network_io, network_io, trusted, over_time=True),
         *_system_calls(report),
-        issues(report.findings),
         trust(report),
         cost(report.cost),
         *([cleanup(report.cleanup)] if report.cleanup else ()),

@@ -1,10 +1,9 @@
-"""The readable sections about the trace as a whole: summary, issues, trust and cost."""
+"""The readable sections about the trace as a whole: summary, trust and clean-up."""
 
 from __future__ import annotations
 
 from kubectl_podtrace import units
 from kubectl_podtrace.analysis.errno_names import signal_name
-from kubectl_podtrace.analysis.findings import Finding
 from kubectl_podtrace.report.document import Block, Facts, Section
 from kubectl_podtrace.report.model import Report, Target
 from kubectl_podtrace.report.sections.pod_timeline import container_runs
@@ -26,17 +25,6 @@ def overview(report: Report) -> Section:
     if len(target.container_runs) > 1:
         blocks.append(container_runs(target.container_runs))
     return Section(title="Summary", blocks=tuple(blocks))
-
-
-def issues(findings: tuple[Finding, ...]) -> Section:
-    """The findings, most severe first, each with its next step."""
-    if not findings:
-        return Section(title="Potential issues", blocks=(), empty="none found")
-    pairs: list[tuple[str, str]] = []
-    for finding in findings:
-        pairs.append((finding.severity, f"{finding.title}: {finding.evidence}"))
-        pairs.append(("next step", finding.next_step))
-    return Section(title="Potential issues", blocks=(Facts(pairs=tuple(pairs)),))
 
 
 def trust(report: Report) -> Section:

@@ -1,0 +1,181 @@
+"""Rules about processes: how the traced command ended, and what crashed, was killed, or failed again and again."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+from kubectl_podtrace import units
+from kubectl_podtrace.analysis.errno_names import signal_name
+from kubectl_podtrace.analysis.findings.evidence import SHOWN
+from kubectl_podtrace.analysis.findings.finding import AnyRule, Rule, Trouble
+from kubectl_podtrace.analysis.findings.observations import CommandEnd, Observations
+from kubectl_podtrace.analysis.processes import Exit, Processes
+from kubectl_podtrace.analysis.selection import OTHER
+
+SIGKILL: Final = 9
+CRASHES: Final = frozenset({3, 4, 5, 6, 7, 8, 11, 31})
+"""SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS: what a program gets for what it did wrong."""
+FAILURES: Final = 5
+FAILED_RATIO: Final = 0.5
+ANSWERS: Final = frozenset({0, 1})
+"""Exit codes that say yes and no (grep, test, diff): a script lives on them."""
+_FOUND_NOT: Final = 127
+
+
+def _command(end: CommandEnd, _: Observations) -> Iterator[Trouble]:
+    if end.status == 0:
+        return
+    crashed = -end.status in CRASHES or end.status == -SIGKILL
+    how = f"signal {signal_name(-end.status)}" if end.status < 0 else f"exit code {end.status}"
+    yield Trouble(
+        severity="critical" if crashed else "warning",
+        title="the command failed",
+        fact=how,
+        evidence=f"{shlex.join(end.words)[:80]} ended with {how}",
+        next_step=_step_after(-end.status if end.status < 0 else 0),
+    )
+
+
+def _step_after(signal: int) -> str:
+    if signal == SIGKILL:
+        return "look for who killed it: the node's kernel log (dmesg) names what ran out of memory"
+    if signal in CRASHES:
+        return "look at its core dump (coredumpctl, or ulimit -c) and its last words on stderr"
+    return "look at its last words on stderr and in its log"
+
+
+def _told(seen: Observations) -> Counter[int]:
+    """Ends by signal that another finding tells of: the command's, and those of containers with what went along."""
+    told: Counter[int] = Counter()
+    if seen.command and seen.command.status < 0:
+        told[-seen.command.status] += 1
+    pod = seen.sections.kubernetes_events
+    for incident in pod.incidents if pod else ():
+        if incident.kind in ("end", "oom_kill"):
+            told[incident.signal or max((incident.exit_code or 0) - 128, 0)] += incident.count
+            told[SIGKILL] += sum(incident.killed.values())
+    return told
+
+
+def _by_signal(section: Processes, seen: Observations, signals: frozenset[int]) -> list[Exit]:
+    """Ends by these signals that nobody else tells of, the most frequent first."""
+    found = [each for each in section.exits if each.signal in signals and each.comm != OTHER]
+    told, numbers = _told(seen), Counter[int]()
+    for each in found:
+        numbers[each.signal] += each.count
+    return [each for each in found if numbers[each.signal] > told[each.signal]]
+
+
+def _crashes(exits: list[Exit]) -> str:
+    return ", ".join(f"{each.comm} {signal_name(each.signal)} {units.count(each.count)}" for each in exits[:SHOWN])
+
+
+def _kills(exits: list[Exit]) -> str:
+    return ", ".join(f"{each.comm} {units.count(each.count)}" for each in exits[:SHOWN])
+
+
+def _crashed(section: Processes, seen: Observations) -> Iterator[Trouble]:
+    exits = _by_signal(section, seen, CRASHES)
+    if exits:
+        number = sum(each.count for each in exits)
+        yield Trouble(
+            severity="critical",
+            title="processes crash",
+            fact=_crashes(exits),
+            evidence=f"{units.counted(number, 'process', 'processes')} ended by a fault of its own: {_crashes(exits)}",
+            next_step=_step_after(exits[0].signal),
+        )
+
+
+def _killed(section: Processes, seen: Observations) -> Iterator[Trouble]:
+    exits = _by_signal(section, seen, frozenset({SIGKILL}))
+    if exits:
+        number = sum(each.count for each in exits)
+        yield Trouble(
+            severity="warning",
+            title="processes are killed",
+            fact=_kills(exits),
+            evidence=f"{units.counted(number, 'process', 'processes')} ended by SIGKILL: {_kills(exits)}",
+            next_step=_step_after(SIGKILL),
+        )
+
+
+def _failed(section: Processes, _: Observations) -> Iterator[Trouble]:
+    ends: Counter[str] = Counter()
+    for each in section.exits:
+        ends[each.comm] += each.count
+    failed = [
+        each
+        for each in section.exits
+        if each.comm != OTHER
+        and not each.signal
+        and each.code not in ANSWERS
+        and each.count >= FAILURES
+        and each.count >= FAILED_RATIO * ends[each.comm]
+    ]
+    if not failed:
+        return
+    shown = ", ".join(
+        f"{each.comm} {units.count(each.count)} of {units.count(ends[each.comm])} with exit code {each.code}"
+        for each in failed[:SHOWN]
+    )
+    step = "the program that a shell was to start is not there: check PATH and the image"
+    yield Trouble(
+        severity="warning",
+        title="processes fail again and again",
+        fact=shown,
+        evidence=shown,
+        next_step=step
+        if failed[0].code == _FOUND_NOT
+        else "look at what starts them, and at their last words on stderr",
+    )
+
+
+RULES: Final[tuple[AnyRule, ...]] = (
+    Rule(
+        slug="command-failed",
+        looks_for="a command that fails",
+        section=lambda seen: seen.command,
+        check=_command,
+        raised="local mode's command ends with an exit code other than 0, or by a signal that is not podtrace's own",
+        severity="critical after a crash or SIGKILL; else warning",
+        next_step="look at its last words on stderr, its log, its core dump",
+    ),
+    Rule(
+        slug="processes-crashed",
+        looks_for="crashes",
+        section=lambda seen: seen.sections.processes,
+        check=_crashed,
+        topics=("processes",),
+        raised=f"a process ends by {', '.join(f'`{signal_name(number)}`' for number in sorted(CRASHES))}, and is not "
+        "the "
+        "command or container that another finding tells of",
+        severity="critical",
+        next_step="look at its core dump and its last words on stderr",
+    ),
+    Rule(
+        slug="processes-killed",
+        looks_for="kills",
+        section=lambda seen: seen.sections.processes,
+        check=_killed,
+        topics=("processes",),
+        raised="a process ends by `SIGKILL`, and is not the command or container that another finding tells of",
+        severity="warning",
+        next_step="look for who killed it: the node's kernel log names what ran out of memory",
+    ),
+    Rule(
+        slug="processes-failed",
+        looks_for="failing processes",
+        section=lambda seen: seen.sections.processes,
+        check=_failed,
+        topics=("processes",),
+        raised=f"at least {FAILURES} processes of a name, and {units.ratio_threshold(FAILED_RATIO)} of them, end with "
+        "the "
+        "same exit code of 2 or more (1 is how many programs say no)",
+        severity="warning",
+        next_step="look at what starts them, and at their last words on stderr",
+    ),
+)
