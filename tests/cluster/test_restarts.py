@@ -147,7 +147,7 @@ def test_restarts_are_told_in_their_order(kubectl: Kubectl) -> None:
     ]
     assert all(each["seen_by"] == ["cluster", "tracer"] for each in told if each["kind"] == "end")
     assert "BackOff" in {each["reason"] for each in incidents(report, "warning")}
-    assert "container-failed" in {each["rule"] for each in report["findings"]}
+    assert "crash-loop" in {each["rule"] for each in report["findings"]}
 
 
 def test_a_container_that_runs_out_of_memory_is_named_with_its_moment(kubectl: Kubectl) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from kubectl_podtrace.analysis.pod_history import ContainerRun, PodHistory
 from kubectl_podtrace.report.build import ReportOptions, build_window
 from kubectl_podtrace.report.document import Facts, Table
 from kubectl_podtrace.report.render.live import LiveRenderer
@@ -17,7 +18,7 @@ from kubectl_podtrace.report.sections.udp import udp as udp_section
 from kubectl_podtrace.report.target import TargetInfo
 from kubectl_podtrace.source import Cleanup
 from kubectl_podtrace.wire.records import Errors, Histogram, Processes, ProcessRow, Refusal, Totals, TotalsRow
-from tests.unit.report.reports import API, CLIENT, healthy, report_of, silent, truncated, typical
+from tests.unit.report.reports import API, CLIENT, healthy, report_of, second, silent, truncated, typical
 from tests.unit.shop import shop_stream
 from tests.unit.streams import (
     CONTAINER_ID,
@@ -118,7 +119,7 @@ def test_nothing_is_measured_before_the_probes_are_attached() -> None:
 
 def test_a_healthy_report_says_so_and_names_what_came_closest_to_trouble() -> None:
     headline = healthy().headline
-    assert headline.verdict == "no issue found; 19 events in 2.00 s"
+    assert headline.verdict == "no findings; 19 events in 2.00 s"
     assert headline.facts == ("slowest: a file write of 40.0 µs (p99 of 17: 39.9 µs)", "errors: none")
     assert headline.trust == "complete; nothing lost; 1 probe attached"
 
@@ -194,9 +195,43 @@ def test_what_went_through_io_uring_stands_in_the_headline_and_under_trust() -> 
 
 def test_a_report_with_issues_begins_with_the_worst() -> None:
     headline = typical().headline
-    assert headline.verdict == "2 issues (2 warnings); 30,211 events in 30.0 s"
-    assert [fact.partition(":")[0] for fact in headline.facts] == ["connections fail", "fsyncs are slow"]
-    assert headline.next_step == "nothing listens on cache.example.net:6379: check the service behind it"
+    assert headline.verdict == "5 findings, 1 critical, 4 warnings; 30,211 events in 30.0 s"
+    assert [fact.partition(":")[0] for fact in headline.facts] == ["descriptors leak", "processes are killed"]
+    assert headline.next_step == "look for sockets never closed: unread responses, a client per request"
+
+
+def test_a_report_says_first_what_is_wrong_or_what_was_looked_for_in_vain() -> None:
+    report = typical()
+    first = document(report)[0]
+    (block,) = first.blocks
+    assert isinstance(block, Facts)
+    assert (first.title, block.pairs[0][0]) == ("Potential issues", "critical")
+    assert [text for label, text in block.pairs if label == "next step"] == [each.next_step for each in report.findings]
+    nothing = document(healthy())[0].empty
+    assert nothing.startswith("none found; looked for a command that fails, crashes, kills, ")
+    assert "DNS" not in nothing, "it was not traced"
+
+
+def test_a_trace_without_an_event_tells_of_what_happened_to_its_pod_too() -> None:
+    stream = Stream()
+    stream.add(scope(), probe("raw_tracepoint:sys_exit", "files"), at_s=0.1)
+    stream.end(30)
+    run = ContainerRun(
+        container="api", container_id=CONTAINER_ID, number=1, ended_at=second(2), reason="Error", exit_code=3
+    )
+    headline = report_of(stream.fold(), replace(API, history=PodHistory(phase="Failed", runs=(run,)))).headline
+    assert headline.verdict == "no events in 30.0 s: container api did nothing that was traced (the pod is Failed)"
+    assert headline.facts == ("containers end with errors: api 1 time (exit 3)",)
+    assert headline.next_step == "its last words: kubectl logs --previous -c api"
+
+
+def test_a_command_that_podtrace_ended_itself_has_not_failed() -> None:
+    ended = TargetInfo(command=("serve",), exit_status=-15)
+    stream = Stream()
+    stream.add(Totals(rows=(totals_row("files.read", count=1),)))
+    stream.end(1)
+    assert [each.rule for each in report_of(stream.fold(), ended).findings] == ["command-failed"]
+    assert report_of(stream.fold(), replace(ended, was_ended=True)).findings == ()
 
 
 def test_a_silent_container_is_told_from_one_that_was_never_seen() -> None:
