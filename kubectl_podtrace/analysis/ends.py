@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from kubectl_podtrace.wire.lifecycle_records import OOM
 from kubectl_podtrace.wire.records import Event
 
 SIGKILL: Final = 9
@@ -14,7 +15,10 @@ _FIRST_PID: Final = 1
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessEnd:
-    """A process that ended at a time (monotonic); `code` or, where it is not 0, `signal` says how."""
+    """A process that ended at a time (monotonic); `code` or, where it is not 0, `signal` says how.
+
+    `for_memory`: the kernel killed it, so that there was memory again.
+    """
 
     scope: int
     at_ns: int
@@ -22,6 +26,7 @@ class ProcessEnd:
     comm: str
     code: int
     signal: int
+    for_memory: bool = False
 
     @property
     def is_first(self) -> bool:
@@ -58,5 +63,6 @@ class Ends:
                 comm=event.comm,
                 code=max(event.result, 0),
                 signal=event.signal,
+                for_memory=event.name == OOM,
             )
         )

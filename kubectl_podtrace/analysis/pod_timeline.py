@@ -36,7 +36,8 @@ _END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
 class Incident:
     """One thing that happened, or one that was repeated: `count` times from `at` to `last_at`.
 
-    `at` is null where only the fact is known. `oom_kill` is the end of a run for which the cluster gives that reason.
+    `at` is null where only the fact is known. `oom_kill` is the end of a run for which the cluster gives that reason;
+    a `process_kill` has that reason where the kernel killed for memory.
     `killed` are processes that ended by SIGKILL, by name; of a run's end, those that went with it.
     """
 
@@ -207,13 +208,15 @@ def _kills(runs: tuple[SettledRun, ...], seen: SeenEnds) -> Iterator[Incident]:
     for each in runs:
         rest = [end for end in seen.get(each.run.container_id, ()) if _was_killed(end) and end not in each.killed]
         while rest:
-            together = [end for end in rest if end.at - rest[0].at <= _SAME_MOMENT]
-            rest = rest[len(together) :]
+            alike = [end for end in rest if end.process.for_memory == rest[0].process.for_memory]
+            together = [end for end in alike if end.at - rest[0].at <= _SAME_MOMENT]
+            rest = [end for end in rest if end not in together]
             yield Incident(
                 at=together[0].at,
                 kind="process_kill",
                 container=each.run.container,
                 run=each.run.number,
+                reason=OOM_KILLED if together[0].process.for_memory else "",
                 signal=SIGKILL,
                 killed=_names(together),
                 count=len(together),

@@ -9,6 +9,7 @@ from kubectl_podtrace.analysis.cpu import Cpu, cpu
 from kubectl_podtrace.analysis.descriptors import Descriptors, descriptors
 from kubectl_podtrace.analysis.dns import Dns, dns
 from kubectl_podtrace.analysis.files import Files, files
+from kubectl_podtrace.analysis.lifecycle import Lifecycle, lifecycle
 from kubectl_podtrace.analysis.network_io import NetworkIo, network_io
 from kubectl_podtrace.analysis.pod_timeline import PodTimeline
 from kubectl_podtrace.analysis.processes import Processes, processes
@@ -34,7 +35,7 @@ class Sections:
     files: Files | None = None
     cpu: Cpu | None = None
     processes: Processes | None = None
-    lifecycle: None = None
+    lifecycle: Lifecycle | None = None
     memory: None = None
     kubernetes_events: PodTimeline | None = None
     descriptors: Descriptors | None = None
@@ -57,6 +58,7 @@ def sections(
         files=files(selection, slow_threshold_ns=settings.fs_threshold_ns) if "files" in measured else None,
         cpu=cpu(selection) if "cpu" in measured else None,
         processes=processes(selection) if "processes" in measured else None,
+        lifecycle=lifecycle(selection, pod) if "processes" in measured else None,
         kubernetes_events=pod,
         descriptors=descriptors(selection) if "descriptors" in measured else None,
     )

@@ -10,6 +10,7 @@ from kubectl_podtrace.wire.cpu_records import CpuProcesses, Throttling
 from kubectl_podtrace.wire.descriptor_records import DescriptorTables
 from kubectl_podtrace.wire.dns_records import AddressNames, DnsCodes, DnsNames, DnsTypes, Resolvers
 from kubectl_podtrace.wire.histogram import BUCKETS, midpoint
+from kubectl_podtrace.wire.lifecycle_records import Lifetimes
 from kubectl_podtrace.wire.records import ErrorRow, Errors, Exits, FailedOpens, Files, Processes, Targets, TotalsRow
 
 CAPACITY: Final = 20_000
@@ -98,6 +99,7 @@ KEYED: Final[Mapping[type[Any], TableFields]] = {
     ),
     Processes: TableFields(key=("scope", "node_pid", "start_ns"), counters=("events",)),
     Exits: TableFields(key=("scope", "comm", "code", "signal"), counters=("count",)),
+    Lifetimes: TableFields(key=("scope", "comm", "code", "signal"), counters=("count", "oom_kills", "lifetime_ns")),
     DnsNames: TableFields(
         key=("scope", "key"), counters=("lookups", "answers", "errors", "nxdomain", "timeouts", "total_ns")
     ),

@@ -27,6 +27,7 @@ from kubectl_podtrace.wire.fields import (
     Topic,
     TopicOrAll,
 )
+from kubectl_podtrace.wire.lifecycle_records import Lifetimes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -359,6 +360,7 @@ type_of_kind: Final = {
     "targets": Targets,
     "processes": Processes,
     "exits": Exits,
+    "lifetimes": Lifetimes,
     "dns_names": DnsNames,
     "dns_types": DnsTypes,
     "dns_codes": DnsCodes,
@@ -378,7 +380,7 @@ type_of_kind: Final = {
 }
 
 Record = (
-    Header | Scope | Probe | Totals | Errors | Histogram | Files | FailedOpens | Targets | Processes | Exits | DnsNames
-    | DnsTypes | DnsCodes | Resolvers | AddressNames | CpuProcesses | Throttling | DescriptorTables | Existing | Event
-    | Heartbeat | Cost | Shed | Notice | Refusal | Trailer
+    Header | Scope | Probe | Totals | Errors | Histogram | Files | FailedOpens | Targets | Processes | Exits | Lifetimes
+    | DnsNames | DnsTypes | DnsCodes | Resolvers | AddressNames | CpuProcesses | Throttling | DescriptorTables
+    | Existing | Event | Heartbeat | Cost | Shed | Notice | Refusal | Trailer
 )  # fmt: skip

@@ -74,7 +74,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation(topic="processes", name="exec"),
     Operation(topic="processes", name="fork_process"),
     Operation(topic="processes", name="fork_thread"),
-    Operation(topic="processes", name="exit"),
+    Operation(topic="processes", name="exit", timed=True),
     Operation(topic="descriptors", name="close"),
     *(Operation(topic="descriptors", name=f"opened_{kind}") for kind in DESCRIPTOR_KINDS),
     *(Operation(topic="descriptors", name=f"closed_{kind}") for kind in DESCRIPTOR_KINDS),

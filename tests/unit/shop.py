@@ -35,6 +35,7 @@ from tests.unit.streams import (
     cpu_records,
     error_rows,
     keyed_records,
+    lifecycle_records,
     probe,
     scope,
     table_row,
@@ -140,7 +141,8 @@ def _final_snapshot(stream: Stream) -> None:
         ),
         at_s=29.9,
     )
-    stream.add(*keyed_records(), *cpu_records(), *lookup_records(), _descriptor_tables(more_sockets=9), at_s=29.95)
+    stream.add(*keyed_records(), *lifecycle_records(), *cpu_records(), at_s=29.95)
+    stream.add(*lookup_records(), _descriptor_tables(more_sockets=9), at_s=29.95)
     stream.add(cost(sys_exit=360_000_000, sys_enter=240_000_000, sched_switch=90_000_000), at_s=29.95)
 
 

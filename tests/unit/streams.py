@@ -27,6 +27,7 @@ from kubectl_podtrace.wire.dns_records import (
     Resolvers,
 )
 from kubectl_podtrace.wire.histogram import bucket_of
+from kubectl_podtrace.wire.lifecycle_records import LifetimeRow, Lifetimes
 from kubectl_podtrace.wire.records import (
     ErrorRow,
     Errors,
@@ -199,12 +200,14 @@ def scope(index: int = 0, container_id: str = CONTAINER_ID) -> Scope:
     )
 
 
-def process_end(comm: str, *, pid: int, at_s: float, code: int = 0, signal: int = 0, scope_index: int = 0) -> Event:
+def process_end(
+    comm: str, *, pid: int, at_s: float, code: int = 0, signal: int = 0, scope_index: int = 0, name: str = ""
+) -> Event:
     """A process that began before the trace and ended so many seconds after its start."""
     ended_ns = STARTED + round(at_s * SECOND)
     return Event(
         scope=scope_index, operation="processes.exit", pid=pid, node_pid=40_000 + pid, comm=comm, start_ns=SECOND,
-        duration_ns=ended_ns - SECOND, errno=0, signal=signal, result=code, slow=False, name="", address="", port=0,
+        duration_ns=ended_ns - SECOND, errno=0, signal=signal, result=code, slow=False, name=name, address="", port=0,
     )  # fmt: skip
 
 
@@ -261,6 +264,22 @@ def keyed_records() -> tuple[Record, ...]:
             )
         ),
     )  # fmt: skip
+
+
+def lifetime_row(comm: str, *, code: int = 0, signal: int = 0, scope: int = 0, **numbers: int) -> LifetimeRow:
+    """Processes that ended this way, the first one a second after the start; what is not named is 0, `count` 1."""
+    names = {"count": 1, "oom_kills": 0, "lifetime_ns": 0, "longest_ns": 0}
+    times = {"first_ns": STARTED + SECOND, "last_ns": STARTED + SECOND}
+    return LifetimeRow(scope=scope, comm=comm, code=code, signal=signal, **{**names, **times, **numbers})
+
+
+def lifecycle_records() -> tuple[Record, ...]:
+    """How long the shells of the shop lived: one was killed for memory."""
+    rows = (
+        lifetime_row("sh", count=2, lifetime_ns=3 * SECOND, longest_ns=2 * SECOND),
+        lifetime_row("sh", signal=9, oom_kills=1, lifetime_ns=7 * SECOND, longest_ns=7 * SECOND),
+    )
+    return (Lifetimes(rows=rows),)
 
 
 def cpu_records() -> tuple[Record, ...]:
@@ -366,7 +385,7 @@ def every_kind_stream() -> Stream:
     stream.add(Notice(slug="example", text="a remark"))
     row, buckets = timed("files.fsync", [31_000_000, 2_000_000], slow_above=10_000_000, errors=1)
     stream.add(Totals(rows=(row,)), buckets, Errors(rows=error_rows("files.fsync", {28: 1})))
-    stream.add(*keyed_records(), *cpu_records(), *dns_records())
+    stream.add(*keyed_records(), *lifecycle_records(), *cpu_records(), *dns_records())
     stream.add(DescriptorTables(rows=(table_row(limit=1_024, first_file=4, file=5, first_socket=20, socket=30),)))
     stream.beat(
         1,

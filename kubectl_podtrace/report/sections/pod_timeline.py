@@ -6,7 +6,7 @@ from typing import Final
 
 from kubectl_podtrace import units
 from kubectl_podtrace.analysis.errno_names import signal_name
-from kubectl_podtrace.analysis.pod_timeline import Incident, PodTimeline
+from kubectl_podtrace.analysis.pod_timeline import OOM_KILLED, Incident, PodTimeline
 from kubectl_podtrace.report.document import Block, Facts, Name, Section, Table, left, right
 from kubectl_podtrace.report.model import ContainerRunEvents
 from kubectl_podtrace.report.sections.cells import NONE, tally
@@ -70,7 +70,8 @@ def _what(entry: Incident) -> str:
             return f"{_whose(entry)} ended: {_end(entry)}"
         case "process_kill":
             signal = signal_name(entry.signal or 0)
-            return f"{_whose(entry)} went on, but of its processes {signal} ended: {tally(entry.killed)}"
+            by = "the kernel killed for memory" if entry.reason == OOM_KILLED else f"{signal} ended"
+            return f"{_whose(entry)} went on, but of its processes {by}: {tally(entry.killed)}"
         case "deletion":
             return "the pod was deleted"
         case "probe_failure" | "eviction" | "warning" | "remark":

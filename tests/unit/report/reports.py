@@ -120,7 +120,8 @@ def restarted() -> Report:
         process_end("shop", pid=1, signal=9, at_s=7.412),
         process_end("worker", pid=12, signal=9, at_s=7.413),
         process_end("worker", pid=13, signal=9, at_s=7.413),
-        process_end("thumbnails", pid=40, signal=9, at_s=13.5, scope_index=1),
+        process_end("thumbnails", pid=40, signal=9, at_s=13.5, scope_index=1, name="OOM"),
+        process_end("indexer", pid=41, signal=9, at_s=13.6, scope_index=1),
         process_end("shop", pid=1, code=3, at_s=21.9, scope_index=1),
         at_s=22,
     )

@@ -19,7 +19,7 @@ HEADERS: Final = (
 )
 """In the order in which they build on each other."""
 
-BOOK_SOURCES: Final = ("collectors/processes.bpf.c",)
+BOOK_SOURCES: Final = ("collectors/lifecycle.bpf.c", "collectors/processes.bpf.c")
 SYSTEM_CALL_SOURCES: Final = ("collectors/transfers.bpf.c", "collectors/syscalls.bpf.c")
 """Behind the topics' own, whose functions both call; the second only where a topic asks for system calls."""
 

@@ -37,7 +37,7 @@ static __always_inline struct target_counters *target_of(u32 scope, const struct
 static __always_inline void connection_event(u32 scratch, u32 operation, const struct owned_socket *owned, u64 start,
 					     u64 now, u32 error)
 {
-	if (!event_allowed(operation, error != 0, now))
+	if (!event_allowed(operation, error ? EVENT_REMARKABLE : EVENT_PLAIN, now))
 		return;
 	struct event *event = event_begin(scratch, operation, owned->scope);
 	if (!event)

@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* processes: exec, fork, exit; and, whatever the topics, the book of who belongs to the target. */
 
-struct exit_key {
-	u32 scope;
-	u32 status;
-	char comm[16];
-};
-BPF_HASH(exits, struct exit_key, u64, MAX_EXITS);
-
 #ifdef TOPIC_PROCESSES
 static __always_inline void process_event(u32 operation, const struct process *process, const char *name, u32 status)
 {
 	u64 now = bpf_ktime_get_ns();
-	u32 remarkable = operation == OP_PROCESSES_EXIT && status;
-	if (!event_allowed(operation, remarkable, now))
+	u32 rank = operation == OP_PROCESSES_EXIT && status ? EVENT_REMARKABLE : EVENT_PLAIN;
+	/* With its first process a container ends, and who was killed cannot say so itself. */
+	if (operation == OP_PROCESSES_EXIT && (process->pid == 1 || (status & 0x7f) == SIGNAL_KILL))
+		rank = EVENT_URGENT;
+	if (!event_allowed(operation, rank, now))
 		return;
 	struct event *event = event_begin(SCRATCH_PROCESS, operation, process->scope);
 	if (!event)
@@ -26,6 +22,8 @@ static __always_inline void process_event(u32 operation, const struct process *p
 	}
 	event->result = (status >> 8) & 0xff;
 	event->signal = status & 0x7f;
+	if (operation == OP_PROCESSES_EXIT && process->oom_killed)
+		__builtin_memcpy(event->text, "OOM", 4);
 	if (name)
 		bpf_probe_read_kernel_str(event->text, sizeof(event->text), name);
 	event_send(event);
@@ -139,14 +137,11 @@ static __always_inline int process_ended(struct process *last, struct signal_str
 	if (problem)
 		lose_many(LOST_PROCESSES, last->events);
 #ifdef TOPIC_PROCESSES
-	struct exit_key exit = {.scope = last->scope, .status = exit_status(signal) & 0xff7f};
-	u64 zero = 0;
+	u32 status = exit_status(signal) & 0xff7f;
 	if (!counts)
 		return 0;
-	count_once(last->scope, OP_PROCESSES_EXIT);
-	__builtin_memcpy(exit.comm, last->comm, sizeof(exit.comm));
-	count_or_lose(exits.lookup_or_try_init(&exit, &zero), LOST_EXITS);
-	process_event(OP_PROCESSES_EXIT, last, 0, exit.status);
+	exit_counted(last, status);
+	process_event(OP_PROCESSES_EXIT, last, 0, status);
 #endif
 	return counts;
 }

@@ -33,6 +33,8 @@ _COUNTED_AT: Final = {
     "io_uring_submit_sqe": tuple(BYPASSES),
 }  # fmt: skip
 """What is counted there and nowhere else."""
+_RARE: Final = frozenset({"mark_victim"})
+"""Probes that hardly ever run: to give them up would spare nothing."""
 _OF_TRANSFERS: Final = (
     "files.read", "files.write", "tcp.send", "tcp.receive", "tcp.rtt", "udp.send", "udp.receive",
     *(operation.full_name for operation in OPERATIONS if operation.topic == "dns"),
@@ -71,7 +73,7 @@ class _Maker:
 
     def singles(self) -> dict[tuple[str, ...], str]:
         """The probes that stand alone, and what their absence costs."""
-        others = {name for names in _TOGETHER for name in names}
+        others = {name for names in _TOGETHER for name in names} | _RARE
         others |= {probe.tracepoint for probe in (*base.PROBES, *base.SYSTEM_CALL_PROBES)}
         return {(name,): probe.costs for name, probe in self._probes.items() if name not in others}
 

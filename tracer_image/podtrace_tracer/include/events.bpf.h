@@ -44,12 +44,16 @@ struct event_budget {
 	u64 used;
 	u64 suppressed;
 };
-/* Per operation; failed and slow ones have a budget of their own, so that a flood of good ones cannot hide them. */
-BPF_PERCPU_ARRAY(event_budgets, struct event_budget, OPERATIONS * 2);
+/* Per operation; failed and slow ones have a budget of their own, so that a flood of good ones cannot hide them, and so have
+ * those that tell of the end of a container. */
+#define EVENT_PLAIN 0
+#define EVENT_REMARKABLE 1
+#define EVENT_URGENT 2
+BPF_PERCPU_ARRAY(event_budgets, struct event_budget, OPERATIONS *EVENT_RANKS);
 
-static __always_inline int event_allowed(u32 operation, u32 remarkable, u64 now)
+static __always_inline int event_allowed(u32 operation, u32 rank, u64 now)
 {
-	u32 index = operation * 2 + remarkable;
+	u32 index = operation * EVENT_RANKS + rank;
 	struct event_budget *budget = event_budgets.lookup(&index);
 	if (!budget)
 		return 0;
@@ -94,7 +98,7 @@ static __always_inline void event_process(struct event *event, const struct proc
 static __always_inline struct event *event_of_call(u32 operation, u32 scope, const struct process *process,
 						   const struct done *done)
 {
-	if (!event_allowed(operation, 1, done->now))
+	if (!event_allowed(operation, EVENT_REMARKABLE, done->now))
 		return 0;
 	struct event *event = event_begin(SCRATCH_PROCESS, operation, scope);
 	if (!event)

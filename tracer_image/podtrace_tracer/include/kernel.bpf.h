@@ -123,6 +123,7 @@ struct call_context {
 #define ERROR_AGAIN 11
 #define ERROR_BADF 9
 #define ERROR_EXISTS 17
+#define SIGNAL_KILL 9
 #define ERROR_NOT_SOCKET 88
 /* From here on a result is no error but an order to restart the call, which user space never sees (linux/errno.h). */
 #define ERROR_RESTART_FIRST 512

@@ -14,6 +14,7 @@ struct process {
 	u32 pid;
 	u32 node_pid;
 	char comm[16];
+	u64 oom_killed; /* 1 once the kernel chose to end it for its memory */
 };
 BPF_HASH(processes, u32, struct process, MAX_PROCESSES);
 

@@ -32,6 +32,8 @@ _TRACER: Final = Path(__file__).parents[1]
 MAX_SCOPES: Final = 64
 NO_THRESHOLD: Final = 2**64 - 1
 RING_BYTES: Final = 4 * 1024 * 1024
+EVENT_RANKS: Final = 3
+"""Budgets of single events for each operation: those that went well, the failed or slow, the ends of containers."""
 _HASH_SEED: Final = secrets.randbits(64)
 """Names are told apart by a hash; nobody outside can make two with the same one."""
 
@@ -189,6 +191,7 @@ def defines(
         "THREAD_BYTES": max(16_384, mmap.PAGESIZE),
         "MAX_MESSAGES": 1024,
         "RING_PAGES": RING_BYTES // mmap.PAGESIZE,
+        "EVENT_RANKS": EVENT_RANKS,
         "EVENTS_PER_S": request.events_per_s,
         "FS_THRESHOLD_NS": request.fs_threshold_ns,
         "RTT_THRESHOLD_NS": request.rtt_threshold_ns,
@@ -198,10 +201,7 @@ def defines(
         "OP_TCP_STATE_FIRST": operation_index("tcp.state_established"),
     }
     values |= {f"MAX_{table.upper()}": size for table, size in TABLE_SIZES.items()}
-    values |= {f"TAIL_{name.upper()}": index for index, name in enumerate(TAILS)} | {"TAILS": len(TAILS)}
-    values |= {f"LOST_{lost.name}": number for number, lost in enumerate(LOST)}
-    values |= {f"OP_{op.topic.upper()}_{op.name.upper()}": index for index, op in enumerate(ORDERED_OPERATIONS)}
-    values |= _class_defines()
+    values |= _names_defines() | _class_defines()
     values |= {f"TOPIC_{topic.upper()}": 1 for topic in request.topics}
     values |= _kernel_defines(request.topics, btf)
     if task_registers:
@@ -211,6 +211,13 @@ def defines(
     if by_events:
         values["CALLS_BY_EVENTS"] = 1
     return values | kernel_functions.defines(functions) | _dns_defines() | _scope_defines(scope)
+
+
+def _names_defines() -> dict[str, int]:
+    """The places of what has a name: programs behind programs, losses, operations."""
+    values = {f"TAIL_{name.upper()}": index for index, name in enumerate(TAILS)} | {"TAILS": len(TAILS)}
+    values |= {f"LOST_{lost.name}": number for number, lost in enumerate(LOST)}
+    return values | {f"OP_{op.topic.upper()}_{op.name.upper()}": index for index, op in enumerate(ORDERED_OPERATIONS)}
 
 
 def _class_defines() -> dict[str, int]:
@@ -231,6 +238,7 @@ def _class_defines() -> dict[str, int]:
 _KNOWN_ARGUMENTS: Final = {
     "tcp_retransmit_skb": (("sk", "skb"), "RETRANSMIT_HAS_RESULT"),
     "sched_process_exit": (("task",), "EXIT_SAYS_LAST"),
+    "mark_victim": (("pid",), "VICTIM_IS_TASK"),
     "sched_switch": (("preempt", "prev", "next"), "SWITCH_SAYS_STATE"),
 }
 """Tracepoint -> the arguments that every kernel's has, and what the C text is told where there is another one."""

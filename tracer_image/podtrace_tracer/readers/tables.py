@@ -29,7 +29,7 @@ from podtrace_tracer.addresses import address_text
 from podtrace_tracer.programs.bpf import Programs
 from podtrace_tracer.programs.compiled import Layout
 from podtrace_tracer.programs.map_values import filled_buckets, merged, name_in
-from podtrace_tracer.programs.program import LOST, ORDERED_OPERATIONS, TIMED
+from podtrace_tracer.programs.program import EVENT_RANKS, LOST, ORDERED_OPERATIONS, TIMED
 from podtrace_tracer.readers.ended_rows import MAX_ENDED, EndedRows
 from podtrace_tracer.readers.model import KeyedTable
 from podtrace_tracer.readers.paths import Paths
@@ -269,9 +269,9 @@ class Tables:
         """Events that the programs' rate limit kept back, by operation."""
         counts: Counter[str] = Counter()
         layout = self._programs.value_layout("event_budgets")
-        for index in range(len(ORDERED_OPERATIONS) * 2):
+        for index in range(len(ORDERED_OPERATIONS) * EVENT_RANKS):
             values = self._programs.values("event_budgets", index) or []
-            operation = ORDERED_OPERATIONS[index // 2].full_name
+            operation = ORDERED_OPERATIONS[index // EVENT_RANKS].full_name
             counts[operation] += sum(layout.unsigned("suppressed", value) for value in values)
         return counts
 

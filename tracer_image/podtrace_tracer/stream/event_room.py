@@ -13,6 +13,9 @@ EVENT_BYTES_PER_S: Final = 16 * 1024
 OPERATION_BYTES_PER_S: Final = EVENT_BYTES_PER_S // 4
 """A quarter of the room, whatever room there is; so are the parts below shares of it."""
 
+FIRST_PID: Final = 1
+SIGKILL: Final = 9
+
 
 class Rank(IntEnum):
     """What an event is to a reader; later ones keep room that earlier ones cannot take."""
@@ -20,12 +23,14 @@ class Rank(IntEnum):
     DETAIL = 0  # a slow or failed operation on a file or socket
     CHANGE = 1  # a connection or process that came or went
     FAILURE = 2  # a connection or program that failed, a process that ended badly
+    END = 3  # the end of a container's first process, or of one that was killed: what explains a restart
 
 
 BYTES_UP_TO_RANK: Final[Mapping[Rank, int]] = {
     Rank.DETAIL: EVENT_BYTES_PER_S // 2,
-    Rank.CHANGE: EVENT_BYTES_PER_S * 3 // 4,
-    Rank.FAILURE: EVENT_BYTES_PER_S,
+    Rank.CHANGE: EVENT_BYTES_PER_S * 5 // 8,
+    Rank.FAILURE: EVENT_BYTES_PER_S * 7 // 8,
+    Rank.END: EVENT_BYTES_PER_S,
 }
 
 
@@ -63,6 +68,8 @@ class EventRoom:
 
 def rank_of(event: Event) -> Rank:
     """An event's rank by its topic and outcome."""
+    if event.operation == "processes.exit" and (event.pid == FIRST_PID or event.signal == SIGKILL):
+        return Rank.END
     if event.operation.partition(".")[0] not in {"connections", "processes"}:
         return Rank.DETAIL
     ended_badly = event.operation == "processes.exit" and event.result != 0

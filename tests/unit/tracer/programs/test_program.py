@@ -50,6 +50,7 @@ TCP_PROBES = {
 
 
 UDP_PROBES = {"udp_fail_queue_rcv_skb"}
+VICTIMS = {"mark_victim"}
 
 
 @cache
@@ -58,7 +59,8 @@ def kernel(*, retransmit_arguments: int = 2, without: str = "") -> Btf:
     blob = BtfBlob()
     number = blob.integer("int", 4)
     arguments = {"tcp_retransmit_skb": retransmit_arguments, "sched_switch": retransmit_arguments + 1}
-    every = BASE_PROBES | SYSTEM_CALL_PROBES | TCP_PROBES | UDP_PROBES | CPU_PROBES - {"cpu_clock"}
+    arguments["mark_victim"] = retransmit_arguments - 1
+    every = BASE_PROBES | SYSTEM_CALL_PROBES | TCP_PROBES | UDP_PROBES | VICTIMS | CPU_PROBES - {"cpu_clock"}
     for name in sorted(every - {without}):
         blob.tracepoint(name, [number] * arguments.get(name, 2))
     request = blob.pointer(blob.struct("io_kiocb", 64, []))
@@ -149,6 +151,8 @@ def test_only_what_is_asked_for_is_attached(topics: tuple[str, ...]) -> None:
         wanted |= URING_PROBES
     if "udp" in topics:
         wanted |= UDP_PROBES
+    if "processes" in topics:
+        wanted |= VICTIMS
     assert probes == wanted
 
 

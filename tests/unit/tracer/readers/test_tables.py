@@ -8,7 +8,7 @@ import pytest
 
 from kubectl_podtrace.wire.records import ErrorRow, ExitRow, FailedOpenRow, LostRow, TableRow
 from kubectl_podtrace.wire.topics import OPERATIONS
-from podtrace_tracer.programs.program import LOST, TIMED, operation_index
+from podtrace_tracer.programs.program import EVENT_RANKS, LOST, TIMED, operation_index
 from podtrace_tracer.readers.paths import UNKNOWN, Paths
 from podtrace_tracer.readers.tables import SETTLED_NS, Tables
 from tests.unit.tracer.memory_programs import MemoryPrograms, constants
@@ -235,12 +235,12 @@ def test_missed_events_stay_told_after_the_programs_are_gone(programs: MemoryPro
     ]
 
 
-def test_suppressed_events_of_both_budgets_are_added_up_by_operation(programs: MemoryPrograms, tables: Tables) -> None:
-    place = operation_index("files.open") * 2
-    for offset in (0, 1):
+def test_suppressed_events_of_all_budgets_are_added_up_by_operation(programs: MemoryPrograms, tables: Tables) -> None:
+    place = operation_index("files.open") * EVENT_RANKS
+    for offset in range(EVENT_RANKS):
         values = [programs.value("event_budgets", used=50, suppressed=count) for count in (2, 3)]
         programs.put("event_budgets", place + offset, *values)
-    assert {name: count for name, count in tables.suppressed().items() if count} == {"files.open": 10}
+    assert {name: count for name, count in tables.suppressed().items() if count} == {"files.open": 15}
 
 
 def test_topics_that_were_not_asked_for_have_no_rows() -> None:

@@ -8,9 +8,9 @@ from tests.unit.tracer.events import an_event
 SIZE = 256
 
 
-def flood(room: EventRoom, operation: str, *, errno: int = 0, times: int = 1000) -> int:
+def flood(room: EventRoom, operation: str, *, times: int = 1000, **outcome: int) -> int:
     """So many bytes of this kind get through."""
-    event, sent = an_event(operation, errno=errno), 0
+    event, sent = an_event(operation, **outcome), 0
     for _ in range(times):
         if room.has_place(event):
             room.take(event, SIZE)
@@ -32,7 +32,9 @@ def flood(room: EventRoom, operation: str, *, errno: int = 0, times: int = 1000)
         ("connections.failure", {}, Rank.FAILURE),
         ("processes.exec", {"errno": 2}, Rank.FAILURE),
         ("processes.exit", {"result": 1}, Rank.FAILURE),
-        ("processes.exit", {"signal": 9}, Rank.FAILURE),
+        ("processes.exit", {"signal": 11}, Rank.FAILURE),
+        ("processes.exit", {"signal": 9}, Rank.END),
+        ("processes.exit", {"pid": 1}, Rank.END),
     ],
 )
 def test_an_event_ranks_by_what_it_tells(operation: str, outcome: dict[str, int], rank: Rank) -> None:
@@ -49,22 +51,31 @@ def test_floods_of_failed_file_operations_leave_half_of_the_room_to_the_rest() -
     room = EventRoom()
     operations = ("files.open", "files.unlink", "files.rename", "files.read", "tcp.send")
     assert sum(flood(room, operation, errno=2) for operation in operations) == EVENT_BYTES_PER_S // 2
-    assert flood(room, "connections.attempt") == OPERATION_BYTES_PER_S
+    assert flood(room, "connections.attempt") == EVENT_BYTES_PER_S // 8
     assert flood(room, "connections.attempt", errno=111) == OPERATION_BYTES_PER_S
 
 
 def test_floods_of_everything_that_went_well_leave_a_quarter_to_failed_connections() -> None:
     room = EventRoom()
     well = ("connections.attempt", "connections.accept", "processes.exec", "processes.exit", "processes.fork_process")
-    assert sum(flood(room, operation) for operation in well) == EVENT_BYTES_PER_S * 3 // 4
+    assert sum(flood(room, operation) for operation in well) == EVENT_BYTES_PER_S * 5 // 8
     assert flood(room, "files.open", errno=2) == 0
     assert flood(room, "connections.attempt", errno=111) == OPERATION_BYTES_PER_S
+
+
+def test_no_flood_of_failures_hides_the_end_of_a_container() -> None:
+    room = EventRoom()
+    operations = ("connections.failure", "processes.exec", "connections.attempt", "connections.accept")
+    assert sum(flood(room, operation, errno=2) for operation in operations) == EVENT_BYTES_PER_S * 7 // 8
+    assert flood(room, "processes.exit", result=1) == 0
+    assert flood(room, "processes.exit", signal=9) == EVENT_BYTES_PER_S // 8
 
 
 def test_all_floods_together_stay_within_the_second_s_room() -> None:
     room = EventRoom()
     operations = ("connections.failure", "processes.exec", "processes.exit", "connections.attempt", "files.open")
     sent = [flood(room, operation, errno=errno) for operation in operations for errno in (2, 0)]
+    sent.append(flood(room, "processes.exit", pid=1))
     assert sum(sent) == EVENT_BYTES_PER_S
 
 

@@ -20,7 +20,7 @@ from kubectl_podtrace.wire.records import (
     Trailer,
 )
 from kubectl_podtrace.wire.topics import OPERATIONS
-from podtrace_tracer.programs.program import MAX_SCOPES, ORDERED_OPERATIONS, operation_index
+from podtrace_tracer.programs.program import EVENT_RANKS, MAX_SCOPES, ORDERED_OPERATIONS, operation_index
 from podtrace_tracer.readers.paths import Paths
 from podtrace_tracer.readers.tables import Tables
 from podtrace_tracer.stream.emit import Emitter
@@ -176,7 +176,7 @@ def test_over_scopes_adds_counters_and_takes_the_largest_maximum() -> None:
 
 def test_a_heartbeat_tells_suppressed_events_of_both_sides_and_the_cost(bench: Bench) -> None:
     value = bench.programs.value("event_budgets", suppressed=5)
-    bench.programs.put("event_budgets", operation_index("files.open") * 2, value, value)
+    bench.programs.put("event_budgets", operation_index("files.open") * EVENT_RANKS, value, value)
     for _ in range(100):
         bench.emitter.emit_event(an_event("files.open", errno=2))
     sent = len(bench.records())

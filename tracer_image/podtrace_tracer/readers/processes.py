@@ -1,0 +1,51 @@
+"""processes: how long those lived that have ended, by name and status."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kubectl_podtrace.wire.lifecycle_records import LifetimeRow, Lifetimes
+from kubectl_podtrace.wire.records import LostRow, TotalsRow
+from podtrace_tracer.programs.map_values import merged, name_in
+from podtrace_tracer.readers.model import KeyedTable, TraceContext
+
+
+class ProcessReader:
+    """Reads the table of lifetimes. What the ended processes did is among the tables that all topics have."""
+
+    def __init__(self, context: TraceContext) -> None:
+        self._programs = context.programs
+        self._key = self._programs.key_layout("lifetimes")
+        self._value = self._programs.value_layout("lifetimes")
+
+    def second(self) -> None:
+        """Nothing to do: the programs count by themselves."""
+
+    def totals(self) -> tuple[TotalsRow, ...]:
+        """None of its own."""
+        return ()
+
+    def tables(self) -> Iterator[KeyedTable]:
+        """Lifetimes by name and status; the top ones are the most frequent, and the newest."""
+        rows = {key: self._row(key, values) for key, values in self._programs.items("lifetimes")}
+        yield KeyedTable(record=Lifetimes, rows=rows, ranks=(lambda row: row.count, lambda row: row.last_ns))
+
+    def lost(self) -> tuple[LostRow, ...]:
+        """What finds no place is counted with the exits, which have the same keys."""
+        return ()
+
+    def _row(self, key: bytes, values: list[bytes]) -> LifetimeRow:
+        ended, parts = self._key.fields(key), [self._value.fields(value) for value in values]
+        counters = merged(parts)
+        return LifetimeRow(
+            scope=ended["scope"],
+            comm=name_in(ended["comm"]),
+            code=ended["status"] >> 8 & 0xFF,
+            signal=ended["status"] & 0x7F,
+            count=counters["count"],
+            oom_kills=counters["oom_kills"],
+            lifetime_ns=counters["sum_ns"],
+            longest_ns=counters["max_ns"],
+            first_ns=min((part["first_ns"] for part in parts if part["count"]), default=0),
+            last_ns=counters["max_last_ns"],
+        )
