@@ -247,7 +247,9 @@ class Runner:
         pace = Pace(watched=not self._request.duration_ns)
         reason = self._loop(events, snapshots, scopes, pace, overhead)
         overhead.finish()
-        snapshots.look()
+        # With the containers that were met last, so that all are looked at.
+        self._emitter.emit_all(scopes.look())
+        snapshots.last_look()
         programs.set_number("gate", 0, 0)
         ended_ns = time.monotonic_ns()
         tables.note_misses()
@@ -255,7 +257,7 @@ class Runner:
         events.drain()
         self._emitter.emit_all(scopes.look())
         self._repeat(scopes, overhead)
-        totals = snapshots.final(scopes.indices())
+        totals = snapshots.final(scopes.indices(), ended_ns)
         heartbeat = snapshots.heartbeat()
         self._emitter.emit(Trailer(ended_ns=ended_ns, reason=reason, heartbeat=heartbeat, totals=totals))
 

@@ -134,7 +134,7 @@ class LongTrace:
     def end(self) -> None:
         """The final snapshot and the trailer."""
         self._repeat()
-        totals = self._snapshots.final([0])
+        totals = self._snapshots.final([0], 0)
         ended_ns = STARTED + self._tables.second * SECOND
         heartbeat = self._snapshots.heartbeat()
         self._emitter.emit(Trailer(ended_ns=ended_ns, reason="duration", heartbeat=heartbeat, totals=totals))

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from kubectl_podtrace.wire.cpu_records import CpuProcesses, CpuProcessRow, Throttling, ThrottlingRow
-from kubectl_podtrace.wire.records import LostRow, TotalsRow
+from kubectl_podtrace.wire.records import LostRow
 from podtrace_tracer.kernel import waits
 from podtrace_tracer.programs.map_values import name_in
 from podtrace_tracer.readers.ended_rows import MAX_ENDED, EndedRows
-from podtrace_tracer.readers.model import KeyedTable, TraceContext
+from podtrace_tracer.readers.model import KeyedTable, TopicReader, TraceContext
 from podtrace_tracer.target import throttling
 
 SETTLED_NS: Final = 2_000_000_000
 """The last threads of a process leave their CPU behind its end; a throttled one waits long for that."""
 
 
-class CpuReader:
+class CpuReader(TopicReader):
     """Takes ended processes out of the kernel, and follows the counters of cpu.stat."""
 
     def __init__(
@@ -45,9 +45,9 @@ class CpuReader:
         self._drain_ended()
         self._read_throttling()
 
-    def totals(self) -> Iterable[TotalsRow]:
-        """None: the programs count all of them."""
-        return ()
+    def last_look(self) -> None:
+        """The same: counters of cpu.stat that move later are not of the trace."""
+        self.second()
 
     def tables(self) -> Iterator[KeyedTable]:
         """Processes, and throttling by scope."""
@@ -59,9 +59,9 @@ class CpuReader:
         )
         yield KeyedTable(record=Throttling, rows=dict(self._throttling), ranks=(lambda row: row.total_ns,))
 
-    def lost(self) -> tuple[LostRow, ...]:
+    def dropped(self) -> tuple[LostRow, ...]:
         """Processes that had to be let go."""
-        return self._ended.lost("cpu", "what they ran is in the totals")
+        return self._ended.dropped("cpu", "what they ran is in the totals")
 
     def _drain_ended(self) -> None:
         settled_ns = self._clock() - SETTLED_NS

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from kubectl_podtrace.wire.descriptor_records import DescriptorTableRow, DescriptorTables
-from kubectl_podtrace.wire.records import LostRow, TotalsRow
+from kubectl_podtrace.wire.records import LostRow
 from kubectl_podtrace.wire.topics import DESCRIPTOR_KINDS
-from podtrace_tracer.readers.model import KeyedTable, TraceContext
+from podtrace_tracer.readers.model import KeyedTable, TopicReader, TraceContext
 from podtrace_tracer.target.descriptor_table import TableReading, inner_pid, read_table, tells_sizes
 from podtrace_tracer.target.scope import MEMBER_INSIDE
 
@@ -35,7 +35,7 @@ class _Birth:
     kinds: Counter[str]
 
 
-class DescriptorReader:
+class DescriptorReader(TopicReader):
     """Reads the tables whenever they are asked for. The first reading is that of the start."""
 
     def __init__(self, context: TraceContext, clock: Callable[[], int] = time.monotonic_ns) -> None:
@@ -45,27 +45,31 @@ class DescriptorReader:
         self._has_sizes = tells_sizes(self._proc)
         self._rows: dict[Key, DescriptorTableRow] = {}
         self._ended: list[Key] = []
+        self._let_go = 0
         self._most_unread = 0
+        self._is_over = False
         self._read({})
 
-    def second(self) -> None:
-        """Nothing to do: the tables are read when they are to travel."""
-
-    def totals(self) -> tuple[TotalsRow, ...]:
-        """None of its own."""
-        return ()
+    def last_look(self) -> None:
+        """What the processes have open at the end."""
+        self._read(self._births())
+        self._is_over = True
 
     def tables(self) -> Iterator[KeyedTable]:
         """What the processes have open now."""
-        self._read(self._births())
+        if not self._is_over:
+            self._read(self._births())
         yield KeyedTable(record=DescriptorTables, rows=self._rows, ranks=(_open, _growth, _fullness))
 
-    def lost(self) -> tuple[LostRow, ...]:
-        """Processes that were too many to be read."""
-        if not self._most_unread:
-            return ()
-        source = f"descriptor tables beyond {MAX_TABLES} at a time: their growth is not known"
-        return (LostRow(source=source, topic="descriptors", count=self._most_unread),)
+    def dropped(self) -> tuple[LostRow, ...]:
+        """Processes that were too many to be read, or to be kept when they had ended."""
+        counts = {
+            f"descriptor tables beyond {MAX_TABLES} at a time: their growth is not known": self._most_unread,
+            f"descriptor tables of ended processes beyond {MAX_ENDED}": self._let_go,
+        }
+        return tuple(
+            LostRow(source=source, topic="descriptors", count=count) for source, count in counts.items() if count
+        )
 
     def _read(self, births: Mapping[int, _Birth]) -> None:
         """A process that is met later than at the start began in between: `births` say with what."""
@@ -129,13 +133,14 @@ class DescriptorReader:
         )
 
     def _note_ended(self, keys: list[Key]) -> None:
-        """They keep what was read last. Of too many, the first ones are let go: nothing is said of them any more."""
+        """They keep what was read last. Of too many, the first ones are let go, and counted."""
         for key in keys:
             if self._rows[key].alive:
                 self._rows[key] = replace(self._rows[key], alive=False)
                 self._ended.append(key)
         while len(self._ended) > MAX_ENDED:
             del self._rows[self._ended.pop(0)]
+            self._let_go += 1
 
 
 def _since(row: DescriptorTableRow, birth: _Birth) -> DescriptorTableRow:

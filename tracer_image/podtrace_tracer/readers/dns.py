@@ -21,14 +21,14 @@ from kubectl_podtrace.wire.dns_records import (
     ResolverRow,
     Resolvers,
 )
-from kubectl_podtrace.wire.records import Event, LostRow, TotalsRow
+from kubectl_podtrace.wire.records import Event, TotalsRow
 from kubectl_podtrace.wire.topics import DNS_TIMEOUT_NS
 from podtrace_tracer.addresses import address_text
 from podtrace_tracer.programs.bpf import Programs
 from podtrace_tracer.programs.map_values import filled_buckets, merged, name_in
 from podtrace_tracer.programs.program import MAX_SCOPES, operation_index
 from podtrace_tracer.readers.dns_message import addresses, name_text
-from podtrace_tracer.readers.model import KeyedTable, TraceContext
+from podtrace_tracer.readers.model import KeyedTable, TopicReader, TraceContext
 from podtrace_tracer.readers.tables import totals_row
 from podtrace_tracer.target.open_sockets import sockets_of
 
@@ -60,7 +60,7 @@ class Query:
     comm: str
 
 
-class DnsReader:
+class DnsReader(TopicReader):
     """Counts the lookups that the programs have no answer for, and reads the topic's tables."""
 
     def __init__(self, context: TraceContext, clock: Callable[[], int] = time.monotonic_ns) -> None:
@@ -88,21 +88,34 @@ class DnsReader:
         if "dns" in self._context.blind:
             self._forget_queries()
             return
-        is_open = self._programs.values("gate", 0) != [bytes(4)]
-        now = self._clock()
-        queries = {key: self._query(key, values[0]) for key, values in self._programs.items("dns_queries")}
-        settled = SETTLED_NS if is_open else 0
-        gone = self._without_socket(queries, now - SETTLED_NS) if is_open else set()
+        now, queries = self._clock(), self._queries()
+        gone = self._without_socket(queries, now - SETTLED_NS)
         for key, query in queries.items():
             if key in self._timed_out:
                 if now - query.last_ns > KEPT_NS:
                     self._timed_out.discard(key)
                     self._programs.delete("dns_queries", key)
-            elif now - query.first_ns > DNS_TIMEOUT_NS + settled:
+            elif now - query.first_ns > DNS_TIMEOUT_NS + SETTLED_NS:
                 self._timed_out.add(key)
                 self._count(query, DNS_TIMEOUT_NS)
             elif key in gone and self._programs.delete("dns_queries", key):
                 self._count(query, now - query.first_ns)
+
+    def last_look(self) -> None:
+        """The same: a socket that is closed later says nothing about its lookup."""
+        self.second()
+
+    def settle(self, ended_ns: int) -> None:
+        """No program takes queries out of the table any more: those that are past their time were not answered."""
+        if "dns" in self._context.blind:
+            return
+        for key, query in self._queries().items():
+            if key not in self._timed_out and ended_ns - query.first_ns > DNS_TIMEOUT_NS:
+                self._timed_out.add(key)
+                self._count(query, DNS_TIMEOUT_NS)
+
+    def _queries(self) -> dict[bytes, Query]:
+        return {key: self._query(key, values[0]) for key, values in self._programs.items("dns_queries")}
 
     def _forget_queries(self) -> None:
         """Whether these are answered nobody sees any more: they have not timed out."""
@@ -129,10 +142,6 @@ class DnsReader:
 
     def _newness(self, row: AddressNameRow) -> int:
         return self._given[row.scope, row.address]
-
-    def lost(self) -> tuple[LostRow, ...]:
-        """What the programs lose they count themselves."""
-        return ()
 
     def _query(self, key: bytes, value: bytes) -> Query:
         what, found = self._query_key.fields(key), self._layouts["dns_queries"].fields(value)

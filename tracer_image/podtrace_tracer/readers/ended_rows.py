@@ -30,7 +30,7 @@ class EndedRows:
                 del self.rows[key]
                 self._let_go += 1
 
-    def lost(self, topic: str, remainder: str) -> tuple[LostRow, ...]:
+    def dropped(self, topic: str, remainder: str) -> tuple[LostRow, ...]:
         """The rows that were let go; `remainder` says where what they counted still is."""
         if not self._let_go:
             return ()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from kubectl_podtrace.wire.records import Event, LostRow, TotalsRow
 from podtrace_tracer.kernel.host import Host
@@ -47,23 +47,33 @@ class TraceContext:
     blind: set[str] = field(default_factory=set)
 
 
-class TopicReader(Protocol):
+class TopicReader:
     """Reads what is particular to one topic. Made when the last probe is attached; all numbers are cumulative."""
 
     def second(self) -> None:
-        """Comes each second before anything else is asked, and once more after the probes are detached.
+        """Comes each second, before anything else is asked."""
 
-        Just before the programs are told to stop counting it comes once too.
-        """
+    def last_look(self) -> None:
+        """Comes once, just before the programs stop counting: the last look at what changes from outside."""
+
+    def settle(self, ended_ns: int) -> None:
+        """Comes once after that, with the moment when the programs stopped: what could not be decided before."""
 
     def totals(self) -> Iterable[TotalsRow]:
         """Totals that are not the programs' alone; they replace those of the same scope and operation."""
+        return ()
 
-    def tables(self) -> Iterator[KeyedTable]:
-        """The topic's own tables as they are now."""
+    def tables(self) -> Iterable[KeyedTable]:
+        """The topic's own tables as they are now; behind the last look, as they were then."""
+        return ()
 
     def lost(self) -> tuple[LostRow, ...]:
-        """What could not be known, beyond what the programs count as lost."""
+        """What the kernel did not hand over, beyond what the programs count as lost."""
+        return ()
+
+    def dropped(self) -> tuple[LostRow, ...]:
+        """What was known, or could have been, and was let go here."""
+        return ()
 
 
 MakeReader = Callable[[TraceContext], TopicReader]

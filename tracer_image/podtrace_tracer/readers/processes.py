@@ -5,34 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_podtrace.wire.lifecycle_records import LifetimeRow, Lifetimes
-from kubectl_podtrace.wire.records import LostRow, TotalsRow
 from podtrace_tracer.programs.map_values import merged, name_in
-from podtrace_tracer.readers.model import KeyedTable, TraceContext
+from podtrace_tracer.readers.model import KeyedTable, TopicReader, TraceContext
 
 
-class ProcessReader:
-    """Reads the table of lifetimes. What the ended processes did is among the tables that all topics have."""
+class ProcessReader(TopicReader):
+    """Reads the table of lifetimes. What the ended processes did is among the tables that all topics have.
+
+    What finds no place there is counted with the exits, which have the same keys.
+    """
 
     def __init__(self, context: TraceContext) -> None:
         self._programs = context.programs
         self._key = self._programs.key_layout("lifetimes")
         self._value = self._programs.value_layout("lifetimes")
 
-    def second(self) -> None:
-        """Nothing to do: the programs count by themselves."""
-
-    def totals(self) -> tuple[TotalsRow, ...]:
-        """None of its own."""
-        return ()
-
     def tables(self) -> Iterator[KeyedTable]:
         """Lifetimes by name and status; the top ones are the most frequent, and the newest."""
         rows = {key: self._row(key, values) for key, values in self._programs.items("lifetimes")}
         yield KeyedTable(record=Lifetimes, rows=rows, ranks=(lambda row: row.count, lambda row: row.last_ns))
-
-    def lost(self) -> tuple[LostRow, ...]:
-        """What finds no place is counted with the exits, which have the same keys."""
-        return ()
 
     def _row(self, key: bytes, values: list[bytes]) -> LifetimeRow:
         ended, parts = self._key.fields(key), [self._value.fields(value) for value in values]

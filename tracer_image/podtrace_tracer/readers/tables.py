@@ -191,7 +191,7 @@ class Tables:
 
     def dropped(self) -> tuple[LostRow, ...]:
         """What was known and had to be let go."""
-        return self._ended.lost("processes", "their operations are in the totals")
+        return self._ended.dropped("processes", "their operations are in the totals")
 
     def _process_row(self, value: bytes, *, alive: bool) -> ProcessRow:
         fields = self._process.fields(value)

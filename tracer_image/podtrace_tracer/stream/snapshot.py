@@ -42,10 +42,10 @@ class Snapshots:
         self._exits: frozenset[Any] = frozenset()
         self._books: dict[type[Any], RowBook] = {}
 
-    def look(self) -> None:
+    def last_look(self) -> None:
         """Lets the readers look at what changes from outside, while the programs still count."""
         for reader in self._readers:
-            reader.second()
+            reader.last_look()
 
     def turn(self, scopes: list[int], pace: Pace, repeat: Callable[[], int]) -> None:
         """One second with what is due in it. `repeat` says again what holds all the time, and returns its bytes."""
@@ -64,6 +64,8 @@ class Snapshots:
 
         Returns the bytes of the tables.
         """
+        for reader in self._readers:
+            reader.second()
         totals = self._read_totals(scopes)
         changed = [row for key, row in totals.items() if self._totals.get(key) != row]
         self._totals = totals
@@ -92,8 +94,10 @@ class Snapshots:
         for book in self._books.values():
             book.forget()
 
-    def final(self, scopes: list[int]) -> tuple[TotalsRow, ...]:
-        """The final snapshot; returns the totals for the trailer."""
+    def final(self, scopes: list[int], ended_ns: int) -> tuple[TotalsRow, ...]:
+        """The final snapshot of programs that stopped counting at `ended_ns`; returns the totals for the trailer."""
+        for reader in self._readers:
+            reader.settle(ended_ns)
         self.repeat_all()
         totals = self._read_totals(scopes)
         self._emitter.emit_all(split_rows(Totals, list(totals.values())))
@@ -110,7 +114,11 @@ class Snapshots:
         suppressed.update(self._emitter.suppressed())
         return Heartbeat(
             lost=(*self._tables.lost(), *(row for reader in self._readers for row in reader.lost())),
-            dropped=(*self._emitter.dropped(), *self._tables.dropped()),
+            dropped=(
+                *self._emitter.dropped(),
+                *self._tables.dropped(),
+                *(row for reader in self._readers for row in reader.dropped()),
+            ),
             suppressed=suppressed_rows(suppressed),
             tables=self._tables.table_rows(),
             stream_bytes=self._emitter.bytes,
@@ -119,8 +127,6 @@ class Snapshots:
         )
 
     def _read_totals(self, scopes: list[int]) -> dict[tuple[int, str], TotalsRow]:
-        for reader in self._readers:
-            reader.second()
         totals = self._tables.totals(scopes)
         return totals | {(row.scope, row.operation): row for reader in self._readers for row in reader.totals()}
 

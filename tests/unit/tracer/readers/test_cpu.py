@@ -124,7 +124,7 @@ def test_ended_processes_beyond_the_bound_are_let_go_the_idlest_first_and_counte
         put(programs, number, on_cpu_ns=number, ended_ns=1)
     reader.second()
     assert min(row.on_cpu_ns for row in rows_of(reader)) == 5
-    assert [(row.topic, row.count) for row in reader.lost()] == [("cpu", 4)]
+    assert [(row.topic, row.count) for row in reader.dropped()] == [("cpu", 4)]
 
 
 def test_throttling_counts_from_the_start_and_outlives_its_container(programs: MemoryPrograms, pod: Path) -> None:

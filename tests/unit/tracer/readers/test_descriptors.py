@@ -126,6 +126,17 @@ def test_ended_processes_do_not_fill_the_memory(bench: Bench) -> None:
         rows(reader)
     (table,) = reader.tables()
     assert len(table.rows) == MAX_ENDED + 1
+    (dropped,) = reader.dropped()
+    assert (dropped.source, dropped.count) == (f"descriptor tables of ended processes beyond {MAX_ENDED}", 6)
+
+
+def test_what_is_open_after_the_last_look_is_not_of_the_trace(bench: Bench) -> None:
+    bench.add(40, sockets=3)
+    reader = bench.reader()
+    bench.add(40, sockets=4)
+    reader.last_look()
+    bench.add(40, sockets=9)
+    assert rows(reader)[40].socket == 4
 
 
 def test_processes_beyond_a_reading_s_bound_are_said_to_be_missing(bench: Bench) -> None:
@@ -133,8 +144,8 @@ def test_processes_beyond_a_reading_s_bound_are_said_to_be_missing(bench: Bench)
         bench.pids.add(pid)
     bench.add(99, sockets=1)
     reader = bench.reader()
-    (lost,) = reader.lost()
-    assert (lost.topic, lost.count) == ("descriptors", 6)
+    (dropped,) = reader.dropped()
+    assert (dropped.topic, dropped.count) == ("descriptors", 6)
     assert list(rows(reader)) == [99]
 
 
@@ -159,4 +170,4 @@ def test_tables_are_ranked_by_size_by_growth_and_by_how_full_they_are(bench: Ben
     (table,) = reader.tables()
     (row,) = table.rows.values()
     assert [rank(row) for rank in table.ranks] == [6, 2, 6 * 1_000 // 1_024]
-    assert (list(reader.totals()), reader.lost()) == ([], ())
+    assert (list(reader.totals()), reader.dropped()) == ([], ())

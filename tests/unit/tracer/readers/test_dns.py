@@ -40,7 +40,6 @@ class Node:
             programs=programs, host=Host(root=root, release="6.1.0", machine="x86_64", is_root=True),
             target=target, scopes=Scopes(programs, target), emit_event=self.events.append,
         )  # fmt: skip
-        self.programs.put("gate", 0, 1)
         self.reader = DnsReader(self.context, clock=lambda: self.now)
 
     def open_socket(self, pid: int = PID, socket: int = SOCKET) -> Path:
@@ -122,9 +121,20 @@ def test_a_socket_that_another_process_of_the_target_holds_is_open(node: Node) -
 
 def test_a_socket_closed_after_the_trace_is_no_time_out(node: Node) -> None:
     node.ask(age_ns=SECOND)
-    node.programs.put("gate", 0, 0)
-    node.reader.second()
+    node.reader.settle(node.now)
     assert node.timeouts() == 0
+
+
+def test_a_lookup_is_past_its_time_at_the_trace_s_end_or_not_at_all(node: Node) -> None:
+    node.open_socket()
+    node.ask(age_ns=5 * SECOND + 1)
+    node.reader.last_look()
+    assert node.timeouts() == 0  # a program may be at its answer
+    node.reader.settle(node.now - 1)
+    assert node.timeouts() == 0
+    node.reader.settle(node.now)
+    node.reader.settle(node.now + SECOND)
+    assert node.timeouts() == 1
 
 
 def test_lookups_whose_answers_nobody_looks_at_any_more_do_not_time_out(node: Node) -> None:

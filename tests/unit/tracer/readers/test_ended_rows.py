@@ -19,7 +19,7 @@ def test_as_many_as_there_is_room_for_are_kept_and_none_is_lost() -> None:
     ended.keep(rows(*range(20)))
     ended.keep({bytes([3]): Row(99)})
     assert ended.rows == rows(*range(20)) | {bytes([3]): Row(99)}
-    assert ended.lost("cpu", "they are in the totals") == ()
+    assert ended.dropped("cpu", "they are in the totals") == ()
 
 
 def test_of_too_many_the_idlest_are_let_go_with_a_tenth_more_and_all_of_them_are_counted() -> None:
@@ -28,5 +28,6 @@ def test_of_too_many_the_idlest_are_let_go_with_a_tenth_more_and_all_of_them_are
     assert ended.rows == rows(*range(3, 21))
     ended.keep(rows(*range(100, 104)))
     assert ended.rows == rows(*range(7, 21), *range(100, 104))
-    (lost,) = ended.lost("cpu", "they are in the totals")
-    assert (lost.source, lost.topic, lost.count) == ("ended processes beyond 20: they are in the totals", "cpu", 7)
+    (dropped,) = ended.dropped("cpu", "they are in the totals")
+    assert dropped.source == "ended processes beyond 20: they are in the totals"
+    assert (dropped.topic, dropped.count) == ("cpu", 7)

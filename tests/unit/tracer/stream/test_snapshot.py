@@ -137,7 +137,7 @@ def test_only_the_top_rows_travel_while_the_trace_runs_and_all_of_them_at_its_en
     running = [row for record in bench.records() if isinstance(record, Files) for row in record.rows]
     assert max(row.operations for row in running) == 3 * TOP - 1
     assert len(running) < 3 * TOP
-    bench.snapshots.final([0])
+    bench.snapshots.final([0], 0)
     final = [row for record in bench.records() if isinstance(record, Files) for row in record.rows]
     assert [row.operations for row in final] == list(range(3 * TOP - 1, -1, -1))
 
@@ -145,7 +145,7 @@ def test_only_the_top_rows_travel_while_the_trace_runs_and_all_of_them_at_its_en
 def test_the_final_snapshot_is_bounded_and_keeps_the_most_important_rows(bench: Bench) -> None:
     for number in range(2000):
         bench.add_file(number, operations=number, path="x" * 1000)
-    bench.snapshots.final([0])
+    bench.snapshots.final([0], 0)
     rows: list[FileRow] = [row for record in bench.records() if isinstance(record, Files) for row in record.rows]
     assert sum(len(row.path) for row in rows) < FINAL_BYTES_PER_TABLE
     assert [row.operations for row in rows] == list(range(1999, 1999 - len(rows), -1))
@@ -156,7 +156,7 @@ def test_the_trailer_s_totals_are_added_up_over_containers_and_fit_on_a_line(ben
     for scope in range(MAX_SCOPES):
         for operation in ORDERED_OPERATIONS:
             bench.count(operation.full_name, 2**40 + scope, scope=scope)
-    totals = bench.snapshots.final(list(range(MAX_SCOPES)))
+    totals = bench.snapshots.final(list(range(MAX_SCOPES)), 0)
     bench.records()
     trailer = Trailer(ended_ns=2**60, reason="duration", heartbeat=bench.snapshots.heartbeat(), totals=totals)
     assert bench.emitter.emit(trailer) > 0
