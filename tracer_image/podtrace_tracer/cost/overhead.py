@@ -55,7 +55,7 @@ class Overhead:
 
     def turn(self, number: int) -> None:
         """Comes ten times a second."""
-        sample = self._run_times.turn(number)
+        sample = self._run_times.turn(number, is_calm=self._shedder.is_calm)
         if self._run_times.problem and not self._was_told:
             self._was_told = True
             text = f"the kernel does not measure what the programs cost: {self._run_times.problem}"

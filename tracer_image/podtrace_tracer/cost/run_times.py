@@ -16,6 +16,9 @@ from podtrace_tracer.programs.bpf import Programs, RunTime
 TURNS_PER_SAMPLE: Final = 11
 """One turn (a tenth of a second) in eleven: the kernel reads its clock twice around each run, which costs as much as a
 short program does. Not in ten: what is done once a second would be met always or never."""
+TURNS_PER_CALM_SAMPLE: Final = 51
+"""One in so many where little is spent: switching the measurement on and off patches code that all CPUs may run. Not in
+fifty, see above."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +58,7 @@ class RunTimes:
         self._enable = enable
         self._descriptor: int | None = None
         self._opened: _Reading | None = None
-        self._next_turn = 0
+        self._last_turn = -TURNS_PER_SAMPLE
         self._sampled_ns = self._started_ns = clock()
         self._own_sampled_ns = self._own_started_ns = own_clock()
         self._ns: Counter[str] = Counter()
@@ -78,12 +81,13 @@ class RunTimes:
         """Runs and their time by program, estimated for all of `wall_ns`."""
         return {name: RunTime(self._runs[name], self._ns[name]) for name in self._programs.run_times()}
 
-    def turn(self, number: int) -> Sample | None:
-        """Comes ten times a second; gives a sample where one ends."""
+    def turn(self, number: int, *, is_calm: bool = False) -> Sample | None:
+        """Comes ten times a second; gives a sample where one ends. Where it `is_calm` they are taken less often."""
         if self._opened is not None:
             return self.finish()
-        if number >= self._next_turn and not self.problem:
-            self._next_turn = number + TURNS_PER_SAMPLE
+        turns = TURNS_PER_CALM_SAMPLE if is_calm else TURNS_PER_SAMPLE
+        if number >= self._last_turn + turns and not self.problem:
+            self._last_turn = number
             self._open()
         return None
 

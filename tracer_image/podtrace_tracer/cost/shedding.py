@@ -11,6 +11,9 @@ from podtrace_tracer.cost.run_times import Sample
 
 PATIENCE_NS: Final = 3_000_000_000
 """So long the limit has to be exceeded without a break: a burst is not shed."""
+CALM_SAMPLES: Final = 10
+CALM_PARTS: Final = 5
+"""After so many samples below a fifth of the limit, tracing is far from it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,12 +51,22 @@ class Shedder:
         self._above_ns = 0
         self._tracer_ns = 0
         self._run_ns: Counter[str] = Counter()
+        self._calm_samples = 0
+
+    @property
+    def is_calm(self) -> bool:
+        """Has tracing been far below the limit for a while? Then samples are needed less often."""
+        return self._calm_samples >= CALM_SAMPLES
 
     def judge(self, sample: Sample) -> Verdict | None:
         """Takes in a sample; says what to give up, which then counts as given up."""
-        if not self._limit_ppm or not self._groups or sample.wall_ns <= 0:
+        if not self._limit_ppm or sample.wall_ns <= 0:
             return None
-        if self._ppm(sample.tracer_ns + sum(sample.run_ns.values()), sample.wall_ns) <= self._limit_ppm:
+        overhead_ppm = self._ppm(sample.tracer_ns + sum(sample.run_ns.values()), sample.wall_ns)
+        was_calm = self.is_calm
+        self._calm_samples = self._calm_samples + 1 if overhead_ppm * CALM_PARTS < self._limit_ppm else 0
+        # A sample out of the calm ends it and is no proof: it stands for seconds, of which it saw too little.
+        if overhead_ppm <= self._limit_ppm or was_calm or not self._groups:
             self._forget()
             return None
         self._above_ns += sample.wall_ns

@@ -6,7 +6,7 @@ import errno
 import os
 from pathlib import Path
 
-from podtrace_tracer.cost.run_times import TURNS_PER_SAMPLE, RunTimes, Sample
+from podtrace_tracer.cost.run_times import TURNS_PER_CALM_SAMPLE, TURNS_PER_SAMPLE, RunTimes, Sample
 from podtrace_tracer.programs.bpf import RunTime
 from tests.unit.tracer.memory_programs import MemoryPrograms
 
@@ -36,7 +36,7 @@ class Kernel:
     def measures(self) -> bool:
         return bool(self.descriptors) and Path(f"/proc/self/fd/{self.descriptors[-1]}").exists()
 
-    def pass_turn(self, number: int, **runs: int) -> Sample | None:
+    def pass_turn(self, number: int, *, is_calm: bool = False, **runs: int) -> Sample | None:
         """A tenth of a second in which programs run so often; only what the kernel measures is counted."""
         self.now += TURN_NS
         self.own_ns += 1_000
@@ -44,7 +44,7 @@ class Kernel:
             known = self.programs.times.get(name, RunTime(0, 0))
             measured = count if self.measures else 0
             self.programs.times[name] = RunTime(known.runs + measured, known.ns + 100 * measured)
-        return self.run_times.turn(number)
+        return self.run_times.turn(number, is_calm=is_calm)
 
 
 def test_one_turn_in_eleven_is_measured_and_stands_for_the_time_since_the_last_one() -> None:
@@ -65,6 +65,24 @@ def test_the_kernel_measures_during_samples_only() -> None:
         kernel.pass_turn(number)
         measured.append(kernel.measures)
     assert [number for number, on in enumerate(measured, start=1) if on] == [1, 12]
+
+
+def test_in_the_calm_one_turn_in_51_is_measured_and_stands_for_all_of_that_time() -> None:
+    kernel = Kernel()
+    turns = range(1, 2 * TURNS_PER_CALM_SAMPLE + 3)
+    samples = {number: kernel.pass_turn(number, is_calm=number > 1, sys_enter=50) for number in turns}
+    found = {number: sample for number, sample in samples.items() if sample is not None}
+    assert list(found) == [2, 2 + TURNS_PER_CALM_SAMPLE, 2 + 2 * TURNS_PER_CALM_SAMPLE]
+    assert found[53] == Sample(wall_ns=51 * TURN_NS, tracer_ns=51_000, run_ns={"sys_enter": 51 * 50 * 100})
+
+
+def test_the_end_of_the_calm_brings_the_next_sample_forward() -> None:
+    kernel = Kernel()
+    measured = []
+    for number in range(1, 40):
+        kernel.pass_turn(number, is_calm=1 < number < 30)
+        measured.append(kernel.measures)
+    assert [number for number, on in enumerate(measured, start=1) if on] == [1, 30]
 
 
 def test_a_sample_that_lasts_longer_than_its_turn_is_taken_for_what_it_is() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from podtrace_tracer.cost.run_times import Sample
-from podtrace_tracer.cost.shedding import ProbeGroup, Shedder, Verdict
+from podtrace_tracer.cost.shedding import CALM_SAMPLES, ProbeGroup, Shedder, Verdict
 
 SECOND = 1_000_000_000
 CPUS = 4
@@ -78,6 +78,38 @@ def test_programs_of_no_group_are_part_of_the_cost_and_stay() -> None:
 
 def test_long_samples_count_for_as_long_as_they_are() -> None:
     assert shedder().judge(sample(0.06, wall_ns=3 * SECOND)) is not None
+
+
+def test_it_is_calm_after_ten_samples_below_a_fifth_of_the_limit() -> None:
+    found = shedder()
+    judged(found, *[sample(0.0099)] * (CALM_SAMPLES - 1))
+    assert not found.is_calm
+    judged(found, sample(0.01), *[sample(0.0099)] * (CALM_SAMPLES - 1))
+    assert not found.is_calm  # one of them was not below
+    found.judge(sample(0.0099))
+    assert found.is_calm
+
+
+@pytest.mark.parametrize("share", [0.01, 0.04, 0.9])
+def test_any_sample_that_is_not_below_ends_the_calm(share: float) -> None:
+    found = shedder()
+    judged(found, *[sample(0)] * CALM_SAMPLES)
+    assert found.is_calm
+    found.judge(sample(share))
+    assert not found.is_calm
+
+
+def test_a_sample_out_of_the_calm_sheds_nothing_however_long_it_stands_for() -> None:
+    found = shedder()
+    judged(found, *[sample(0)] * CALM_SAMPLES)
+    assert judged(found, sample(0.9, wall_ns=5 * SECOND), sample(0.9), sample(0.9)) == [None] * 3
+    assert found.judge(sample(0.9)) is not None
+
+
+def test_without_a_limit_it_is_never_calm() -> None:
+    found = shedder(limit_ppm=0)
+    judged(found, *[sample(0)] * 20)
+    assert not found.is_calm
 
 
 @pytest.mark.parametrize("wall_ns", [0, -5])
