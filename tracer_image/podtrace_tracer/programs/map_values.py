@@ -16,6 +16,15 @@ def name_in(characters: bytes) -> str:
     return clean_text(characters.split(b"\0")[0])
 
 
+def number_in(values: Sequence[bytes] | None) -> int:
+    r"""The number at a key of a map, added up where each CPU has its own; 0 where there is no such key.
+
+    >>> number_in([b"\5\0\0\0", b"\2\1\0\0"])
+    263
+    """
+    return sum(int.from_bytes(value, "little") for value in values or ())
+
+
 def merged(parts: Sequence[Mapping[str, int]]) -> dict[str, int]:
     """Counters of several CPUs (or scopes) as one: the largest of those called `max_`, the sum of the others."""
     return {

@@ -42,7 +42,7 @@ class CpuReader(TopicReader):
 
     def second(self) -> None:
         """Makes room in the kernel for the next processes, and reads the counters of cpu.stat before they are gone."""
-        self._drain_ended()
+        self._ended.take(self._programs, "cpu_processes", self._clock() - SETTLED_NS, self._row)
         self._read_throttling()
 
     def last_look(self) -> None:
@@ -62,15 +62,6 @@ class CpuReader(TopicReader):
     def dropped(self) -> tuple[LostRow, ...]:
         """Processes that had to be let go."""
         return self._ended.dropped("cpu", "what they ran is in the totals")
-
-    def _drain_ended(self) -> None:
-        settled_ns = self._clock() - SETTLED_NS
-        ended: dict[bytes, CpuProcessRow] = {}
-        for key, values in list(self._programs.items("cpu_processes")):
-            if 0 < self._value.unsigned("ended_ns", values[0]) < settled_ns:
-                self._programs.delete("cpu_processes", key)
-                ended[key] = self._row(key, values[0])
-        self._ended.keep(ended)
 
     def _row(self, key: bytes, value: bytes) -> CpuProcessRow:
         """A process as it is in the kernel, with what it had when it was taken out: it may run after that once more."""

@@ -25,7 +25,7 @@ from kubectl_podtrace.wire.records import Event, TotalsRow
 from kubectl_podtrace.wire.topics import DNS_TIMEOUT_NS
 from podtrace_tracer.addresses import address_text
 from podtrace_tracer.programs.bpf import Programs
-from podtrace_tracer.programs.map_values import filled_buckets, merged, name_in
+from podtrace_tracer.programs.map_values import filled_buckets, merged, name_in, number_in
 from podtrace_tracer.programs.program import MAX_SCOPES, operation_index
 from podtrace_tracer.readers.dns_message import addresses, name_text
 from podtrace_tracer.readers.model import KeyedTable, TopicReader, TraceContext
@@ -227,14 +227,13 @@ class DnsReader(TopicReader):
         rows = {}
         for key, values in self._programs.items("dns_types"):
             scope, query_type = struct.unpack("=II", key)
-            rows[key] = DnsTypeRow(scope=scope, query_type=query_type, count=int.from_bytes(values[0], "little"))
+            rows[key] = DnsTypeRow(scope=scope, query_type=query_type, count=number_in(values))
         return rows
 
     def _code_rows(self) -> dict[int, DnsCodeRow]:
         rows = {}
         for index in range(MAX_SCOPES * CODES):
-            values = self._programs.values("dns_codes", index)
-            count = int.from_bytes(values[0], "little") if values else 0
+            count = number_in(self._programs.values("dns_codes", index))
             if count:
                 rows[index] = DnsCodeRow(scope=index // CODES, code=index % CODES, count=count)
         return rows

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from kubectl_podtrace.wire.records import LostRow
+from podtrace_tracer.programs.bpf import Programs
 
 MAX_ENDED: Final = 20_000
 
@@ -29,6 +30,16 @@ class EndedRows:
             for key in idlest_first[: excess + self._most // 10]:
                 del self.rows[key]
                 self._let_go += 1
+
+    def take(self, programs: Programs, table: str, before_ns: int, row_of: Callable[[bytes, bytes], Any]) -> None:
+        """Moves the processes that ended before a moment out of a map: there is room then for the next ones."""
+        layout = programs.value_layout(table)
+        rows = {}
+        for key, values in list(programs.items(table)):
+            if 0 < layout.unsigned("ended_ns", values[0]) < before_ns:
+                programs.delete(table, key)
+                rows[key] = row_of(key, values[0])
+        self.keep(rows)
 
     def dropped(self, topic: str, remainder: str) -> tuple[LostRow, ...]:
         """The rows that were let go; `remainder` says where what they counted still is."""

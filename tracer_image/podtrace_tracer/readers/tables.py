@@ -28,7 +28,7 @@ from kubectl_podtrace.wire.topics import EVERY_TOPIC, OPERATIONS
 from podtrace_tracer.addresses import address_text
 from podtrace_tracer.programs.bpf import Programs
 from podtrace_tracer.programs.compiled import Layout
-from podtrace_tracer.programs.map_values import filled_buckets, merged, name_in
+from podtrace_tracer.programs.map_values import filled_buckets, merged, name_in, number_in
 from podtrace_tracer.programs.program import EVENT_RANKS, LOST, ORDERED_OPERATIONS, TIMED
 from podtrace_tracer.readers.ended_rows import MAX_ENDED, EndedRows
 from podtrace_tracer.readers.model import KeyedTable
@@ -121,7 +121,7 @@ class Tables:
                     scope=fields["scope"],
                     operation=operation,
                     errno=fields["number"],
-                    count=int.from_bytes(values[0], "little"),
+                    count=number_in(values),
                 )
             )
         return rows
@@ -148,7 +148,7 @@ class Tables:
         for key, values in self._programs.items("failed_opens"):
             number = self._paths.number(key)
             path = name_in(key[4:])
-            count = int.from_bytes(values[0], "little")
+            count = number_in(values)
             found[number] = FailedOpenRow(scope=int.from_bytes(key[:4], "little"), key=number, path=path, failed=count)
         return found
 
@@ -181,13 +181,8 @@ class Tables:
 
         The youngest stay a moment longer: a second last thread finds there that its process was counted.
         """
-        settled_ns = self._clock() - SETTLED_NS
-        settled: dict[bytes, ProcessRow] = {}
-        for key, values in list(self._programs.items("ended")):
-            if self._process.unsigned("ended_ns", values[0]) < settled_ns:
-                self._programs.delete("ended", key)
-                settled[key] = self._process_row(values[0], alive=False)
-        self._ended.keep(settled)
+        before_ns = self._clock() - SETTLED_NS
+        self._ended.take(self._programs, "ended", before_ns, lambda _, value: self._process_row(value, alive=False))
 
     def dropped(self) -> tuple[LostRow, ...]:
         """What was known and had to be let go."""
@@ -226,7 +221,7 @@ class Tables:
                     comm=name_in(fields["comm"]),
                     code=fields["status"] >> 8 & 0xFF,
                     signal=fields["status"] & 0x7F,
-                    count=int.from_bytes(values[0], "little"),
+                    count=number_in(values),
                 )
             )
         return rows
@@ -279,8 +274,7 @@ class Tables:
         """By the names in `LOST`."""
         counts = {}
         for index, each in enumerate(LOST):
-            values = self._programs.values("lost", index) or []
-            counts[each.name] = sum(int.from_bytes(value, "little") for value in values)
+            counts[each.name] = number_in(self._programs.values("lost", index))
         return counts
 
     def note_misses(self) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from kubectl_podtrace.wire.fields import MAX_TEXT
 from kubectl_podtrace.wire.records import Scope
 from podtrace_tracer.programs.bpf import Programs
-from podtrace_tracer.programs.map_values import name_in
+from podtrace_tracer.programs.map_values import name_in, number_in
 from podtrace_tracer.programs.program import MAX_SCOPES
 from podtrace_tracer.target.scope import Target, container_id, pids_below
 
@@ -40,7 +40,7 @@ class Scopes:
             return []
         before = set(self._known)
         for key, values in self._programs.items("scope_of_cgroup"):
-            index, cgroup_id = int.from_bytes(values[0], "little"), int.from_bytes(key, "little")
+            index, cgroup_id = number_in(values), int.from_bytes(key, "little")
             if index not in self._known:
                 self._add(index, cgroup_id, self._directory(cgroup_id), self._name(index))
         if len(self._known) >= _OVERFLOW and _OVERFLOW not in self._known:

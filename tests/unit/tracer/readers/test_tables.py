@@ -134,17 +134,18 @@ def test_targets_are_added_up_over_the_cpus(programs: MemoryPrograms, tables: Ta
 def test_processes_stay_known_after_their_end_and_a_reused_pid_is_another_one(
     programs: MemoryPrograms, tables: Tables
 ) -> None:
-    def process(start_ns: int, events: int) -> bytes:
+    def process(start_ns: int, events: int, ended_ns: int = 0) -> bytes:
         return programs.value(
-            "processes", start_ns=start_ns, tgid=1007, pid=7, node_pid=1007, events=events, scope=1, comm=b"w\xff"
-        )
+            "processes", start_ns=start_ns, ended_ns=ended_ns, tgid=1007, pid=7, node_pid=1007, events=events, scope=1,
+            comm=b"w\xff",
+        )  # fmt: skip
 
     programs.put("processes", 1007, process(100, 1))
     (row,) = tables.processes().values()
     assert (row.scope, row.pid, row.node_pid, row.start_ns, row.comm) == (1, 7, 1007, 100, "w\\xff")
     assert (row.events, row.alive) == (1, True)
     programs.put("processes", 1007, process(200, 2))
-    programs.put("ended", programs.key("ended", start_ns=100, tgid=1007), process(100, 5))
+    programs.put("ended", programs.key("ended", start_ns=100, tgid=1007), process(100, 5, ended_ns=150))
     for _ in range(2):
         rows = tables.processes()
         assert {(row.start_ns, row.events, row.alive) for row in rows.values()} == {(100, 5, False), (200, 2, True)}
@@ -156,7 +157,7 @@ def test_of_too_many_ended_processes_the_least_busy_are_let_go_and_counted(
 ) -> None:
     tables = Tables(programs, paths=paths, max_ended=20)
     for pid in range(23):
-        value = programs.value("ended", start_ns=pid, events=pid, tgid=pid, comm=b"job")
+        value = programs.value("ended", start_ns=pid, ended_ns=5, events=pid, tgid=pid, comm=b"job")
         programs.put("ended", programs.key("ended", start_ns=pid, tgid=pid), value)
     kept = sorted(row.events for row in tables.processes().values())
     assert kept == list(range(5, 23))
