@@ -241,8 +241,9 @@ def select(
 ) -> Selection:
     """The numbers of some scopes (None: of all) out of a state, added up."""
 
-    def chosen(scope: int) -> bool:
-        return scopes is None or scope in scopes
+    def chosen(scope: int | None) -> bool:
+        # What belongs to no container in particular is for all.
+        return scopes is None or scope is None or scope in scopes
 
     counters: dict[str, Counters] = {}
     for (scope, operation), row in state.totals.items():
@@ -263,7 +264,8 @@ def select(
         histograms=histograms,
         errors=errors,
         tables={
-            record: tuple(row for row in rows.values() if chosen(row.scope)) for record, rows in state.tables.items()
+            record: tuple(row for row in rows.values() if chosen(getattr(row, "scope", None)))
+            for record, rows in state.tables.items()
         },
         existing=existing,
         series=series or {},

@@ -12,6 +12,7 @@ from kubectl_podtrace.wire.dns_records import AddressNames, DnsCodes, DnsNames, 
 from kubectl_podtrace.wire.histogram import BUCKETS, midpoint
 from kubectl_podtrace.wire.lifecycle_records import Lifetimes
 from kubectl_podtrace.wire.records import ErrorRow, Errors, Exits, FailedOpens, Files, Processes, Targets, TotalsRow
+from kubectl_podtrace.wire.stack_records import Frames, Stacks
 
 CAPACITY: Final = 20_000
 """The most keys a table keeps; rows of further keys are counted and left out."""
@@ -112,6 +113,8 @@ KEYED: Final[Mapping[type[Any], TableFields]] = {
     CpuProcesses: TableFields(key=("scope", "node_pid", "start_ns"), counters=("on_cpu_ns", "switches", "samples")),
     Throttling: TableFields(key=("scope",), counters=("periods", "throttled", "total_ns")),
     DescriptorTables: TableFields(key=("scope", "node_pid", "start_ns"), counters=()),
+    Frames: TableFields(key=("key",), counters=()),
+    Stacks: TableFields(key=("scope", "key"), counters=("count", "total_ns"), histogram="buckets"),
 }
 """The keyed tables by their kind of record: one line here makes a new kind part of every state and window."""
 

@@ -28,6 +28,7 @@ from kubectl_podtrace.wire.fields import (
     TopicOrAll,
 )
 from kubectl_podtrace.wire.lifecycle_records import Lifetimes
+from kubectl_podtrace.wire.stack_records import Frames, Stacks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -369,6 +370,8 @@ type_of_kind: Final = {
     "cpu_processes": CpuProcesses,
     "throttling": Throttling,
     "descriptor_tables": DescriptorTables,
+    "frames": Frames,
+    "stacks": Stacks,
     "existing": Existing,
     "event": Event,
     "heartbeat": Heartbeat,
@@ -382,5 +385,6 @@ type_of_kind: Final = {
 Record = (
     Header | Scope | Probe | Totals | Errors | Histogram | Files | FailedOpens | Targets | Processes | Exits | Lifetimes
     | DnsNames | DnsTypes | DnsCodes | Resolvers | AddressNames | CpuProcesses | Throttling | DescriptorTables
+    | Frames | Stacks
     | Existing | Event | Heartbeat | Cost | Shed | Notice | Refusal | Trailer
 )  # fmt: skip

@@ -61,6 +61,7 @@ from kubectl_podtrace.wire.records import (
 )
 from kubectl_podtrace.wire.topics import TOPICS
 from kubectl_podtrace.wire.version import WIRE_VERSION
+from tests.unit.stacks import stack_records
 
 SECOND = 1_000_000_000
 STARTED = 1_000 * SECOND
@@ -385,7 +386,7 @@ def every_kind_stream() -> Stream:
     stream.add(Notice(slug="example", text="a remark"))
     row, buckets = timed("files.fsync", [31_000_000, 2_000_000], slow_above=10_000_000, errors=1)
     stream.add(Totals(rows=(row,)), buckets, Errors(rows=error_rows("files.fsync", {28: 1})))
-    stream.add(*keyed_records(), *lifecycle_records(), *cpu_records(), *dns_records())
+    stream.add(*keyed_records(), *lifecycle_records(), *cpu_records(), *dns_records(), *stack_records())
     stream.add(DescriptorTables(rows=(table_row(limit=1_024, first_file=4, file=5, first_socket=20, socket=30),)))
     stream.beat(
         1,

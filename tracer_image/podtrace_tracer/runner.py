@@ -36,6 +36,7 @@ from podtrace_tracer.stream.emit import Emitter
 from podtrace_tracer.stream.events import Events
 from podtrace_tracer.stream.pace import Pace
 from podtrace_tracer.stream.snapshot import Snapshots
+from podtrace_tracer.symbols.frames import FrameBook
 from podtrace_tracer.target import existing, scope
 from podtrace_tracer.target.scopes import Scopes
 
@@ -58,6 +59,7 @@ class Runner:
         self._started_ns = 0
         self._probes: list[Probe] = []
         self._remarks: list[Record] = []
+        self._frames = FrameBook(host.proc)
 
     def run(self) -> None:
         """Traces until the request's end or an order to stop. Raises RefusedError when that is impossible."""
@@ -74,6 +76,7 @@ class Runner:
             self._meet_existing(programs, scopes, target)
             self._trace(programs, scopes, target)
         finally:
+            self._frames.close()
             programs.close()
 
     def _header(self) -> Header:
@@ -237,7 +240,7 @@ class Runner:
         events = Events(programs, self._emitter, paths, limited=self._request.events_per_s > 0, takers=takers)
         context = TraceContext(
             programs=programs, host=self._host, target=target, scopes=scopes, takers=takers,
-            emit_event=events.emit,
+            emit_event=events.emit, frames=self._frames, paths=paths,
         )  # fmt: skip
         snapshots = Snapshots(tables, self._emitter, readers=readers_of(topics, context))
         programs.set_number("gate", 0, 1)
@@ -288,6 +291,7 @@ class Runner:
                 due = min(due, end_ns / 1e9)
             self._stop.wait(due - time.monotonic())
             events.drain()
+            self._frames.turn()
             overhead.turn(turn)
             if end_ns is not None and time.monotonic_ns() >= end_ns:
                 return "duration"

@@ -13,6 +13,7 @@ HEADERS: Final = (
     "include/totals.bpf.h",
     "include/events.bpf.h",
     "include/syscalls.bpf.h",
+    "include/stacks.bpf.h",
     "include/descriptor.bpf.h",
     "include/messages.bpf.h",
     "include/finish.bpf.h",
@@ -20,8 +21,13 @@ HEADERS: Final = (
 """In the order in which they build on each other."""
 
 BOOK_SOURCES: Final = ("collectors/lifecycle.bpf.c", "collectors/processes.bpf.c")
-SYSTEM_CALL_SOURCES: Final = ("collectors/transfers.bpf.c", "collectors/syscalls.bpf.c")
-"""Behind the topics' own, whose functions both call; the second only where a topic asks for system calls."""
+SYSTEM_CALL_SOURCES: Final = (
+    "include/slow_operations.bpf.h",
+    "collectors/stacks.bpf.c",
+    "collectors/transfers.bpf.c",
+    "collectors/syscalls.bpf.c",
+)
+"""Behind the topics' own, whose functions both call; the second ones only where a topic asks for system calls."""
 
 PROBES: Final = (
     ProbeSpec(tracepoint="sched_process_fork", required=True, costs="new processes of the target are not followed"),
@@ -49,7 +55,7 @@ sockets: while a trace event's program runs on a CPU, an interrupt's is skipped,
 STRUCTS: Final = {
     "task_struct": (
         "tgid", "comm", "group_leader", "files", "cgroups", "signal", "start_time", "thread_pid",
-        "exit_code",
+        "exit_code", "self_exec_id",
     ),
     "list_head": ("next",),
     "signal_struct": ("live", "flags", "group_exit_code"),
@@ -77,6 +83,6 @@ STRUCTS: Final = {
 }  # fmt: skip
 
 REGISTERS: Final = {
-    "x86_64": ("di", "si", "dx", "r10", "r8", "ax", "orig_ax", "cs"),
+    "x86_64": ("di", "si", "dx", "r10", "r8", "ax", "orig_ax", "cs", "sp"),
     "aarch64": ("regs", "orig_x0", "syscallno", "pstate"),
 }

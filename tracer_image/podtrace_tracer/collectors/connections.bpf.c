@@ -72,12 +72,28 @@ static __always_inline void attempt_begun(u32 scope, struct process *process, co
 		__sync_fetch_and_add(&target->attempts, 1);
 }
 
+/* A connect that the program waited for: what takes part in an interrupt later on has no stack of the program's. */
+static __always_inline void connect_seen(u32 scope, struct pt_regs *regs, const struct done *done)
+{
+	struct address remote = {};
+	struct slow_target *target = slow_seen(OP_CONNECTIONS_ATTEMPT, scope, done, RTT_THRESHOLD_NS);
+	struct total *total = target ? total_of(scope, OP_CONNECTIONS_ATTEMPT) : 0;
+	if (!total)
+		return;
+	__sync_fetch_and_add(&total->slow, 1);
+	user_address((const char *)SYSCALL_ARG1(regs), &remote);
+	slow_at_address(target, &remote);
+}
+
 /* A connect that failed before its socket ever was in SYN_SENT: no route, no free port, refused by a firewall rule. */
 static __always_inline void connect_done(u32 scope, struct process *process, struct call *call, struct pt_regs *regs,
 					 const struct done *done)
 {
 	struct sock *sk = call->file && type_of(call->file) == TYPE_SOCKET ? tcp_socket_of(call->file) : 0;
-	if (!sk || done->result >= 0)
+	if (!sk)
+		return;
+	connect_seen(scope, regs, done);
+	if (done->result >= 0)
 		return;
 	u64 key = (u64)sk;
 	u32 error = -done->result;

@@ -170,5 +170,10 @@ CALL_PROBE(dns)
 		tails.call(ctx, TAIL_DNS);
 		lose(LOST_DNS_MESSAGES); /* there is a limit to programs behind programs */
 	}
+	struct tail_work *work = current_tail_work();
+	if (work) {
+		work->dns = 0;
+		go_on(ctx, work);
+	}
 	return 0;
 }

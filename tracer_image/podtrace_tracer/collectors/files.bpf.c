@@ -105,6 +105,9 @@ static __always_inline void file_done(u32 operation, u32 scope, struct process *
 		if (slow)
 			__sync_fetch_and_add(&counters->slow, 1);
 	}
+	struct slow_target *target = slow_seen(operation, scope, done, done->threshold);
+	if (target)
+		target->file = key;
 	if (slow || outcome == OUTCOME_ERROR)
 		file_event(operation, process, done, &key, slow);
 }

@@ -62,6 +62,7 @@ CALL_PROBE(sys_exit)
 		tails.call(ctx, TAIL_REGISTER);
 	work->paths = 0;
 	work->dns = 0;
+	work->slow_count = 0;
 	work->ends_done = 0;
 	work->now = done.now;
 #ifdef TOPIC_DESCRIPTORS
@@ -85,10 +86,7 @@ CALL_PROBE(sys_exit)
 		transfer_done(&finished, finished.file, finished.class == CLASS_WRITE || finished.class == CLASS_SEND,
 			      &done);
 	}
-	if (work->dns)
-		tails.call(ctx, TAIL_DNS);
-	if (work->paths)
-		tails.call(ctx, TAIL_PATHS);
+	go_on(ctx, work);
 	return 0;
 }
 
@@ -97,10 +95,16 @@ static __always_inline void named_done(const struct finished *finished, u32 oper
 				       const char *name)
 {
 	done->bytes = 0;
-	done->threshold = NO_THRESHOLD;
+	done->threshold = FS_THRESHOLD_NS;
 	enum outcome outcome = count_done(finished->scope, operation, done);
 	if (outcome == OUTCOME_NONE)
 		return;
+	struct slow_target *target = slow_seen(operation, finished->scope, done, FS_THRESHOLD_NS);
+#ifdef TOPIC_FILES
+	struct file *file = target && operation == OP_FILES_OPEN && done->result >= 0 ? file_of(done->result) : 0;
+	if (file)
+		file_key_of(file, finished->scope, &target->file);
+#endif
 	if (operation == OP_FILES_OPEN)
 		count_for_process(finished->process);
 #ifdef TOPIC_FILES
@@ -172,7 +176,6 @@ CALL_PROBE(other_exit)
 	descriptors_of_others(&finished, &done);
 #endif
 	forget_call(finished.call);
-	if (work->paths)
-		tails.call(ctx, TAIL_PATHS);
+	go_on(ctx, work);
 	return 0;
 }

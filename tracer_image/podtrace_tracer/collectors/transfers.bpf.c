@@ -16,6 +16,14 @@ static __always_inline void socket_event(u32 operation, const struct finished *f
 	event_send(event);
 }
 
+static __always_inline void slow_on_socket(struct slow_target *target, struct sock *sk)
+{
+	struct address remote = {};
+	remote_address(sk, &remote);
+	if (remote.port)
+		slow_at_address(target, &remote);
+}
+
 /* A send or receive on a TCP or UDP socket that has returned. */
 static __always_inline void socket_done(const struct finished *finished, struct sock *sk, u32 protocol, u32 writes,
 					const struct done *done)
@@ -33,6 +41,9 @@ static __always_inline void socket_done(const struct finished *finished, struct 
 	if (outcome == OUTCOME_NONE)
 		return;
 	count_for_process(finished->process);
+	struct slow_target *target = slow_seen(operation, finished->scope, done, RTT_THRESHOLD_NS);
+	if (target)
+		slow_on_socket(target, sk);
 	if (outcome == OUTCOME_ERROR)
 		socket_event(operation, finished, sk, done);
 #ifdef TOPIC_TCP
@@ -65,7 +76,7 @@ static __always_inline void transfer_done(const struct finished *finished, struc
 	if (type == TYPE_SOCKET && class != CLASS_FSYNC) {
 		struct sock *sk = socket_of(file);
 		u32 protocol = internet_protocol_of(sk);
-		done->threshold = NO_THRESHOLD;
+		done->threshold = RTT_THRESHOLD_NS;
 #if defined(TOPIC_TCP) || defined(TOPIC_UDP)
 		socket_done(finished, sk, protocol, writes, done);
 #endif
@@ -128,9 +139,6 @@ CALL_PROBE(multiple_exit)
 	if (has_two_ends && work->ends_done < 2)
 		tails.call(ctx, TAIL_MULTIPLE_EXIT);
 	forget_call(finished.call);
-	if (work->dns)
-		tails.call(ctx, TAIL_DNS);
-	if (work->paths)
-		tails.call(ctx, TAIL_PATHS);
+	go_on(ctx, work);
 	return 0;
 }

@@ -40,6 +40,13 @@ static __always_inline void event_address(struct event *event, const struct addr
 	__builtin_memcpy(event->address, address->bytes, sizeof(event->address));
 }
 
+static __always_inline void slow_at_address(struct slow_target *target, const struct address *address)
+{
+	target->family = address->family;
+	target->port = address->port;
+	__builtin_memcpy(target->address, address->bytes, sizeof(target->address));
+}
+
 /* The address that a program gave, or has been given, in its own memory. */
 static __always_inline void user_address(const char *name, struct address *address)
 {

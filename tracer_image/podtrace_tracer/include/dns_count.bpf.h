@@ -160,8 +160,12 @@ static __always_inline void dns_answered(struct dns_work *dns)
 	struct total *total = total_of(query.scope, OP_DNS_LOOKUP);
 	if (total) {
 		total->errors += is_error;
-		count_duration(query.scope, OP_DNS_LOOKUP, total, duration, NO_THRESHOLD);
+		count_duration(query.scope, OP_DNS_LOOKUP, total, duration, RTT_THRESHOLD_NS);
 	}
+	struct done done = {.start = query.first_ns, .now = dns->now};
+	struct slow_target *target = slow_seen(OP_DNS_LOOKUP, query.scope, &done, RTT_THRESHOLD_NS);
+	if (target)
+		slow_at_address(target, &query.resolver);
 	resolver_answered(&query, duration);
 	name_answered(dns, query.scope, code, is_error, duration);
 	if (is_error)

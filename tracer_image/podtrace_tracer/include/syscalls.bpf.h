@@ -72,6 +72,22 @@ static __always_inline void follow_up(struct bpf_raw_tracepoint_args *ctx, u32 t
 	keep_cpu();
 }
 
+/* What an operation was about: a file, or the other side of a socket. */
+struct slow_target {
+	struct file_key file;
+	u64 address[2];
+	u16 family;
+	u16 port;
+	u32 unused;
+};
+
+struct slow_operation {
+	u64 duration_ns;
+	u32 operation;
+	u32 scope;
+	struct slow_target target;
+};
+
 struct tail_work {
 	u64 now;
 	u64 bytes;
@@ -84,6 +100,9 @@ struct tail_work {
 	u32 dns;
 	struct file_key keys[2];
 	u64 files[2];
+	struct slow_operation slow[2];
+	u32 slow_count;
+	u32 unused;
 };
 BPF_PERCPU_ARRAY(tail_work, struct tail_work, 1);
 
@@ -91,4 +110,36 @@ static __always_inline struct tail_work *current_tail_work(void)
 {
 	u32 first = 0;
 	return tail_work.lookup(&first);
+}
+
+/* Leaves an operation above its threshold, and the stack behind it, to a program that follows the end of the call; returns where
+ * its target is to be noted, 0 if its duration is not known or below. */
+static __always_inline struct slow_target *slow_seen(u32 operation, u32 scope, const struct done *done, u64 threshold)
+{
+	struct tail_work *work = current_tail_work();
+	u64 duration = done->start ? done->now - done->start : 0;
+	if (!work || duration <= threshold)
+		return 0;
+	if (work->slow_count > 1) {
+		lose(LOST_STACK_COUNTS);
+		return 0;
+	}
+	struct slow_operation *slow = &work->slow[work->slow_count & 1];
+	__builtin_memset(slow, 0, sizeof(*slow));
+	slow->duration_ns = duration;
+	slow->operation = operation;
+	slow->scope = scope;
+	work->slow_count++;
+	return &slow->target;
+}
+
+/* What may follow the end of a call, one program behind the other. Comes back only where there is nothing. */
+static __always_inline void go_on(struct call_context *ctx, const struct tail_work *work)
+{
+	if (work->dns)
+		tails.call(ctx, TAIL_DNS);
+	if (work->slow_count)
+		tails.call(ctx, TAIL_STACKS);
+	if (work->paths)
+		tails.call(ctx, TAIL_PATHS);
 }

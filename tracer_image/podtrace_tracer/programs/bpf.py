@@ -194,6 +194,12 @@ class Programs:
             found = bpf_syscall.look_up(descriptor, index.to_bytes(4, "little"), self._bytes_of_key(kind))
         return None if found is None else _parts(kind, found)
 
+    def value_at(self, table: str, key: bytes) -> bytes | None:
+        """The value at a key of a hash map that is not per CPU."""
+        kind, descriptor = self._maps[table]
+        with self._at_maps():
+            return bpf_syscall.look_up(descriptor, key, kind.value_bytes)
+
     def items(self, table: str) -> Iterator[tuple[bytes, list[bytes]]]:
         """All keys of a hash map with their values (one for each possible CPU in a per-CPU map), in batches."""
         kind = self._maps[table][0]

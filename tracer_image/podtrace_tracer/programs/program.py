@@ -35,7 +35,7 @@ RING_BYTES: Final = 4 * 1024 * 1024
 EVENT_RANKS: Final = 3
 """Budgets of single events for each operation: those that went well, the failed or slow, the ends of containers."""
 _HASH_SEED: Final = secrets.randbits(64)
-"""Names are told apart by a hash; nobody outside can make two with the same one."""
+"""Names, and stacks, are told apart by a hash; nobody outside can make two with the same one."""
 
 TABLE_SIZES: Final = {
     "processes": 16_384,
@@ -52,6 +52,8 @@ TABLE_SIZES: Final = {
     "members": 65_536,
     "pending_closes": 4_096,
     "cpu_processes": 16_384,
+    "stacks": 4_096,
+    "stack_counts": 2_048,
 }
 
 
@@ -92,20 +94,23 @@ LOST: Final[tuple[Lost, ...]] = (
     ),
     Lost("CPU_PROCESSES", "cpu", "switches and runs of processes that found no place in the table"),
     Lost("CPU_WAITS", "cpu", "waits off the CPU: no place to remember their beginning"),
+    Lost("STACKS", EVERY_TOPIC, "stacks that found no place in the table"),
+    Lost("STACK_COUNTS", EVERY_TOPIC, "operations above their threshold whose stack found no place in the table"),
+    Lost("IMAGES", EVERY_TOPIC, "memory maps to be read: the ring buffer was full; tried again at the next stack"),
     Lost("32BIT", EVERY_TOPIC, "system calls of 32-bit programs: their numbers mean other calls"),
 )
 """What `lose()` counts."""
 
 LATE: Final = (
     "SCOPE_ROOT_ID", "SCOPE_LEVEL", "TRACER_PID_NAMESPACE", "EVENTS_PER_S", "FS_THRESHOLD_NS", "RTT_THRESHOLD_NS",
-    "DNS_HASH_SEED",
+    "DNS_HASH_SEED", "STACK_HASH_SEED",
 )  # fmt: skip
 """Constants that differ from one trace to the next: they are put into compiled code, so that it can be used again."""
 _LATE_MARK: Final = 0x506F_6454_7261_0000
 
 TAILS: Final = (
     "sys_exit", "register", "messages_exit", "multiple_exit", "other_exit", "paths",
-    "descriptors_exit", "received", "table", "table_of_start", "descriptor_wait", "dns",
+    "descriptors_exit", "received", "table", "table_of_start", "descriptor_wait", "dns", "stacks",
 )  # fmt: skip
 """Programs that are called at the end of another one, in the order of their place in the map `tails`."""
 
@@ -210,7 +215,7 @@ def defines(
         values |= io_uring.defines(btf)
     if by_events:
         values["CALLS_BY_EVENTS"] = 1
-    return values | kernel_functions.defines(functions) | _dns_defines() | _scope_defines(scope)
+    return values | kernel_functions.defines(functions) | _seeds_and_dns_defines() | _scope_defines(scope)
 
 
 def _names_defines() -> dict[str, int]:
@@ -253,12 +258,13 @@ def _kernel_defines(topics: tuple[str, ...], btf: Btf) -> dict[str, int]:
     return values
 
 
-def _dns_defines() -> dict[str, int]:
+def _seeds_and_dns_defines() -> dict[str, int]:
     return {
         "DNS_TIMEOUT_NS": DNS_TIMEOUT_NS,
         "DNS_NXDOMAIN": DNS_NXDOMAIN,
         "DNS_ERROR_CODES": sum(1 << code for code in DNS_ERROR_CODES),
         "DNS_HASH_SEED": _HASH_SEED,
+        "STACK_HASH_SEED": _HASH_SEED,
     }
 
 

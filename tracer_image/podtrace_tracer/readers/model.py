@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from kubectl_podtrace.wire.records import Event, LostRow, TotalsRow
 from podtrace_tracer.kernel.host import Host
 from podtrace_tracer.programs.bpf import Programs
+from podtrace_tracer.readers.paths import Paths
+from podtrace_tracer.symbols.frames import FrameBook
 from podtrace_tracer.target.scope import Target
 from podtrace_tracer.target.scopes import Scopes
+
+TOP: Final = 200
 
 
 @dataclass(frozen=True, kw_only=True)
 class KeyedTable:
-    """Rows of one kind of record (built as `record(rows=...)`) by key; `ranks` are the orders by which rows are top."""
+    """Rows of one kind of record (built as `record(rows=...)`) by key; `ranks` are the orders by which rows are top.
+
+    While the trace runs, the first `top` rows of each order travel.
+    """
 
     record: type[Any]
     rows: Mapping[Any, Any]
     ranks: tuple[Callable[[Any], int], ...]
+    top: int = TOP
 
 
 Takers = dict[int, Callable[[bytes], None]]
@@ -35,7 +43,8 @@ class TraceContext:
     """What a reader can look at: the attached programs' maps, the node, the target and its containers.
 
     A reader may put itself among the `takers` of the ring buffer's records, by the number of their kind, and may emit
-    single events. `blind` are the topics whose system calls are not looked at any more, because that cost too much.
+    single events. `frames` names the places of stacks, `paths` files by their key. `blind` are the topics whose system
+    calls are not looked at any more, because that cost too much.
     """
 
     programs: Programs
@@ -43,6 +52,8 @@ class TraceContext:
     target: Target
     scopes: Scopes
     emit_event: Callable[[Event], None] = _to_nobody
+    frames: FrameBook = field(default_factory=FrameBook)
+    paths: Paths = field(default_factory=Paths)
     takers: Takers = field(default_factory=dict)
     blind: set[str] = field(default_factory=set)
 

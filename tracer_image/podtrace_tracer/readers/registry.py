@@ -9,6 +9,7 @@ from podtrace_tracer.readers.descriptors import DescriptorReader
 from podtrace_tracer.readers.dns import DnsReader
 from podtrace_tracer.readers.model import MakeReader, TopicReader, TraceContext
 from podtrace_tracer.readers.processes import ProcessReader
+from podtrace_tracer.readers.stacks import StackReader
 
 READERS: Final[dict[str, MakeReader]] = {
     "dns": DnsReader, "cpu": CpuReader, "processes": ProcessReader, "descriptors": DescriptorReader,
@@ -17,4 +18,6 @@ READERS: Final[dict[str, MakeReader]] = {
 
 def readers_of(topics: tuple[str, ...], context: TraceContext) -> tuple[TopicReader, ...]:
     """The readers of these topics, made for one trace."""
-    return tuple(make(context) for topic, make in READERS.items() if topic in topics)
+    makers = [make for topic, make in READERS.items() if topic in topics]
+    # Operations of several topics have stacks.
+    return tuple(make(context) for make in (*makers, *([StackReader] if context.programs.has("stack_counts") else ())))

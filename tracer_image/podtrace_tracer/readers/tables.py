@@ -45,6 +45,8 @@ _LOST_OF_TABLE: Final = {
     "dns_names": "DNS_NAMES", "dns_types": "DNS_TYPES", "resolvers": "RESOLVERS",
 }  # fmt: skip
 """Each keyed table, and what the programs count as lost where it has no place left: it is in `(other)`."""
+_IN_OTHERS: Final = frozenset({*_LOST_OF_TABLE.values(), "STACKS", "STACK_COUNTS"})
+"""Losses that cost a detail only: totals are exact, and lists say what they lack."""
 
 _FILE_RANKS: Final = (
     lambda row: row.operations, lambda row: row.bytes, lambda row: row.total_ns, lambda row: row.opened,
@@ -229,11 +231,11 @@ class Tables:
     def lost(self) -> tuple[LostRow, ...]:
         """What the kernel's side could not keep, but for what the keyed tables had no place for (see `table_rows`)."""
         self.note_misses()
-        counts, of_tables = self._lost_counts(), set(_LOST_OF_TABLE.values())
+        counts = self._lost_counts()
         lost = [
             LostRow(source=each.text, topic=each.topic, count=counts[each.name])
             for each in LOST
-            if counts[each.name] and each.name not in of_tables
+            if counts[each.name] and each.name not in _IN_OTHERS
         ]
         missed = [
             LostRow(

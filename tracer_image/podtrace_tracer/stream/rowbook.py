@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
-TOP: Final = 200
+from podtrace_tracer.readers.model import TOP
 
 
 class RowBook:
     """Remembers what was sent of one table. `ranks` are the orders by which rows are the top ones."""
 
-    def __init__(self, *ranks: Callable[[Any], int]) -> None:
+    def __init__(self, *ranks: Callable[[Any], int], top: int = TOP) -> None:
         self._ranks = ranks
+        self._top = top
         self._sent: dict[Hashable, Any] = {}
 
     def changed(self, rows: Mapping[Any, Any]) -> list[Any]:
         """The top rows that differ from what was sent last."""
         top: dict[Hashable, Any] = {}
         for rank in self._ranks:
-            top.update(_first(rows, rank))
+            top.update(_first(rows, rank, self._top))
         fresh = [row for key, row in top.items() if self._sent.get(key) != row]
         self._sent = top
         return fresh
@@ -33,5 +34,5 @@ class RowBook:
         return sorted(rows, key=self._ranks[0], reverse=True)
 
 
-def _first(rows: Mapping[Any, Any], rank: Callable[[Any], int]) -> list[tuple[Any, Any]]:
-    return sorted(rows.items(), key=lambda item: -rank(item[1]))[:TOP]
+def _first(rows: Mapping[Any, Any], rank: Callable[[Any], int], most: int) -> list[tuple[Any, Any]]:
+    return sorted(rows.items(), key=lambda item: -rank(item[1]))[:most]

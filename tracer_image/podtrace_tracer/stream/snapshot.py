@@ -136,7 +136,7 @@ class Snapshots:
             yield from reader.tables()
 
     def _book(self, table: KeyedTable) -> RowBook:
-        return self._books.setdefault(table.record, RowBook(*table.ranks))
+        return self._books.setdefault(table.record, RowBook(*table.ranks, top=table.top))
 
     def _emit_changed_sets(self) -> int:
         errors, exits = frozenset(self._tables.errors()), frozenset(self._tables.exits())

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from podtrace_tracer.stream.rowbook import TOP, RowBook
+from podtrace_tracer.readers.model import TOP
+from podtrace_tracer.stream.rowbook import RowBook
 
 
 @dataclass(frozen=True)

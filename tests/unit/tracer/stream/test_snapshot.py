@@ -21,10 +21,10 @@ from kubectl_podtrace.wire.records import (
 )
 from kubectl_podtrace.wire.topics import OPERATIONS
 from podtrace_tracer.programs.program import EVENT_RANKS, MAX_SCOPES, ORDERED_OPERATIONS, operation_index
+from podtrace_tracer.readers.model import TOP
 from podtrace_tracer.readers.paths import Paths
 from podtrace_tracer.readers.tables import Tables
 from podtrace_tracer.stream.emit import Emitter
-from podtrace_tracer.stream.rowbook import TOP
 from podtrace_tracer.stream.snapshot import FINAL_BYTES_PER_TABLE, Snapshots, over_scopes
 from tests.unit.tracer.events import an_event
 from tests.unit.tracer.memory_programs import MemoryPrograms, constants

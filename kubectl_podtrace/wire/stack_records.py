@@ -1,0 +1,59 @@
+"""The records of stacks, and of the functions that ran; what all records have in common is said in `records`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kubectl_podtrace.wire.fields import Count, Index, OperationName, Text
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameRow:
+    """A place in a program: `key` is its number here.
+
+    `symbol` is the function, demangled, `source` the line as FILE:LINE; both are empty where the file does not tell.
+    `module` is the file as the container sees it; `offset` the place in it as its own addresses count, which
+    programs like addr2line take. `build_id` is the file's own, in hexadecimal.
+    """
+
+    key: Count
+    symbol: Text
+    module: Text
+    offset: Count
+    source: Text
+    build_id: Text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frames:
+    """What the numbers of frames stand for. Not a counter."""
+
+    rows: tuple[FrameRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackRow:
+    """Operations above their threshold that one stack led to; `key` is its number here.
+
+    `frames` are numbers, innermost first; none where the stack is not known. `target` is what the slowest was about,
+    and `targets_vary` that others were about something else. `buckets` is the histogram of the durations, as in
+    `Histogram`.
+    """
+
+    scope: Index
+    key: Count
+    operation: OperationName
+    target: Text
+    targets_vary: bool
+    count: Count
+    total_ns: Count
+    max_ns: Count
+    buckets: tuple[Count, ...]
+    frames: tuple[Count, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stacks:
+    """Stacks by operation, as `Files`; what found no place is in the operation's `slow` ones only."""
+
+    rows: tuple[StackRow, ...]

@@ -1,0 +1,174 @@
+"""Stacks of operations above their threshold: what each process did through which functions, over all of them."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from kubectl_podtrace.wire.stack_records import FrameRow, Frames, StackRow, Stacks
+from podtrace_tracer.addresses import address_text
+from podtrace_tracer.programs.map_values import merged
+from podtrace_tracer.programs.program import ORDERED_OPERATIONS
+from podtrace_tracer.readers.model import KeyedTable, TopicReader, TraceContext
+from podtrace_tracer.readers.paths import UNKNOWN as UNKNOWN_PATH
+from podtrace_tracer.symbols.frames import ImageKey
+
+RECORD_IMAGE: Final = 5  # of include/stacks.bpf.h
+FINAL_PATIENCE_S: Final = 3.0
+"""So long the end of a trace waits for names."""
+TOP_STACKS: Final = 50
+TOP_FRAMES: Final = 2_000
+_FILE_KEY_BYTES: Final = 40
+_NO_FILE: Final = bytes(32)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Group:
+    """What one process did through one stack, as the programs counted it so far."""
+
+    scope: int
+    operation: str
+    count: int
+    total_ns: int
+    max_ns: int
+    target: str
+    targets_vary: bool
+    buckets: dict[int, int] = field(repr=False)
+
+
+class StackReader(TopicReader):
+    """Adds up the groups of all processes whose stacks have the same frames."""
+
+    def __init__(self, context: TraceContext) -> None:
+        self._context = context
+        self._programs, self._frames, self._paths = context.programs, context.frames, context.paths
+        self._key = self._programs.key_layout("stack_counts")
+        self._image = self._programs.value_layout("stack_scratch")
+        self._value = self._programs.value_layout("stack_counts")
+        self._groups: dict[bytes, Group] = {}
+        self._addresses: dict[int, tuple[int, ...]] = {}
+        self._numbers: dict[tuple[int, str, tuple[int, ...]], int] = {}
+        context.takers[RECORD_IMAGE] = self._take_image
+
+    def second(self) -> None:
+        """Reads the groups, and asks for the names of new stacks."""
+        for key, values in list(self._programs.items("stack_counts")):
+            self._groups[key] = self._group(key, values)
+            self._frames_of(key)
+
+    def last_look(self) -> None:
+        """Asks for names as long as nobody waits for them."""
+        self.second()
+
+    def settle(self, ended_ns: int) -> None:  # noqa: ARG002  nothing here depends on the moment
+        """Reads what came last, and waits a moment for names."""
+        self.second()
+        self._frames.finish(FINAL_PATIENCE_S)
+
+    def tables(self) -> Iterator[KeyedTable]:
+        """The frames first, without which the stacks say nothing."""
+        stacks = self._rows()
+        used = dict.fromkeys(number for row in _top(stacks) for number in row.frames)
+        frames: dict[int, FrameRow] = {number: self._frames.rows[number] for number in used}
+        yield KeyedTable(record=Frames, rows=frames, ranks=(lambda _: 0,), top=TOP_FRAMES)
+        yield KeyedTable(
+            record=Stacks, rows={row.key: row for row in stacks},
+            ranks=(lambda row: row.total_ns, lambda row: row.count), top=TOP_STACKS,
+        )  # fmt: skip
+
+    def _take_image(self, data: bytes) -> None:
+        _, node_pid, _, _, start_ns, executions, tgid, _ = struct.unpack_from("=IIIIQQII", data)
+        self._frames.see((start_ns, executions, tgid), node_pid)
+
+    def _group(self, key: bytes, values: list[bytes]) -> Group:
+        fields = [self._value.fields(value) for value in values]
+        seen = [each for each in fields if each["count"]]
+        targets = {each["target"] for each in seen}
+        slowest = max(seen, key=lambda each: each["max_ns"])["target"] if seen else b""
+        counters = merged([{name: each[name] for name in ("count", "total_ns", "max_ns", "others")} for each in fields])
+        what = self._key.fields(key)
+        return Group(
+            scope=_image_of(key)[1],
+            operation=ORDERED_OPERATIONS[what["operation"]].full_name,
+            count=counters["count"],
+            total_ns=counters["total_ns"],
+            max_ns=counters["max_ns"],
+            target=self._target(slowest),
+            targets_vary=len(targets) > 1 or counters["others"] > 0,
+            buckets=self._buckets(key),
+        )
+
+    def _buckets(self, key: bytes) -> dict[int, int]:
+        value = self._programs.value_at("stack_durations", key)
+        counts = memoryview(value).cast("I") if value else ()
+        return {bucket: count for bucket, count in enumerate(counts) if count}
+
+    def _target(self, target: bytes) -> str:
+        file, (family, port) = target[:_FILE_KEY_BYTES], struct.unpack_from("=HH", target, _FILE_KEY_BYTES + 16)
+        if family:
+            text = address_text(family, target[_FILE_KEY_BYTES : _FILE_KEY_BYTES + 16])
+            return f"[{text}]:{port}" if ":" in text else f"{text}:{port}"
+        path = self._paths.path(file) if file[:32] != _NO_FILE else UNKNOWN_PATH
+        return "" if path == UNKNOWN_PATH else path
+
+    def _frames_of(self, key: bytes) -> tuple[int, ...] | None:
+        """The numbers of a group's frames; none where it has no stack, None as long as they are not known."""
+        stack = self._key.unsigned("stack", key)
+        if not stack:
+            return ()
+        addresses = self._addresses.get(stack)
+        if addresses is None:
+            addresses = self._addresses[stack] = self._read_stack(stack)
+        return self._frames.numbers(_image_of(key)[0], addresses)
+
+    def _read_stack(self, stack: int) -> tuple[int, ...]:
+        """Where the functions of a stack were: behind a call, so that one byte less is in the call itself."""
+        value = self._programs.value_at("stacks", stack.to_bytes(8, "little"))
+        if value is None:
+            return ()
+        fields = self._image.fields(value)
+        found = list(struct.unpack_from(f"={fields['count']}Q", fields["frames"]))
+        if fields["caller"] and fields["caller"] not in found[:2]:
+            found.insert(1, fields["caller"])
+        return tuple(address - 1 for address in found)
+
+    def _rows(self) -> list[StackRow]:
+        """One row for each operation and stack of frames, over the processes of a scope."""
+        together: dict[tuple[int, str, tuple[int, ...]], list[Group]] = {}
+        for key, group in self._groups.items():
+            frames = self._frames_of(key)
+            if frames is not None and group.count:
+                together.setdefault((group.scope, group.operation, frames), []).append(group)
+        return [self._row(what, groups) for what, groups in together.items()]
+
+    def _row(self, what: tuple[int, str, tuple[int, ...]], groups: list[Group]) -> StackRow:
+        scope, operation, frames = what
+        buckets: dict[int, int] = {}
+        for group in groups:
+            for bucket, count in group.buckets.items():
+                buckets[bucket] = buckets.get(bucket, 0) + count
+        slowest = max(groups, key=lambda group: group.max_ns)
+        return StackRow(
+            scope=scope,
+            key=self._numbers.setdefault(what, len(self._numbers)),
+            operation=operation,
+            target=slowest.target,
+            targets_vary=any(group.targets_vary or group.target != slowest.target for group in groups),
+            count=sum(group.count for group in groups),
+            total_ns=sum(group.total_ns for group in groups),
+            max_ns=slowest.max_ns,
+            buckets=tuple(number for pair in sorted(buckets.items()) for number in pair),
+            frames=frames,
+        )
+
+
+def _image_of(key: bytes) -> tuple[ImageKey, int]:
+    """The image that a key begins with (struct image of include/stacks.bpf.h), and its scope."""
+    start_ns, executions, tgid, scope = struct.unpack_from("=QQII", key)
+    return (start_ns, executions, tgid), scope
+
+
+def _top(rows: Iterable[StackRow]) -> list[StackRow]:
+    return sorted(rows, key=lambda row: -row.total_ns)

@@ -1,0 +1,1 @@
+"""From the addresses of a stack to functions: memory maps, files of programs, and what a compiler left in them."""
