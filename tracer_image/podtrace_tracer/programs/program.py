@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import secrets
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,9 +139,17 @@ MODES: Final = {"helper": 1, "walk": 2, "processes": 3}
 
 
 def probes_of(topics: tuple[str, ...]) -> dict[str, tuple[ProbeSpec, str]]:
-    """Tracepoint -> (probe, topic that it touches), in the order of attaching: system calls come last."""
+    """Tracepoint -> (probe, topic that it touches), in the order of attaching: system calls come last.
+
+    What touches several topics counts as touching all: there is no way to name some.
+    """
     collectors = collectors_of(topics)
-    found = {probe.tracepoint: (probe, each.topic) for each in reversed(collectors) for probe in each.probes}
+    users = Counter(probe.tracepoint for each in collectors for probe in each.probes)
+    found = {
+        probe.tracepoint: (probe, each.topic if users[probe.tracepoint] == 1 else EVERY_TOPIC)
+        for each in reversed(collectors)
+        for probe in each.probes
+    }
     own = (*base.PROBES, *(base.SYSTEM_CALL_PROBES if any(each.syscalls for each in collectors) else ()))
     return {**found, **{probe.tracepoint: (probe, EVERY_TOPIC) for probe in own}}
 

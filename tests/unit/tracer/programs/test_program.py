@@ -172,16 +172,17 @@ def test_system_calls_are_attached_last_their_ends_first() -> None:
             assert list(probes_of(topics))[-2:] == ["sys_exit", "sys_enter"]
 
 
-def test_a_probe_that_two_topics_share_is_attributed_to_the_first_of_them() -> None:
-    assert probes_of(("tcp", "connections"))["inet_sock_set_state"][1] == "tcp"
+def test_what_a_probe_misses_touches_its_topic_or_all_of_them_where_it_has_several() -> None:
+    assert probes_of(("tcp", "connections"))["inet_sock_set_state"][1] == EVERY_TOPIC
     assert probes_of(("connections",))["inet_sock_set_state"][1] == "connections"
-    assert {topic for _, topic in probes_of(("files", "descriptors")).values()} == {"files", "all"}
+    assert {topic for _, topic in probes_of(("files",)).values()} == {"files", EVERY_TOPIC}
 
 
-def test_the_book_of_processes_and_the_ends_of_system_calls_are_everybody_s() -> None:
+def test_the_book_of_processes_the_ends_of_system_calls_and_what_topics_share_are_everybody_s() -> None:
     found = {name for name, (_, topic) in probes_of(TOPICS).items() if topic == EVERY_TOPIC}
     assert found == {
         "sched_process_fork", "sched_process_exec", "sched_process_exit", "cgroup_attach_task", "sys_enter", "sys_exit",
+        "inet_sock_set_state", "tcp_destroy_sock", "io_uring_submit_req", "io_uring_submit_sqe",
     }  # fmt: skip
 
 
