@@ -163,6 +163,15 @@ def factor(value: float) -> str:
     return _three_digits(value)
 
 
+def times(value: float) -> str:
+    """How many times another number, to the tenth.
+
+    >>> times(2.0), times(25.31)
+    ('2.0x', '25.3x')
+    """
+    return f"{value:.1f}x"
+
+
 def wall_clock(when: datetime) -> str:
     """A time for people, to the second.
 

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
-from typing import Final, Literal
 
 from kubectl_podtrace.analysis.dns import names_of_addresses
 from kubectl_podtrace.analysis.partial import Partial
+from kubectl_podtrace.analysis.patterns import Pattern, connection_pattern
 from kubectl_podtrace.analysis.selection import LISTED, OTHER, Dist, Selection
 from kubectl_podtrace.wire import records
 from kubectl_podtrace.wire.records import Existing
-
-Pattern = Literal["steady", "bursty", "sporadic"]
-
-WINDOWS: Final = 10
-SHORTEST_WINDOW_S: Final = 1.0
-"""Counters travel once a second: a trace shorter than 10 s has fewer windows, not shorter ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +38,7 @@ class ExistingConnections:
 class Connections:
     """The section `connections`. `accept_errors` are those of accepts.
 
-    `pattern` is null without attempts, or in a trace shorter than two windows.
+    `pattern` is null without attempts, and where fewer than two windows are known.
     """
 
     total: int
@@ -83,29 +76,14 @@ def connections(selection: Selection) -> Connections:
         failed_ratio=failures.count / attempts.count if attempts.count else 0.0,
         errors=selection.errors_by_name("connections.failure"),
         top_targets=_top(targets, total=attempts.count, failed=failures.count),
-        pattern=pattern(selection, attempts.count),
-        peak_per_s=selection.peak_per_s(("connections.attempt",), in_bytes=False, total=attempts.count),
+        pattern=connection_pattern(selection),
+        peak_per_s=selection.peak_per_s("connections"),
         unique_targets=len(targets),
         pending=max(attempts.count - established - failures.count, 0),
         one_shot=None,
         existing=_existing(selection.existing),
         partial=selection.partial_of("connections"),
     )
-
-
-def pattern(selection: Selection, attempts: int) -> Pattern | None:
-    """How attempts spread over windows of a tenth of the time: by population standard deviation against the mean."""
-    windows = min(WINDOWS, int(selection.duration_s / SHORTEST_WINDOW_S))
-    if not attempts or windows < 2:
-        return None
-    found = selection.amounts(("connections.attempt",), in_bytes=False, windows=windows)
-    if found is None:
-        return None
-    mean = sum(found) / windows
-    deviation = sqrt(sum((amount - mean) ** 2 for amount in found) / windows)
-    if deviation > 0.5 * mean:
-        return "bursty"
-    return "steady" if deviation < 0.1 * mean else "sporadic"
 
 
 def _targets(selection: Selection) -> list[ConnectionTarget]:

@@ -8,12 +8,11 @@ from datetime import datetime
 from typing import Final
 
 from kubectl_podtrace.analysis.fold import Fold
-from kubectl_podtrace.analysis.network_io import RECEIVES, SENDS
 from kubectl_podtrace.analysis.partial import Partial
 from kubectl_podtrace.units import SECOND_NS
 from kubectl_podtrace.wire.cost_records import Cost as CostRecord
 from kubectl_podtrace.wire.cost_records import Shed
-from kubectl_podtrace.wire.topics import TOPICS
+from kubectl_podtrace.wire.topics import TOPICS, TRANSFERS
 
 _MILLION: Final = 10**6
 
@@ -80,7 +79,7 @@ def cost(fold: Fold) -> Cost:
 def partial_sections(fold: Fold, events: Collection[str]) -> dict[str, tuple[Partial, ...]]:
     """By section of the report: what its numbers lack, the earliest first. `events`: the operations of the summary."""
     found = {topic: _partials(fold, (shed for shed in _in_order(fold) if topic in shed.topics)) for topic in TOPICS}
-    for section, operations in (("summary", events), ("network_io", (*SENDS, *RECEIVES))):
+    for section, operations in (("summary", events), ("timeline", events), ("network_io", TRANSFERS)):
         touching = [shed for shed in _in_order(fold) if set(shed.operations) & set(operations)]
         found[section] = _partials(fold, touching)
     # What a process did is of all topics.

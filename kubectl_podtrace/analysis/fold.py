@@ -8,10 +8,10 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, Final
 
+from kubectl_podtrace.analysis.activity import ActivityBook
 from kubectl_podtrace.analysis.climbs import Climbs
 from kubectl_podtrace.analysis.ends import Ends
 from kubectl_podtrace.analysis.sequence import Gap, Place, Sequence
-from kubectl_podtrace.analysis.series import Series
 from kubectl_podtrace.analysis.tables import (
     CAPACITY,
     KEYED,
@@ -26,6 +26,7 @@ from kubectl_podtrace.analysis.tables import (
 )
 from kubectl_podtrace.analysis.wall_clock import wall_clock
 from kubectl_podtrace.errors import IncompatibleTracerError
+from kubectl_podtrace.wire.activity_records import Activity
 from kubectl_podtrace.wire.codec import Line, Noise, UnknownKind, decode
 from kubectl_podtrace.wire.cost_records import Cost, Shed
 from kubectl_podtrace.wire.descriptor_records import DescriptorTableRow
@@ -46,7 +47,6 @@ from kubectl_podtrace.wire.records import (
 )
 from kubectl_podtrace.wire.version import READABLE_VERSIONS, WIRE_VERSION
 
-SERIES_OPERATIONS: Final = frozenset({"connections.attempt", "tcp.send", "tcp.receive", "udp.send", "udp.receive"})
 RECENT_EVENTS: Final = 200
 MAX_REMARKS: Final = 100
 WINDOW_SECONDS: Final = 6
@@ -71,13 +71,13 @@ class Fold:
         self.lines = self.bytes = 0
         self.noise_lines = self.duplicates = self.unknown_lines = self.early_lines = 0
         self.trailer_mismatches = 0
+        self.activity = ActivityBook()
         self.climbs = Climbs()
         self.ends = Ends()
         self._sequence = Sequence()
         self._gap_ns = 0
         self._histograms: dict[OperationKey, Buckets] = {}
         self._broken_histograms = 0
-        self._series: dict[OperationKey, Series] = {}
         self._states: deque[State] = deque(maxlen=WINDOW_SECONDS)
         self._totals = Table[OperationKey, TotalsRow](
             lambda row: (row.scope, row.operation), TOTALS_COUNTERS + TOTALS_MAXIMA
@@ -129,7 +129,7 @@ class Fold:
     @property
     def broken_rows(self) -> int:
         """Rows that contradicted earlier ones (a counter that fell) or themselves; they were ignored."""
-        return self._broken_histograms + sum(table.broken for table in self._all_tables())
+        return self._broken_histograms + self.activity.broken + sum(table.broken for table in self._all_tables())
 
     @property
     def left_out_rows(self) -> int:
@@ -154,14 +154,6 @@ class Fold:
             histograms=dict(self._histograms),
             tables={record: dict(table.rows) for record, table in self._tables.items()},
         )
-
-    def series(self, operation: str, scopes: frozenset[int] | None) -> list[Series]:
-        """How an operation's counters grew over time, one series for each selected scope."""
-        return [
-            series
-            for (scope, name), series in self._series.items()
-            if name == operation and (scopes is None or scope in scopes)
-        ]
 
     def _all_tables(self) -> tuple[Table[Any, Any], ...]:
         return (self._totals, *self._tables.values())
@@ -193,6 +185,9 @@ class Fold:
         match record:
             case Totals():
                 self._take_totals(record.rows, at_ns, late=late)
+            case Activity():
+                if not late:
+                    self.activity.add_readings(record, started_ns=self.started_ns)
             case Histogram():
                 self._take_histogram(record, late=late)
             case Header() | Heartbeat() | Cost() | Trailer():
@@ -249,13 +244,8 @@ class Fold:
             self._take_total(row, at_ns, late=late)
 
     def _take_total(self, row: TotalsRow, at_ns: int, *, late: bool) -> None:
-        if not self._totals.update(row, late=late) or late or row.operation not in SERIES_OPERATIONS:
-            return
-        key = (row.scope, row.operation)
-        series = self._series.get(key)
-        if series is None:
-            series = self._series[key] = Series(self.started_ns)
-        series.add(at_ns, row.count, row.bytes, gap_ns=self._gap_ns)
+        if self._totals.update(row, late=late) and not late:
+            self.activity.add_total(row, at_ns, started_ns=self.started_ns, gap_ns=self._gap_ns)
 
     def _take_histogram(self, record: Histogram, *, late: bool) -> None:
         buckets = valid_buckets(record.buckets)

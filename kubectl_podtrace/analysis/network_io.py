@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from kubectl_podtrace.analysis.partial import Partial
 from kubectl_podtrace.analysis.selection import Selection
-
-SENDS: Final = ("tcp.send", "udp.send")
-RECEIVES: Final = ("tcp.receive", "udp.receive")
+from kubectl_podtrace.wire.topics import RECEIVES, SENDS, TRANSFERS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,14 +26,14 @@ class NetworkIo:
 
 def network_io(selection: Selection) -> NetworkIo:
     """The section `network_io` of the selected scopes; peaks are of windows of 1 s."""
-    selection = selection.while_counted(*SENDS, *RECEIVES)
+    selection = selection.while_counted(*TRANSFERS)
     sends, receives = (sum(selection.of(name).count for name in names) for names in (SENDS, RECEIVES))
-    byte_count = sum(selection.of(name).bytes for name in (*SENDS, *RECEIVES))
+    byte_count = sum(selection.of(name).bytes for name in TRANSFERS)
     return NetworkIo(
         send_receive_ratio=sends / receives if receives else None,
         average_bytes_per_s=selection.per_s(byte_count),
-        peak_bytes_per_s=selection.peak_per_s((*SENDS, *RECEIVES), in_bytes=True, total=byte_count),
+        peak_bytes_per_s=selection.peak_per_s("network_io", in_bytes=True),
         average_ops_per_s=selection.per_s(sends + receives),
-        peak_ops_per_s=selection.peak_per_s((*SENDS, *RECEIVES), in_bytes=False, total=sends + receives),
+        peak_ops_per_s=selection.peak_per_s("network_io"),
         partial=selection.partial_of("network_io"),
     )

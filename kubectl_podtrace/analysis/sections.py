@@ -16,6 +16,7 @@ from kubectl_podtrace.analysis.processes import Processes, processes
 from kubectl_podtrace.analysis.selection import Selection
 from kubectl_podtrace.analysis.settings import Settings
 from kubectl_podtrace.analysis.tcp import Tcp, tcp
+from kubectl_podtrace.analysis.timeline import Timeline, timeline
 from kubectl_podtrace.analysis.udp import Udp, udp
 
 
@@ -39,7 +40,7 @@ class Sections:
     memory: None = None
     kubernetes_events: PodTimeline | None = None
     descriptors: Descriptors | None = None
-    timeline: None = None
+    timeline: Timeline | None = None
     locks: None = None
     queries: None = None
     stacks: None = None
@@ -61,4 +62,5 @@ def sections(
         lifecycle=lifecycle(selection, pod) if "processes" in measured else None,
         kubernetes_events=pod,
         descriptors=descriptors(selection) if "descriptors" in measured else None,
+        timeline=timeline(selection) if measured else None,
     )

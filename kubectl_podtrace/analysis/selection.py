@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import ceil
 from typing import Any, Final
 
 from kubectl_podtrace.analysis.climbs import Climbs
 from kubectl_podtrace.analysis.errno_names import errno_name
+from kubectl_podtrace.analysis.growth import GROUPS, Group, Growth, edges_of, operations_of
 from kubectl_podtrace.analysis.partial import Partial
-from kubectl_podtrace.analysis.series import Series, amounts, until
 from kubectl_podtrace.analysis.tables import State
 from kubectl_podtrace.units import SECOND_NS
 from kubectl_podtrace.wire.histogram import percentile
@@ -101,10 +100,11 @@ def failures(operation: str, counters: Counters | TotalsRow) -> int:
 class Selection:
     """What happened in the selected scopes between two moments (monotonic).
 
-    `errors` maps operation → error number → count, `tables` a kind of record → its rows. `series` is how the counters
-    of some operations grew, `climbs` which descriptors kept growing, both also outside of the two moments; `is_window`
-    says that the trace went on after the second. `ends` are the moments from which on some operations were not counted,
-    `partial` says by section of the report what is lacking then.
+    `errors` maps operation → error number → count, `tables` a kind of record → its rows. `growth` is how the
+    counters of some operations grew, `climbs` which descriptors kept growing, both also outside of the two moments;
+    `is_window` says that the trace went on after the second. `ends` are the moments from which on some operations were
+    not counted, `partial` says by section of the report what is lacking then. Wall-clock time is monotonic time +
+    `realtime_offset_ns`.
     """
 
     start_ns: int
@@ -114,12 +114,13 @@ class Selection:
     errors: Mapping[str, Mapping[int, int]]
     tables: Mapping[type[Any], tuple[Any, ...]] = field(default_factory=dict)
     existing: Existing | None = None
-    series: Mapping[str, tuple[Series, ...]] = field(default_factory=dict)
+    growth: Mapping[Group, Growth] = field(default_factory=lambda: dict.fromkeys(GROUPS, Growth()))
     climbs: Climbs = field(default_factory=Climbs)
     is_window: bool = False
     event_operations: frozenset[str] = EVENT_OPERATIONS
     ends: Mapping[str, int] = field(default_factory=dict)
     partial: Mapping[str, tuple[Partial, ...]] = field(default_factory=dict)
+    realtime_offset_ns: int = 0
 
     def partial_of(self, section: str) -> tuple[Partial, ...]:
         """What the numbers of a section of the report lack."""
@@ -186,31 +187,27 @@ class Selection:
             latency=self.latency(name),
         )
 
-    def amounts(
-        self, operations: Iterable[str], *, in_bytes: bool, windows: int, end_ns: int | None = None
-    ) -> list[float] | None:
-        """How often (or how many bytes) some operations together occurred in each of so many equal windows."""
-        segments = (
-            segment
-            for name in operations
-            for series in self.series.get(name, ())
-            for segment in (series.byte_segments() if in_bytes else series.count_segments())
-        )
-        return amounts(
-            segments if self.is_window else until(self.end_ns, segments),
-            start_ns=self.start_ns,
-            end_ns=end_ns or self.end_ns,
-            windows=windows,
-        )
+    def amounts(self, group: Group, edges: Sequence[int], *, in_bytes: bool = False) -> tuple[int | None, ...]:
+        """How much of a group fell between each two neighbours of ascending moments; None where no line tells.
 
-    def peak_per_s(self, operations: Iterable[str], *, in_bytes: bool, total: int) -> float:
+        Nothing at all of a time that is without end.
+        """
+        total = None if self.is_window else self._total(group, in_bytes=in_bytes)
+        found = self.growth[group].amounts(edges, total=total, in_bytes=in_bytes)
+        return (None,) * max(len(edges) - 1, 0) if found is None else found
+
+    def peak_per_s(self, group: Group, *, in_bytes: bool = False) -> float:
         """The most that fell into one window of 1 s, the last of which may be shorter; a shorter trace's average."""
-        average = self.per_s(total)
+        average = self.per_s(self._total(group, in_bytes=in_bytes))
         if self.duration_s < 1:
             return average
-        windows = ceil(self.duration_s)
-        found = self.amounts(operations, in_bytes=in_bytes, windows=windows, end_ns=self.start_ns + windows * SECOND_NS)
-        return max(*found, average) if found else average
+        found = self.amounts(group, edges_of(self.start_ns, self.end_ns, SECOND_NS), in_bytes=in_bytes)
+        return max([average, *(float(amount) for amount in found if amount is not None)])
+
+    def _total(self, group: Group, *, in_bytes: bool) -> int:
+        operations = operations_of(group, self.event_operations)
+        rows = [counters for name, counters in self.counters.items() if name in operations]
+        return sum(row.bytes if in_bytes else row.count for row in rows)
 
 
 def most_frequent_first(counts: Mapping[str, int]) -> dict[str, int]:
@@ -232,12 +229,13 @@ def select(
     start_ns: int,
     end_ns: int,
     existing: Existing | None = None,
-    series: Mapping[str, tuple[Series, ...]] | None = None,
+    growth: Mapping[Group, Growth] | None = None,
     climbs: Climbs | None = None,
     is_window: bool = False,
     event_operations: frozenset[str] = EVENT_OPERATIONS,
     ends: Mapping[str, int] | None = None,
     partial: Mapping[str, tuple[Partial, ...]] | None = None,
+    realtime_offset_ns: int = 0,
 ) -> Selection:
     """The numbers of some scopes (None: of all) out of a state, added up."""
 
@@ -268,12 +266,13 @@ def select(
             for record, rows in state.tables.items()
         },
         existing=existing,
-        series=series or {},
+        growth=growth or dict.fromkeys(GROUPS, Growth()),
         climbs=climbs or Climbs(),
         is_window=is_window,
         event_operations=event_operations,
         ends=ends or {},
         partial=partial or {},
+        realtime_offset_ns=realtime_offset_ns,
     )
 
 

@@ -250,7 +250,7 @@ def _remarks(fold: Fold) -> tuple[str, ...]:
     if lines:
         notes.append(
             f"{units.counted(lines, 'line')} did not arrive: totals are cumulative and not touched, "
-            "peaks and patterns are coarser there"
+            "timeline, peaks and patterns do not know of that time"
         )
     if fold.early_lines:
         notes.append(

@@ -8,7 +8,8 @@ from datetime import datetime
 from kubectl_podtrace.analysis.cost import cost, ends_of_operations, partial_sections
 from kubectl_podtrace.analysis.findings.observations import Activity, CommandEnd, Observations
 from kubectl_podtrace.analysis.findings.registry import diagnose
-from kubectl_podtrace.analysis.fold import SERIES_OPERATIONS, Fold
+from kubectl_podtrace.analysis.fold import Fold
+from kubectl_podtrace.analysis.growth import GROUPS
 from kubectl_podtrace.analysis.sections import Sections, sections
 from kubectl_podtrace.analysis.selection import Selection, select
 from kubectl_podtrace.analysis.settings import Settings
@@ -156,12 +157,13 @@ class _Builder:
             start_ns=start_ns,
             end_ns=end_ns if fold.started_ns else start_ns,
             existing=fold.existing,
-            series={name: tuple(fold.series(name, scopes)) for name in SERIES_OPERATIONS},
+            growth={group: fold.activity.growth(group, scopes, self._event_operations) for group in GROUPS},
             climbs=fold.climbs,
             is_window=is_window,
             event_operations=self._event_operations,
             ends=ends_of_operations(fold),
             partial=partial_sections(fold, self._event_operations),
+            realtime_offset_ns=fold.header.realtime_offset_ns if fold.header else 0,
         )
 
 

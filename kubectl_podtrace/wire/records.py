@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Final
 
+from kubectl_podtrace.wire.activity_records import Activity
 from kubectl_podtrace.wire.cost_records import Cost, Shed
 from kubectl_podtrace.wire.cpu_records import CpuProcesses, Throttling
 from kubectl_podtrace.wire.descriptor_records import DescriptorTables
@@ -354,6 +355,7 @@ type_of_kind: Final = {
     "scope": Scope,
     "probe": Probe,
     "totals": Totals,
+    "activity": Activity,
     "errors": Errors,
     "histogram": Histogram,
     "files": Files,
@@ -384,6 +386,7 @@ type_of_kind: Final = {
 
 Record = (
     Header | Scope | Probe | Totals | Errors | Histogram | Files | FailedOpens | Targets | Processes | Exits | Lifetimes
+    | Activity
     | DnsNames | DnsTypes | DnsCodes | Resolvers | AddressNames | CpuProcesses | Throttling | DescriptorTables
     | Frames | Stacks
     | Existing | Event | Heartbeat | Cost | Shed | Notice | Refusal | Trailer

@@ -130,6 +130,12 @@ EVENT_OPERATIONS: Final = frozenset({
 })  # fmt: skip
 """The operations that `summary.events` adds up."""
 
+ATTEMPTS: Final = frozenset({"connections.attempt"})
+SENDS: Final = frozenset({"tcp.send", "udp.send"})
+RECEIVES: Final = frozenset({"tcp.receive", "udp.receive"})
+TRANSFERS: Final = SENDS | RECEIVES
+"""What is followed over time beside the events: attempts to connect, and sends and receives."""
+
 
 def event_operations(topics: Collection[str]) -> frozenset[str]:
     """The operations that `summary.events` adds up in a trace of these topics: of cpu alone, its switches."""

@@ -5,6 +5,7 @@ Real: the records, the codec, the histogram's arithmetic. Made up: the numbers.
 
 from __future__ import annotations
 
+from kubectl_podtrace.wire.activity_records import Activity
 from kubectl_podtrace.wire.descriptor_records import DescriptorTables
 from kubectl_podtrace.wire.dns_records import (
     AddressNameRow,
@@ -31,6 +32,7 @@ from kubectl_podtrace.wire.records import (
 from tests.unit.streams import (
     SECOND,
     Stream,
+    activity,
     cost,
     cpu_records,
     error_rows,
@@ -43,6 +45,7 @@ from tests.unit.streams import (
     totals_row,
 )
 
+EVENTS = 30_211
 LOOKUP_DURATIONS = tuple(310_000 + 400 * number for number in range(4_100)) + (2_700_000_000,) * 41
 """Answers from a near server, and 41 that it passed on in vain."""
 
@@ -116,13 +119,31 @@ def shop_stream(*, trailer: bool = True) -> Stream:
     for second in range(1, 30):
         attempts = second * 67
         stream.add(Totals(rows=(totals_row("connections.attempt", count=attempts),)), at_s=second)
+        stream.add(_readings(second - 1, second), at_s=second)
         if second % 5 == 0:
             stream.add(_descriptor_tables(more_sockets=second // 4), at_s=second)
         stream.beat(second)
+    stream.add(_readings(29, 30), at_s=29.8)
     _final_snapshot(stream)
     if trailer:
         stream.end(30)
     return stream
+
+
+def _readings(*seconds: int) -> Activity:
+    """All goes on evenly, but for three seconds in which there is five times as much to do."""
+    done = [second + 4 * min(max(second - 13, 0), 3) for second in seconds]
+
+    def so_far(total: int) -> list[int]:
+        return [total * part // 42 for part in done]
+
+    return activity(
+        seconds,
+        so_far(EVENTS),
+        attempts=[67 * second for second in seconds],
+        transfers=so_far(18_304),
+        bytes=so_far(9_655_873),
+    )
 
 
 def _final_snapshot(stream: Stream) -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from kubectl_podtrace.analysis.fold import Fold
+from kubectl_podtrace.wire.activity_records import Activity, ActivityRow
 from kubectl_podtrace.wire.codec import Line, encode
 from kubectl_podtrace.wire.cost_records import Cost, ProgramCostRow, Shed
 from kubectl_podtrace.wire.cpu_records import CpuProcesses, CpuProcessRow, Throttling, ThrottlingRow
@@ -145,6 +146,15 @@ def table_row(*, pid: int = 12, comm: str = "worker", **numbers: int) -> Descrip
         since_ns=STARTED,
         **{**dict.fromkeys(names, 0), **numbers},
     )
+
+
+def activity(times_s: Iterable[float], events: Iterable[int], *, scope: int = 0, **sums: Iterable[int]) -> Activity:
+    """Readings of one scope, so many seconds after the start of the trace; sums that are not named are 0."""
+    times = tuple(STARTED + round(at_s * SECOND) for at_s in times_s)
+    nothing = dict.fromkeys(("attempts", "transfers", "bytes"), (0,) * len(times))
+    named = {name: tuple(values) for name, values in sums.items()}
+    row = ActivityRow(scope=scope, events=tuple(events), **{**nothing, **named})
+    return Activity(interval_ns=SECOND // 10, times=times, rows=(row,))
 
 
 class Stream:
@@ -388,6 +398,7 @@ def every_kind_stream() -> Stream:
     stream.add(Totals(rows=(row,)), buckets, Errors(rows=error_rows("files.fsync", {28: 1})))
     stream.add(*keyed_records(), *lifecycle_records(), *cpu_records(), *dns_records(), *stack_records())
     stream.add(DescriptorTables(rows=(table_row(limit=1_024, first_file=4, file=5, first_socket=20, socket=30),)))
+    stream.add(activity((0, 0.5, 1), (0, 1, 2)))
     stream.beat(
         1,
         lost=(*LOSSES, LostRow(source="sys_exit: interrupted by itself", topic="all", count=2)),

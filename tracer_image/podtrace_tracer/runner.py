@@ -24,7 +24,7 @@ from podtrace_tracer.kernel import kernel_helper, syscalls, trace_events
 from podtrace_tracer.kernel.btf import Btf, BtfError
 from podtrace_tracer.kernel.host import Host
 from podtrace_tracer.programs import headers, kernel_functions, program
-from podtrace_tracer.programs.bpf import BpfError, Programs, online_cpus
+from podtrace_tracer.programs.bpf import BpfError, Programs, online_cpus, possible_cpus
 from podtrace_tracer.programs.compilation import Cache, CompileError, Compiler
 from podtrace_tracer.readers.model import Takers, TraceContext
 from podtrace_tracer.readers.paths import Paths
@@ -32,6 +32,7 @@ from podtrace_tracer.readers.registry import readers_of
 from podtrace_tracer.readers.tables import Tables
 from podtrace_tracer.refusal import RefusedError
 from podtrace_tracer.stop import Stop
+from podtrace_tracer.stream.activity import ActivityReader
 from podtrace_tracer.stream.emit import Emitter
 from podtrace_tracer.stream.events import Events
 from podtrace_tracer.stream.pace import Pace
@@ -246,9 +247,10 @@ class Runner:
         programs.set_number("gate", 0, 1)
         self._started_ns = time.monotonic_ns()
         self._emitter.emit(self._header())
+        activity = ActivityReader(programs, topics, cpus=possible_cpus(), started_ns=self._started_ns)
         overhead = self._overhead(programs, context.blind)
         pace = Pace(watched=not self._request.duration_ns)
-        reason = self._loop(events, snapshots, scopes, pace, overhead)
+        reason = self._loop(events, snapshots, scopes, pace, activity=activity, overhead=overhead)
         overhead.finish()
         # With the containers that were met last, so that all are looked at.
         self._emitter.emit_all(scopes.look())
@@ -259,6 +261,8 @@ class Runner:
         programs.detach()
         events.drain()
         self._emitter.emit_all(scopes.look())
+        activity.read(scopes.indices(), ended_ns)
+        self._emitter.emit_all(activity.lines())
         self._repeat(scopes, overhead)
         totals = snapshots.final(scopes.indices(), ended_ns)
         heartbeat = snapshots.heartbeat()
@@ -279,7 +283,16 @@ class Runner:
             blind=blind,
         )
 
-    def _loop(self, events: Events, snapshots: Snapshots, scopes: Scopes, pace: Pace, overhead: Overhead) -> str:
+    def _loop(
+        self,
+        events: Events,
+        snapshots: Snapshots,
+        scopes: Scopes,
+        pace: Pace,
+        *,
+        activity: ActivityReader,
+        overhead: Overhead,
+    ) -> str:
         """Serves the trace until its end; returns why it ended."""
         end_ns = self._started_ns + self._request.duration_ns if self._request.duration_ns else None
         turn = second = 0
@@ -290,15 +303,20 @@ class Runner:
             if end_ns is not None:
                 due = min(due, end_ns / 1e9)
             self._stop.wait(due - time.monotonic())
+            is_second = turn // TURNS_PER_SECOND > second
+            if is_second or pace.is_young:
+                # A container that is not known by now has done nothing by the reading before.
+                self._emitter.emit_all(scopes.look())
+                activity.turn(turn, scopes.indices(), is_young=pace.is_young)
             events.drain()
             self._frames.turn()
             overhead.turn(turn)
             if end_ns is not None and time.monotonic_ns() >= end_ns:
                 return "duration"
-            if turn // TURNS_PER_SECOND > second:
+            if is_second:
                 second = turn // TURNS_PER_SECOND
                 pace.reach(second)
-                self._emitter.emit_all(scopes.look())
+                self._emitter.emit_all(activity.lines())
                 if pace.is_young and pace.refresh_is_due and not pace.repeat_is_due:
                     self._emitter.emit(overhead.cost())
                 snapshots.turn(scopes.indices(), pace, lambda: self._repeat(scopes, overhead))

@@ -10,7 +10,8 @@ from kubectl_podtrace.analysis.trust import Trust
 from kubectl_podtrace.report.document import Section
 from kubectl_podtrace.report.model import Report
 from kubectl_podtrace.report.sections.caveats import with_caveats
-from kubectl_podtrace.report.sections.connections import connection_patterns, connections
+from kubectl_podtrace.report.sections.connection_patterns import connection_patterns
+from kubectl_podtrace.report.sections.connections import connections
 from kubectl_podtrace.report.sections.cost import cost
 from kubectl_podtrace.report.sections.cpu import cpu
 from kubectl_podtrace.report.sections.dns import dns
@@ -22,6 +23,7 @@ from kubectl_podtrace.report.sections.overview import cleanup, overview, trust
 from kubectl_podtrace.report.sections.pod_timeline import pod_timeline
 from kubectl_podtrace.report.sections.processes import process_activity, system_calls
 from kubectl_podtrace.report.sections.tcp import tcp
+from kubectl_podtrace.report.sections.timeline import timeline
 from kubectl_podtrace.report.sections.udp import udp
 from kubectl_podtrace.wire.topics import EVERY_TOPIC
 
@@ -54,6 +56,7 @@ def document(report: Report) -> tuple[Section, ...]:
         *_drawn(report.cpu, cpu, trusted, "cpu"),
         *_drawn(report.processes, process_activity, trusted, "processes"),
         *_drawn(report.lifecycle, lifecycle, trusted),
+        *_drawn(report.timeline, timeline, trusted, over_time=True),
         *_drawn(report.connections, connection_patterns, trusted, over_time=True),
         *_drawn(report.network_io, network_io, trusted, over_time=True),
         *_system_calls(report),

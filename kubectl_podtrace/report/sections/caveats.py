@@ -24,7 +24,7 @@ def with_caveats(
 ) -> Section:
     """The section, with what was shed, lost, dropped or absent of its topics above its numbers.
 
-    `over_time`: the numbers tell how something went on in time, which gaps in the stream make coarser.
+    `over_time`: the numbers tell how something went on in time, of which gaps in the stream leave parts untold.
     """
     pairs = [("partial", f"from {units.clock(part.until)} UTC on {part.lacks}") for part in partial]
     pairs.extend(_losses(trust, topics))
@@ -32,7 +32,10 @@ def with_caveats(
         when = ", ".join(units.clock(gap.at) for gap in trust.gaps[:SHOWN_GAPS])
         more = ", ..." if len(trust.gaps) > SHOWN_GAPS else ""
         pairs.append(
-            ("gaps", f"{units.counted(trust.missing_lines, 'line')} missing at {when}{more} UTC: coarser there")
+            (
+                "gaps",
+                f"{units.counted(trust.missing_lines, 'line')} missing at {when}{more} UTC: not told in time there",
+            )
         )
     if not pairs:
         return section

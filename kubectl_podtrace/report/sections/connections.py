@@ -1,4 +1,4 @@
-"""The readable sections of connections and of how they spread over time."""
+"""The readable section of connections."""
 
 from __future__ import annotations
 
@@ -38,25 +38,6 @@ def connections(section: Connections, settings: Settings) -> Section:
     if section.top_targets:
         blocks.append(_targets(section.top_targets))
     return Section(title="Connections", blocks=tuple(blocks))
-
-
-def connection_patterns(section: Connections) -> Section:
-    """Steady, bursty or sporadic; average and peak rate; how many targets."""
-    if not section.total:
-        return Section(title="Connection patterns", blocks=(), empty="no connection was attempted")
-    return Section(
-        title="Connection patterns",
-        blocks=(
-            Facts(
-                pairs=(
-                    ("pattern", section.pattern or "the trace is too short to tell"),
-                    ("average", units.rate(section.per_s)),
-                    ("peak (1 s)", units.rate(section.peak_per_s)),
-                    ("unique targets", units.count(section.unique_targets)),
-                )
-            ),
-        ),
-    )
 
 
 def _targets(targets: tuple[ConnectionTarget, ...]) -> Table:

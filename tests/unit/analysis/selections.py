@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from kubectl_podtrace.analysis.fold import SERIES_OPERATIONS, Fold
+from kubectl_podtrace.analysis.fold import Fold
+from kubectl_podtrace.analysis.growth import GROUPS
 from kubectl_podtrace.analysis.selection import Selection, select
+from kubectl_podtrace.wire.topics import EVENT_OPERATIONS
 
 
 def selection_of(fold: Fold, scopes: frozenset[int] | None = None) -> Selection:
@@ -13,5 +15,5 @@ def selection_of(fold: Fold, scopes: frozenset[int] | None = None) -> Selection:
         start_ns=fold.started_ns,
         end_ns=fold.ended_ns,
         existing=fold.existing,
-        series={name: tuple(fold.series(name, scopes)) for name in SERIES_OPERATIONS},
+        growth={group: fold.activity.growth(group, scopes, EVENT_OPERATIONS) for group in GROUPS},
     )

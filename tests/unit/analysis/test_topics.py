@@ -348,7 +348,7 @@ def test_a_hostile_end_makes_no_endless_work() -> None:
     stream = Stream()
     stream.add(Totals(rows=(totals_row("connections.attempt", count=5),)))
     fold = stream.fold()
-    far = select(fold.state(), None, start_ns=STARTED, end_ns=2**64 - 1, series={})
+    far = select(fold.state(), None, start_ns=STARTED, end_ns=2**64 - 1)
     assert connections(far).peak_per_s == far.per_s(5)
     assert far.duration_s > 10**9 - SECOND / SECOND
 

@@ -87,8 +87,8 @@ def test_every_table_of_the_tracer_has_the_topic_whose_losses_it_counts() -> Non
 def test_gaps_are_dated_where_numbers_over_time_are_shown() -> None:
     lines = shop_stream().lines
     found = sections(report_of(folded([*lines[:21], *lines[26:]])))
-    for title in ("Connection patterns", "Network I/O patterns"):
-        assert above(found[title])[0] == ("gaps", "5 lines missing at 00:00:06 UTC: coarser there")
+    for title in ("Activity timeline", "Connection patterns", "Network I/O patterns"):
+        assert above(found[title])[0] == ("gaps", "5 lines missing at 00:00:04 UTC: not told in time there")
     assert "gaps" not in str(found["TCP"])
 
 

@@ -48,10 +48,14 @@ def _system_call() -> Any:
     return ctypes.CDLL(None, use_errno=True).syscall
 
 
+@cache
+def _number() -> ctypes.c_long:
+    return ctypes.c_long(number_of("bpf", os.uname().machine))
+
+
 def _call(command: int, attributes: bytes) -> _Answer:
     buffer = ctypes.create_string_buffer(attributes, _ATTRIBUTE_BYTES)
-    number = ctypes.c_long(number_of("bpf", os.uname().machine))
-    result = _system_call()(number, ctypes.c_long(command), buffer, ctypes.c_long(_ATTRIBUTE_BYTES))
+    result = _system_call()(_number(), ctypes.c_long(command), buffer, ctypes.c_long(_ATTRIBUTE_BYTES))
     return _Answer(result, ctypes.get_errno() if result < 0 else 0, buffer.raw)
 
 

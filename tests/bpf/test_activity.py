@@ -1,0 +1,74 @@
+"""How activity is told over time, against the times that the load took of each attempt."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from bisect import bisect_right
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+from kubectl_podtrace.wire.activity_records import Activity
+from kubectl_podtrace.wire.request import CgroupTarget
+from kubectl_podtrace.wire.topics import EVENT_OPERATIONS, TRANSFERS
+from tests.bpf.conftest import HERE, StartTracer
+from tests.bpf.harness import ENTER_CGROUP, PATIENCE_S, ask
+from tests.bpf.stream import Stream
+
+BURSTS = (53, 7, 11)
+
+
+@contextmanager
+def attempts(cgroup: Path) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, str(HERE / "workloads" / "attempts.py"), *map(str, BURSTS), "730"]
+    with subprocess.Popen(
+        ["sh", "-c", ENTER_CGROUP, "sh", str(cgroup), *command],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as load:  # fmt: skip
+        assert load.stdout is not None
+        assert load.stdout.readline() == "ready\n"
+        yield load
+
+
+def readings(stream: Stream, name: str) -> list[tuple[int, int]]:
+    """(time, sum) of each reading, those of all scopes together; a line without rows repeats what was."""
+    found: dict[int, int] = {stream.started_ns: 0}
+    newest = 0
+    for record in stream.of(Activity):
+        for place, at_ns in enumerate(record.times):
+            found[at_ns] = sum(getattr(row, name)[place] for row in record.rows) if record.rows else newest
+        newest = found[record.times[-1]]
+    return sorted(found.items())
+
+
+def test_readings_tell_when_attempts_were_made_to_the_tenth_of_a_second(
+    run: int, cgroup: Path, start_tracer: StartTracer
+) -> None:
+    with attempts(cgroup) as load:
+        tracer = start_tracer(ask(CgroupTarget(path=str(cgroup))))
+        told, _ = load.communicate("\n", PATIENCE_S)
+        stream = tracer.stop()
+    stream.assert_whole()
+    times = json.loads(told)
+    begun, made = sorted(before for before, _ in times), sorted(after for _, after in times)
+    found = readings(stream, "attempts")
+    assert found[-1] == (stream.trailer.ended_ns, sum(BURSTS))
+    for (at_ns, count), (following_ns, _) in pairwise(found):
+        # What had happened at a reading is in it, and nothing that happened after the next one.
+        assert bisect_right(made, at_ns) <= count <= bisect_right(begun, following_ns)
+
+
+def test_the_last_reading_is_all_that_was_counted(run: int, cgroup: Path, start_tracer: StartTracer) -> None:
+    with attempts(cgroup) as load:
+        tracer = start_tracer(ask(CgroupTarget(path=str(cgroup))))
+        load.communicate("\n", PATIENCE_S)
+        stream = tracer.stop()
+    counts = stream.counts()
+    events = sum(count.count for name, count in counts.items() if name in EVENT_OPERATIONS)
+    transfers = [counts[name] for name in TRANSFERS & counts.keys()]
+    assert readings(stream, "events")[-1][1] == events
+    assert readings(stream, "transfers")[-1][1] == sum(count.count for count in transfers)
+    assert readings(stream, "bytes")[-1][1] == sum(count.bytes for count in transfers)
