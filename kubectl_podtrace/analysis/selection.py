@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -251,16 +251,12 @@ def select(
     for (scope, operation), buckets in state.histograms.items():
         if chosen(scope):
             _add(histograms.setdefault(operation, {}), buckets)
-    errors: dict[str, dict[int, int]] = {}
-    for (scope, operation, number), error in state.errors.items():
-        if chosen(scope):
-            _add(errors.setdefault(operation, {}), {number: error.count})
     return Selection(
         start_ns=start_ns,
         end_ns=end_ns,
         counters=counters,
         histograms=histograms,
-        errors=errors,
+        errors=_errors(state, chosen),
         tables={
             record: tuple(row for row in rows.values() if chosen(getattr(row, "scope", None)))
             for record, rows in state.tables.items()
@@ -274,6 +270,14 @@ def select(
         partial=partial or {},
         realtime_offset_ns=realtime_offset_ns,
     )
+
+
+def _errors(state: State, chosen: Callable[[int], bool]) -> dict[str, dict[int, int]]:
+    errors: dict[str, dict[int, int]] = {}
+    for (scope, operation, number), error in state.errors.items():
+        if chosen(scope):
+            _add(errors.setdefault(operation, {}), {number: error.count})
+    return errors
 
 
 def _add(sums: dict[int, int], more: Mapping[int, int]) -> None:

@@ -14,7 +14,7 @@ from kubectl_podtrace.wire.activity_records import Activity, ActivityRow
 from kubectl_podtrace.wire.codec import Line, encode
 from kubectl_podtrace.wire.cost_records import Cost, ProgramCostRow, Shed
 from kubectl_podtrace.wire.cpu_records import CpuProcesses, CpuProcessRow, Throttling, ThrottlingRow
-from kubectl_podtrace.wire.descriptor_records import DescriptorTableRow, DescriptorTables
+from kubectl_podtrace.wire.descriptor_records import DescriptorTableRow
 from kubectl_podtrace.wire.dns_records import (
     AddressNameRow,
     AddressNames,
@@ -31,10 +31,7 @@ from kubectl_podtrace.wire.histogram import bucket_of
 from kubectl_podtrace.wire.lifecycle_records import LifetimeRow, Lifetimes
 from kubectl_podtrace.wire.records import (
     ErrorRow,
-    Errors,
     Event,
-    Existing,
-    ExistingRow,
     ExitRow,
     Exits,
     FailedOpenRow,
@@ -45,15 +42,11 @@ from kubectl_podtrace.wire.records import (
     Heartbeat,
     Histogram,
     LostRow,
-    Notice,
     Probe,
     Processes,
     ProcessRow,
     Record,
-    Refusal,
     Scope,
-    SuppressedRow,
-    TableRow,
     TargetRow,
     Targets,
     Totals,
@@ -62,7 +55,6 @@ from kubectl_podtrace.wire.records import (
 )
 from kubectl_podtrace.wire.topics import TOPICS
 from kubectl_podtrace.wire.version import WIRE_VERSION
-from tests.unit.stacks import stack_records
 
 SECOND = 1_000_000_000
 STARTED = 1_000 * SECOND
@@ -378,34 +370,3 @@ CPU_SHED = Shed(
     cost_ppm=40_000,
 )
 LOSSES = (LostRow(source="events ring buffer", topic="files", count=17),)
-
-
-def every_kind_stream() -> Stream:
-    """A short stream with at least one line of every kind."""
-    stream = Stream()
-    stream.add(scope(), probe("raw_tracepoint:sys_exit", "files"), at_s=0.1)
-    stream.add(
-        Event(
-            scope=0, operation="files.fsync", pid=7, node_pid=4_007, comm="db", start_ns=STARTED,
-            duration_ns=31_000_000,
-            errno=0, signal=0, result=0, slow=True, name="/data/log", address="", port=0,
-        ),
-        Refusal(slug="example", text="what a tracer says that cannot trace", hint="what to do"),
-    )  # fmt: skip
-    stream.add(Existing(total=1, rows=(ExistingRow(state="ESTABLISHED", address="10.0.0.7", port=5432, count=1),)))
-    stream.add(Notice(slug="example", text="a remark"))
-    row, buckets = timed("files.fsync", [31_000_000, 2_000_000], slow_above=10_000_000, errors=1)
-    stream.add(Totals(rows=(row,)), buckets, Errors(rows=error_rows("files.fsync", {28: 1})))
-    stream.add(*keyed_records(), *lifecycle_records(), *cpu_records(), *dns_records(), *stack_records())
-    stream.add(DescriptorTables(rows=(table_row(limit=1_024, first_file=4, file=5, first_socket=20, socket=30),)))
-    stream.add(activity((0, 0.5, 1), (0, 1, 2)))
-    stream.beat(
-        1,
-        lost=(*LOSSES, LostRow(source="sys_exit: interrupted by itself", topic="all", count=2)),
-        dropped=(LostRow(source="stream budget", topic="files", count=3),),
-        suppressed=(SuppressedRow(operation="files.open", count=5),),
-        tables=(TableRow(table="files", keys=20, capacity=10_240, unlisted=0),),
-    )
-    stream.add(cost(2, sys_exit=90_000_000, sys_enter=60_000_000), TRANSFERS_SHED)
-    stream.end(2)
-    return stream

@@ -14,8 +14,9 @@ from kubectl_podtrace.analysis.tables import KEYED
 from kubectl_podtrace.errors import IncompatibleTracerError
 from kubectl_podtrace.wire.codec import Line, Noise, UnknownKind, encode
 from kubectl_podtrace.wire.records import Event, FileRow, Files, Histogram, Notice, Record, Refusal, Totals, Trailer
+from tests.unit.every_kind import every_kind_stream
 from tests.unit.shop import shop_stream
-from tests.unit.streams import HEADER, HEARTBEAT, SECOND, STARTED, Stream, every_kind_stream, folded, timed, totals_row
+from tests.unit.streams import HEADER, HEARTBEAT, SECOND, STARTED, Stream, folded, timed, totals_row
 
 
 def line(number: int, record: Record, at_s: float = 1) -> bytes:

@@ -13,8 +13,9 @@ import pytest
 import kubectl_podtrace.report.schema as schema_package
 from kubectl_podtrace.report.render.json_export import JsonRenderer
 from kubectl_podtrace.report.schema import FILE_NAME, schema_of_model, shipped_schema
+from tests.unit.every_kind import every_kind_stream
 from tests.unit.report.reports import REPORTS, report_of
-from tests.unit.streams import every_kind_stream, folded
+from tests.unit.streams import folded
 
 SECTIONS = (
     "schema_version", "tool", "target", "summary", "tcp", "udp", "connections", "network_io", "dns", "files", "cpu",

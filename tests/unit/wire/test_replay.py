@@ -14,7 +14,8 @@ import pytest
 from kubectl_podtrace.wire.codec import Line, decode, encode
 from kubectl_podtrace.wire.records import Header, type_of_kind
 from kubectl_podtrace.wire.version import READABLE_VERSIONS, WIRE_VERSION
-from tests.unit.streams import every_kind_stream, folded
+from tests.unit.every_kind import every_kind_stream
+from tests.unit.streams import folded
 
 STREAMS = {number: Path(__file__).parent / f"{word}_version.jsonl" for number, word in ((1, "first"), (2, "second"))}
 NEWEST = STREAMS[WIRE_VERSION]
