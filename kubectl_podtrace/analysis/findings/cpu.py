@@ -16,6 +16,8 @@ THROTTLED_RATIO: Final = 0.05
 THROTTLED_EFFECT_RATIO: Final = 0.01
 WAITS: Final = 100
 WAITED_RATIO: Final = 0.2
+WAITED_NS: Final = 5 * units.SECOND_NS
+"""A burst of work waits on every node that has other work, too; only what goes on for a while is a lack."""
 SATURATED_RATIO: Final = 0.9
 
 
@@ -53,8 +55,10 @@ def _is_starved(section: Cpu) -> bool:
     counted_s = _counted_s(section)
     if not counted_s or section.block_by_cause.run_queue.count < WAITS:
         return False
-    waited_ratio = _waited_s(section) / counted_s
-    return waited_ratio >= WAITED_RATIO and waited_ratio > section.total_ratio
+    waited_s = _waited_s(section)
+    if waited_s * units.SECOND_NS < WAITED_NS or waited_s < WAITED_RATIO * counted_s:
+        return False
+    return waited_s > section.total_ratio * counted_s
 
 
 def _is_saturating(section: Cpu, seen: Observations) -> bool:
@@ -92,7 +96,9 @@ def _starved(section: Cpu, seen: Observations) -> Iterator[Trouble]:
         title="threads wait for a CPU",
         fact=f"{units.seconds(_waited_s(section))}, and ran {units.ratio(section.total_ratio)} of a core",
         evidence=f"its threads {_waited(section)}",
-        next_step="other pods keep the node busy: raise the container's CPU request, or move one of them (kubectl top)",
+        next_step="others keep the node busy (kubectl top): raise the container's CPU request, or move one of them; "
+        "or it has "
+        "more busy threads than CPUs",
     )
 
 
@@ -129,8 +135,8 @@ RULES: Final[tuple[AnyRule, ...]] = (
         check=_starved,
         topics=("cpu",),
         explained_by=frozenset({"cpu-throttled"}),
-        raised=f"its threads wait for a CPU at least {WAITS} times, longer than they run on one, and "
-        f"{units.ratio_threshold(WAITED_RATIO)} of the time or more (several threads add up)",
+        raised=f"its threads wait for a CPU at least {WAITS} times, longer than they run on one, and for at least "
+        f"{units.limit(WAITED_NS)} and {units.ratio_threshold(WAITED_RATIO)} of the time (several threads add up)",
         severity="warning",
         next_step="raise the container's CPU request, or move other busy pods away from the node",
     ),

@@ -172,6 +172,11 @@ EDGES: Final = (
         seen.with_cpu(waits=1_000, each_ns=6 * MILLISECOND_NS - 1, total_ratio=0.01),
         seen.with_cpu(waits=1_000, each_ns=6 * MILLISECOND_NS, total_ratio=0.01),
     ),
+    Edge(
+        "cpu-starved",
+        replace(seen.with_cpu(waits=1_000, each_ns=5 * MILLISECOND_NS - 1, total_ratio=0.01, switches=1_000)),
+        replace(seen.with_cpu(waits=1_000, each_ns=5 * MILLISECOND_NS, total_ratio=0.01, switches=1_000)),
+    ),
     Edge("cpu-starved", seen.with_cpu(waits=99, each_ns=SECOND_NS), seen.with_cpu(waits=100, each_ns=SECOND_NS)),
     Edge(
         "cpu-saturated",
