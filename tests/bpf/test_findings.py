@@ -305,6 +305,12 @@ def test_a_cpu_limit_that_throttles(diagnose: Diagnose, made: list[Path]) -> Non
     assert (finding["severity"], "threads were held back in" in finding["evidence"]) == ("critical", True)
 
 
+def test_a_process_that_takes_more_memory_than_it_may(diagnose: Diagnose, made: list[Path]) -> None:
+    limited = controlled("memory", made, {"memory.limit_in_bytes": str(48 << 20), "memory.max": str(48 << 20)})
+    report = diagnose("sh", "-c", ENTER, "sh", str(limited), *AILING, "greedy", "200")
+    assert only(report, "processes-oom-killed")["evidence"] == "the kernel killed 1 process: python3 1"
+
+
 def test_threads_that_share_one_cpu_wait_for_it(diagnose: Diagnose) -> None:
     needed("taskset", "util-linux")
     finding = only(diagnose("taskset", "-c", "0", *AILING, "busy", "3", "4"), "cpu-starved")
@@ -316,7 +322,7 @@ def test_threads_that_share_one_cpu_wait_for_it(diagnose: Diagnose) -> None:
     [
         (("kill -ABRT $$", "3", "-6"), "processes-crashed", "sh SIGABRT 3"),
         (("kill -KILL $$", "2", "-9"), "processes-killed", "2 processes ended by SIGKILL: sh 2"),
-        (("no-such-program", "7", "127"), "processes-failed", "sh 7 of 7 with exit code 127"),
+        (("sleep 0.3; no-such-program", "7", "127"), "processes-failed", "sh 7 times with exit code 127"),
     ],
 )
 def test_processes_that_come_to_a_bad_end(arguments: tuple[str, ...], rule: str, text: str, diagnose: Diagnose) -> None:

@@ -1,4 +1,4 @@
-"""Rules about processes: how the traced command ended, and what crashed, was killed, or failed again and again."""
+"""Rules about processes: how the traced command ended, and what crashed or was killed."""
 
 from __future__ import annotations
 
@@ -18,11 +18,6 @@ from kubectl_podtrace.analysis.selection import OTHER
 SIGKILL: Final = 9
 CRASHES: Final = frozenset({3, 4, 5, 6, 7, 8, 11, 31})
 """SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS: what a program gets for what it did wrong."""
-FAILURES: Final = 5
-FAILED_RATIO: Final = 0.5
-ANSWERS: Final = frozenset({0, 1})
-"""Exit codes that say yes and no (grep, test, diff): a script lives on them."""
-_FOUND_NOT: Final = 127
 
 
 def _command(end: CommandEnd, _: Observations) -> Iterator[Trouble]:
@@ -48,11 +43,12 @@ def _step_after(signal: int) -> str:
 
 
 def _told(seen: Observations) -> Counter[int]:
-    """Ends by signal that another finding tells of: the command's, and those of containers with what went along."""
+    """Ends by signal that other findings tell of: the command's, memory kills, containers' with what went along."""
     told: Counter[int] = Counter()
     if seen.command and seen.command.status < 0:
         told[-seen.command.status] += 1
-    pod = seen.sections.kubernetes_events
+    lifecycle, pod = seen.sections.lifecycle, seen.sections.kubernetes_events
+    told[SIGKILL] += lifecycle.oom_kills if lifecycle else 0
     for incident in pod.incidents if pod else ():
         if incident.kind in ("end", "oom_kill"):
             told[incident.signal or max((incident.exit_code or 0) - 128, 0)] += incident.count
@@ -103,43 +99,13 @@ def _killed(section: Processes, seen: Observations) -> Iterator[Trouble]:
         )
 
 
-def _failed(section: Processes, _: Observations) -> Iterator[Trouble]:
-    ends: Counter[str] = Counter()
-    for each in section.exits:
-        ends[each.comm] += each.count
-    failed = [
-        each
-        for each in section.exits
-        if each.comm != OTHER
-        and not each.signal
-        and each.code not in ANSWERS
-        and each.count >= FAILURES
-        and each.count >= FAILED_RATIO * ends[each.comm]
-    ]
-    if not failed:
-        return
-    shown = ", ".join(
-        f"{each.comm} {units.count(each.count)} of {units.count(ends[each.comm])} with exit code {each.code}"
-        for each in failed[:SHOWN]
-    )
-    step = "the program that a shell was to start is not there: check PATH and the image"
-    yield Trouble(
-        severity="warning",
-        title="processes fail again and again",
-        fact=shown,
-        evidence=shown,
-        next_step=step
-        if failed[0].code == _FOUND_NOT
-        else "look at what starts them, and at their last words on stderr",
-    )
-
-
 RULES: Final[tuple[AnyRule, ...]] = (
     Rule(
         slug="command-failed",
         looks_for="a command that fails",
         section=lambda seen: seen.command,
         check=_command,
+        explained_by=frozenset({"processes-oom-killed"}),
         raised="local mode's command ends with an exit code other than 0, or by a signal that is not podtrace's own",
         severity="critical after a crash or SIGKILL; else warning",
         next_step="look at its last words on stderr, its log, its core dump",
@@ -162,20 +128,8 @@ RULES: Final[tuple[AnyRule, ...]] = (
         section=lambda seen: seen.sections.processes,
         check=_killed,
         topics=("processes",),
-        raised="a process ends by `SIGKILL`, and is not the command or container that another finding tells of",
+        raised="a process ends by `SIGKILL`, and no other finding tells of it (the command, a container, memory)",
         severity="warning",
         next_step="look for who killed it: the node's kernel log names what ran out of memory",
-    ),
-    Rule(
-        slug="processes-failed",
-        looks_for="failing processes",
-        section=lambda seen: seen.sections.processes,
-        check=_failed,
-        topics=("processes",),
-        raised=f"at least {FAILURES} processes of a name, and {units.ratio_threshold(FAILED_RATIO)} of them, end with "
-        "the "
-        "same exit code of 2 or more (1 is how many programs say no)",
-        severity="warning",
-        next_step="look at what starts them, and at their last words on stderr",
     ),
 )

@@ -13,6 +13,7 @@ from kubectl_podtrace.analysis.findings import (
     descriptors,
     dns,
     files,
+    lifecycle,
     pod,
     processes,
     silence,
@@ -27,7 +28,7 @@ from kubectl_podtrace.wire.topics import EVERY_TOPIC
 
 RULES: Final[tuple[AnyRule, ...]] = tuple(
     rule
-    for module in (pod, processes, connections, tcp, dns, files, descriptors, cpu, udp, silence, stream)
+    for module in (pod, lifecycle, processes, connections, tcp, dns, files, descriptors, cpu, udp, silence, stream)
     for rule in module.RULES
 )
 """In the order in which findings of the same severity are told."""

@@ -149,6 +149,15 @@ def busy(seconds: str, processes: str) -> None:
         os.waitpid(child, 0)
 
 
+def greedy(size: str) -> None:
+    """A child that takes more memory than it may have, and is killed for it."""
+    child = os.fork()
+    if not child:
+        bytearray(os.urandom(1 << 20) * int(size))
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 9
+
+
 def spin() -> None:
     """Computes until it is told to end."""
     sys.stdout.write("ready\n")
@@ -276,7 +285,7 @@ AILMENTS: dict[str, Callable[..., None]] = {
     function.__name__: function
     for function in (
         refused, lookups, asked_twice, slow_writes, full_disk, forbidden, leaking, near_limit, out_of_descriptors,
-        children, busy, spin, broken, hung_up, talk, upload, knock, unheard_datagrams, flood, wait,
+        children, busy, greedy, spin, broken, hung_up, talk, upload, knock, unheard_datagrams, flood, wait,
     )
 }  # fmt: skip
 

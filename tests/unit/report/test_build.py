@@ -195,9 +195,9 @@ def test_what_went_through_io_uring_stands_in_the_headline_and_under_trust() -> 
 
 def test_a_report_with_issues_begins_with_the_worst() -> None:
     headline = typical().headline
-    assert headline.verdict == "5 findings, 1 critical, 4 warnings; 30,211 events in 30.0 s"
-    assert [fact.partition(":")[0] for fact in headline.facts] == ["descriptors leak", "processes are killed"]
-    assert headline.next_step == "look for sockets never closed: unread responses, a client per request"
+    assert headline.verdict == "5 findings, 2 critical, 3 warnings; 30,211 events in 30.0 s"
+    assert [fact.partition(":")[0] for fact in headline.facts] == ["out of memory", "descriptors leak"]
+    assert headline.next_step == "compare the memory limit with what it needs; look for what grows"
 
 
 def test_a_report_says_first_what_is_wrong_or_what_was_looked_for_in_vain() -> None:
@@ -208,7 +208,7 @@ def test_a_report_says_first_what_is_wrong_or_what_was_looked_for_in_vain() -> N
     assert (first.title, block.pairs[0][0]) == ("Potential issues", "critical")
     assert [text for label, text in block.pairs if label == "next step"] == [each.next_step for each in report.findings]
     nothing = document(healthy())[0].empty
-    assert nothing.startswith("none found; looked for a command that fails, crashes, kills, ")
+    assert nothing.startswith("none found; looked for processes killed for memory, failing processes, ")
     assert "DNS" not in nothing, "it was not traced"
 
 

@@ -14,6 +14,7 @@ from kubectl_podtrace.analysis.files import Files, OpenedFile, TopFile
 from kubectl_podtrace.analysis.findings.finding import Finding
 from kubectl_podtrace.analysis.findings.observations import Activity, CommandEnd, Observations
 from kubectl_podtrace.analysis.findings.registry import diagnose
+from kubectl_podtrace.analysis.lifecycle import CrashLoop, Lifecycle, Program
 from kubectl_podtrace.analysis.pod_timeline import Incident, PodTimeline
 from kubectl_podtrace.analysis.processes import Exit, Processes
 from kubectl_podtrace.analysis.sections import Sections
@@ -84,6 +85,7 @@ CPU: Final = Cpu(
 PROCESSES: Final = Processes(
     active=1, top=(), exec=1, fork_processes=1, fork_threads=0, exec_errors={}, exits=(), partial=()
 )
+LIFECYCLE: Final = Lifecycle(ended=0, failed=0, oom_kills=0, lifetimes=dist(), programs=(), crash_loops=(), partial=())
 DESCRIPTORS: Final = Descriptors(
     opened=1_000, failed_opens=0, closed=1_000, ended_with_process=0, by_kind=None, fullest=(), leaks=(),
     estimated_tables=0, partial=(),
@@ -95,6 +97,7 @@ TRUST: Final = Trust(
 CALM: Final = Observations(
     sections=Sections(
         tcp=TCP, udp=UDP, connections=CONNECTIONS, dns=DNS, files=FILES, cpu=CPU, processes=PROCESSES,
+        lifecycle=LIFECYCLE,
         descriptors=DESCRIPTORS, kubernetes_events=PodTimeline(incidents=(), left_out=0),
     ),
     settings=Settings(
@@ -160,6 +163,23 @@ def with_throttling(*, throttled: int, total_ns: int, periods: int = 300) -> Obs
 
 def with_exits(*exits: Exit) -> Observations:
     return but(processes=replace(PROCESSES, exits=exits))
+
+
+def with_oom_kills(number: int, *exits: Exit) -> Observations:
+    program = Program(
+        comm="greedy", ended=9, failed=number, codes={}, signals={"SIGKILL": number}, oom_kills=number,
+        lifetime_avg_ns=1, lifetime_max_ns=1,
+    )  # fmt: skip
+    lifecycle = replace(LIFECYCLE, oom_kills=number, programs=(program,))
+    return but(lifecycle=lifecycle, processes=replace(PROCESSES, exits=exits))
+
+
+def with_loop(**changes: Any) -> Observations:
+    loop = CrashLoop(
+        kind="program", name="migrate", count=7, code=3, signal=0, reason="", oom_kills=0, every_s=2.0,
+        lifetime_avg_ns=150 * MILLISECOND_NS, first_s=1.0, last_s=13.0,
+    )  # fmt: skip
+    return but(lifecycle=replace(LIFECYCLE, crash_loops=(replace(loop, **changes),)))
 
 
 def with_leak(growth: int, exhausted_in_s: float | None = None) -> Observations:

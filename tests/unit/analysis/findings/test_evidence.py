@@ -177,6 +177,18 @@ def test_a_container_that_ends_in_several_ways_is_one_loop() -> None:
     assert findings[1].next_step == "its last words: kubectl logs --previous -c api"
 
 
+def test_what_fails_again_and_again_is_told_with_its_rhythm() -> None:
+    finding = only(seen.with_loop())
+    assert finding.evidence == "migrate 7 times with exit code 3, after 150 ms on average, every 2.00 s"
+    assert "PATH" in only(seen.with_loop(code=127)).next_step
+
+
+def test_a_command_that_was_killed_for_its_memory_is_told_as_such() -> None:
+    killed = seen.with_oom_kills(1, Exit(comm="greedy", code=0, signal=9, count=1))
+    finding = only(replace(killed, command=CommandEnd(words=("greedy",), status=-9)))
+    assert (finding.rule, finding.evidence) == ("processes-oom-killed", "the kernel killed 1 process: greedy 1")
+
+
 def test_ends_after_the_pod_s_deletion_were_asked_for() -> None:
     deletion = Incident(at=NOON, kind="deletion")
     assert found(seen.with_incidents(deletion, ended(143))) == []

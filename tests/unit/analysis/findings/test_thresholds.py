@@ -187,12 +187,13 @@ EDGES: Final = (
     Edge("command-failed", replace(command(-15), command=None), command(-15)),
     Edge("processes-crashed", exits(0, 15, 100), exits(0, 11, 1)),
     Edge("processes-killed", exits(0, 13, 100), exits(0, 9, 1)),
-    Edge("processes-failed", exits(2, 0, 4), exits(2, 0, 5)),
-    Edge("processes-failed", exits(1, 0, 500), exits(127, 0, 5)),
+    Edge("processes-failed", seen.with_loop(kind="container"), seen.with_loop()),
+    Edge("processes-failed", seen.with_loop(signal=9), seen.with_loop(code=127)),
+    Edge("processes-oom-killed", seen.with_oom_kills(0), seen.with_oom_kills(1)),
     Edge(
-        "processes-failed",
-        seen.with_exits(Exit(comm="a", code=2, signal=0, count=5), Exit(comm="a", code=0, signal=0, count=6)),
-        seen.with_exits(Exit(comm="a", code=2, signal=0, count=5), Exit(comm="a", code=0, signal=0, count=5)),
+        "processes-killed",
+        seen.with_oom_kills(3, Exit(comm="greedy", code=0, signal=9, count=3)),
+        seen.with_exits(Exit(comm="greedy", code=0, signal=9, count=3)),
     ),
     Edge(
         "descriptors-exhausted",
