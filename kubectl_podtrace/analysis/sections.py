@@ -10,6 +10,7 @@ from kubectl_podtrace.analysis.descriptors import Descriptors, descriptors
 from kubectl_podtrace.analysis.dns import Dns, dns
 from kubectl_podtrace.analysis.files import Files, files
 from kubectl_podtrace.analysis.lifecycle import Lifecycle, lifecycle
+from kubectl_podtrace.analysis.locks import Locks, locks
 from kubectl_podtrace.analysis.network_io import NetworkIo, network_io
 from kubectl_podtrace.analysis.pod_timeline import PodTimeline
 from kubectl_podtrace.analysis.processes import Processes, processes
@@ -41,7 +42,7 @@ class Sections:
     kubernetes_events: PodTimeline | None = None
     descriptors: Descriptors | None = None
     timeline: Timeline | None = None
-    locks: None = None
+    locks: Locks | None = None
     queries: None = None
     stacks: None = None
 
@@ -63,4 +64,5 @@ def sections(
         kubernetes_events=pod,
         descriptors=descriptors(selection) if "descriptors" in measured else None,
         timeline=timeline(selection) if measured else None,
+        locks=locks(selection) if "locks" in measured else None,
     )

@@ -11,6 +11,7 @@ from kubectl_podtrace.wire.descriptor_records import DescriptorTables
 from kubectl_podtrace.wire.dns_records import AddressNames, DnsCodes, DnsNames, DnsTypes, Resolvers
 from kubectl_podtrace.wire.histogram import BUCKETS, midpoint
 from kubectl_podtrace.wire.lifecycle_records import Lifetimes
+from kubectl_podtrace.wire.lock_records import Locks
 from kubectl_podtrace.wire.records import ErrorRow, Errors, Exits, FailedOpens, Files, Processes, Targets, TotalsRow
 from kubectl_podtrace.wire.stack_records import Frames, Stacks
 
@@ -111,6 +112,9 @@ KEYED: Final[Mapping[type[Any], TableFields]] = {
     ),
     AddressNames: TableFields(key=("scope", "address"), counters=()),
     CpuProcesses: TableFields(key=("scope", "node_pid", "start_ns"), counters=("on_cpu_ns", "switches", "samples")),
+    Locks: TableFields(
+        key=("scope", "node_pid", "start_ns", "address"), counters=("waits", "held", "timeouts", "sum_ns")
+    ),
     Throttling: TableFields(key=("scope",), counters=("periods", "throttled", "total_ns")),
     DescriptorTables: TableFields(key=("scope", "node_pid", "start_ns"), counters=()),
     Frames: TableFields(key=("key",), counters=()),

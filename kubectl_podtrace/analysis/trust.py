@@ -31,7 +31,7 @@ COUNTED_APART: Final = frozenset({"processes.exec", "dns.lookup"})
 
 TOPICS_OF_TABLES: Final = {
     "processes": "processes", "exits": "processes", "files": "files", "failed_opens": "files", "targets": "connections",
-    "cpu_processes": "cpu", "dns_names": "dns", "dns_types": "dns", "resolvers": "dns",
+    "cpu_processes": "cpu", "lock_threads": "locks", "dns_names": "dns", "dns_types": "dns", "resolvers": "dns",
 }  # fmt: skip
 """Each table of the tracer, and the topic whose lists it holds."""
 

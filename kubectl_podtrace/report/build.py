@@ -23,7 +23,7 @@ from kubectl_podtrace.report.target import TargetInfo, TracedContainers, events_
 from kubectl_podtrace.source import Cleanup
 from kubectl_podtrace.units import SECOND_NS
 from kubectl_podtrace.wire.request import DEFAULT_FS_THRESHOLD_NS, DEFAULT_RTT_THRESHOLD_NS
-from kubectl_podtrace.wire.topics import TOPICS, event_operations
+from kubectl_podtrace.wire.topics import RESTS_ON, TOPICS, event_operations
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,7 +199,7 @@ def _measured_topics(fold: Fold, options: ReportOptions) -> frozenset[str]:
         return frozenset()
     asked = fold.header.topics if fold.header else options.topics
     impossible = {probe.topic for probe in fold.probes.values() if probe.required and not probe.attached}
-    return frozenset(asked) - impossible
+    return frozenset(topic for topic in asked if not {topic, RESTS_ON.get(topic)} & impossible)
 
 
 def _trust(fold: Fold, scopes: frozenset[int] | None, client: ClientFacts) -> Trust:

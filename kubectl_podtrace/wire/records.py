@@ -29,6 +29,7 @@ from kubectl_podtrace.wire.fields import (
     TopicOrAll,
 )
 from kubectl_podtrace.wire.lifecycle_records import Lifetimes
+from kubectl_podtrace.wire.lock_records import Locks
 from kubectl_podtrace.wire.stack_records import Frames, Stacks
 
 
@@ -371,6 +372,7 @@ type_of_kind: Final = {
     "address_names": AddressNames,
     "cpu_processes": CpuProcesses,
     "throttling": Throttling,
+    "locks": Locks,
     "descriptor_tables": DescriptorTables,
     "frames": Frames,
     "stacks": Stacks,
@@ -386,8 +388,6 @@ type_of_kind: Final = {
 
 Record = (
     Header | Scope | Probe | Totals | Errors | Histogram | Files | FailedOpens | Targets | Processes | Exits | Lifetimes
-    | Activity
-    | DnsNames | DnsTypes | DnsCodes | Resolvers | AddressNames | CpuProcesses | Throttling | DescriptorTables
-    | Frames | Stacks
-    | Existing | Event | Heartbeat | Cost | Shed | Notice | Refusal | Trailer
+    | Activity | DnsNames | DnsTypes | DnsCodes | Resolvers | AddressNames | CpuProcesses | Throttling | Locks
+    | DescriptorTables | Frames | Stacks | Existing | Event | Heartbeat | Cost | Shed | Notice | Refusal | Trailer
 )  # fmt: skip

@@ -71,6 +71,8 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation(topic="cpu", name="other", timed=True),
     Operation(topic="cpu", name="switch"),
     Operation(topic="cpu", name="run"),
+    Operation(topic="locks", name="contended", timed=True),
+    Operation(topic="locks", name="timeout"),
     Operation(topic="processes", name="exec"),
     Operation(topic="processes", name="fork_process"),
     Operation(topic="processes", name="fork_thread"),
@@ -94,12 +96,15 @@ FILTERS: Final[dict[str, tuple[str, ...]]] = {
     "net": ("tcp", "udp", "connections"),
     "dns": ("dns",),
     "fs": ("files",),
-    "cpu": ("cpu",),
+    "cpu": ("cpu", "locks"),
     "proc": ("processes", "descriptors"),
 }
 """What `--filter` takes and the topics that each name stands for."""
 
 TOPICS: Final = tuple(dict.fromkeys(topic for topics in FILTERS.values() for topic in topics))
+
+RESTS_ON: Final = {"locks": "cpu"}
+"""A topic that sees by the probes of another one, where both are traced: what those lack, it lacks too."""
 
 EVERY_TOPIC: Final = "all"
 """Stands in place of a topic where something touches the numbers of all of them."""
@@ -138,5 +143,5 @@ TRANSFERS: Final = SENDS | RECEIVES
 
 
 def event_operations(topics: Collection[str]) -> frozenset[str]:
-    """The operations that `summary.events` adds up in a trace of these topics: of cpu alone, its switches."""
-    return frozenset({"cpu.switch"}) if set(topics) == {"cpu"} else EVENT_OPERATIONS
+    """The operations that `summary.events` adds up in a trace of these topics: with `--filter cpu` alone, switches."""
+    return frozenset({"cpu.switch"}) if topics and set(topics) <= set(FILTERS["cpu"]) else EVENT_OPERATIONS

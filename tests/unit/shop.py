@@ -29,6 +29,7 @@ from kubectl_podtrace.wire.records import (
     Totals,
     TotalsRow,
 )
+from tests.unit.lock_rows import lock_records
 from tests.unit.streams import (
     SECOND,
     Stream,
@@ -162,7 +163,7 @@ def _final_snapshot(stream: Stream) -> None:
         ),
         at_s=29.9,
     )
-    stream.add(*keyed_records(), *lifecycle_records(), *cpu_records(), at_s=29.95)
+    stream.add(*keyed_records(), *lifecycle_records(), *cpu_records(), *lock_records(), at_s=29.95)
     stream.add(*lookup_records(), _descriptor_tables(more_sockets=9), at_s=29.95)
     stream.add(cost(sys_exit=360_000_000, sys_enter=240_000_000, sched_switch=90_000_000), at_s=29.95)
 
@@ -187,6 +188,7 @@ COUNTED = (
     totals_row("dns.retransmit", count=11),
     totals_row("cpu.switch", count=1_019),
     totals_row("cpu.run", count=1_485, sum_ns=15 * SECOND),
+    totals_row("locks.timeout", count=1),
     totals_row("processes.exec", count=4, errors=1),
     totals_row("processes.fork_process", count=3),
     totals_row("processes.fork_thread", count=8),
@@ -208,7 +210,8 @@ def _waits() -> tuple[tuple[TotalsRow, Histogram], ...]:
     queue = [40_000 + number for number in range(1_013)]
     whole = [before + after for before, after in zip(network + lock + [0] * 309, queue, strict=True)]
     durations = {"block": whole, "run_queue": queue, "network": network, "lock": lock}
-    return tuple(timed(f"cpu.{name}", values) for name, values in durations.items())
+    contended = timed("locks.contended", lock[:101])
+    return (*(timed(f"cpu.{name}", values) for name, values in durations.items()), contended)
 
 
 def _transfers() -> tuple[tuple[TotalsRow, Histogram], ...]:

@@ -18,6 +18,7 @@ from kubectl_podtrace.report.sections.dns import dns
 from kubectl_podtrace.report.sections.files import files
 from kubectl_podtrace.report.sections.findings import findings
 from kubectl_podtrace.report.sections.lifecycle import lifecycle
+from kubectl_podtrace.report.sections.locks import locks
 from kubectl_podtrace.report.sections.network_io import network_io
 from kubectl_podtrace.report.sections.overview import cleanup, overview, trust
 from kubectl_podtrace.report.sections.pod_timeline import pod_timeline
@@ -54,6 +55,7 @@ def document(report: Report) -> tuple[Section, ...]:
         *_drawn(report.dns, lambda section: dns(section, settings), trusted, "dns"),
         *_drawn(report.files, files, trusted, "files"),
         *_drawn(report.cpu, cpu, trusted, "cpu"),
+        *_drawn(report.locks, locks, trusted, "locks"),
         *_drawn(report.processes, process_activity, trusted, "processes"),
         *_drawn(report.lifecycle, lifecycle, trusted),
         *_drawn(report.timeline, timeline, trusted, over_time=True),

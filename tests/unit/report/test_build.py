@@ -110,6 +110,14 @@ def test_a_topic_whose_required_probe_is_absent_is_null_and_never_zero() -> None
     assert report.files is not None
 
 
+def test_a_topic_lacks_what_the_one_lacks_that_it_rests_on() -> None:
+    stream = Stream()
+    stream.add(probe("raw_tracepoint:sched_switch", "cpu", attached=False))
+    stream.end(1)
+    report = report_of(stream.fold())
+    assert (report.cpu, report.locks) == (None, None)
+
+
 def test_nothing_is_measured_before_the_probes_are_attached() -> None:
     report = report_of(folded(Stream().lines[:1]))
     assert (report.tcp, report.files) == (None, None)

@@ -37,7 +37,8 @@ def above(section: Section) -> list[tuple[str, str]]:
     ("topic", "title"),
     [
         ("tcp", "TCP"), ("udp", "UDP"), ("connections", "Connections"), ("dns", "DNS"), ("files", "File system"),
-        ("cpu", "CPU"), ("processes", "Process activity"), ("descriptors", "Process and system call activity"),
+        ("cpu", "CPU"), ("locks", "Locks"), ("processes", "Process activity"),
+        ("descriptors", "Process and system call activity"),
         ("all", "Summary"),
     ],
 )  # fmt: skip

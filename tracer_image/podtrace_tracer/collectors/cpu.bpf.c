@@ -9,47 +9,9 @@ struct running {
 };
 BPF_PERCPU_ARRAY(running, struct running, 1);
 
-/* A thread that is off its CPU; `operation` is what its wait counts as until it is woken. */
-struct off_cpu {
-	u64 left_ns;
-	u64 woken_ns;
-	u64 charged_ns;
-	u32 tid;
-	u32 scope;
-	u32 operation;
-	u32 unused;
-};
-
-/* By the low bits of the thread id, four to a place: a switch writes it and the wake-up and the return look there, so a thread
- * that is none of the target's costs one look-up. Two CPUs that take the same place in the same moment leave one wait untimed. */
-struct off_cpu_place {
-	struct off_cpu threads[4];
-};
-BPF_ARRAY(off_cpu, struct off_cpu_place, OFF_CPU_PLACES);
-
-/* The one in a thread's place that holds `held`: the thread itself, or nobody (0) for a thread that leaves. 0 if there is none. */
-static __always_inline struct off_cpu *off_cpu_holding(u32 tid, u32 held)
+static __always_inline void thread_comes(struct off_cpu *thread, u64 now, int is_next)
 {
-	u32 index = tid & (OFF_CPU_PLACES - 1);
-	struct off_cpu_place *place = off_cpu.lookup(&index);
-	if (!place)
-		return 0;
-	if (place->threads[0].tid == held)
-		return &place->threads[0];
-	if (place->threads[1].tid == held)
-		return &place->threads[1];
-	if (place->threads[2].tid == held)
-		return &place->threads[2];
-	return place->threads[3].tid == held ? &place->threads[3] : 0;
-}
-
-static __always_inline struct off_cpu *off_cpu_of(u32 tid)
-{
-	return off_cpu_holding(tid, tid);
-}
-
-static __always_inline void thread_comes(struct off_cpu *thread, u64 now)
-{
+	lock_comes(thread, now, is_next);
 	u32 scope = thread->scope, operation = thread->operation;
 	u64 left = thread->left_ns, woken = thread->woken_ns;
 	thread->tid = 0;
@@ -75,7 +37,7 @@ static __always_inline u64 time_run(const struct running *cpu, u32 tid, u64 char
 	if (!thread)
 		return 0;
 	u64 ran_ns = charged - thread->charged_ns;
-	thread_comes(thread, now - ran_ns);
+	thread_comes(thread, now - ran_ns, 0);
 	return ran_ns;
 }
 
@@ -110,6 +72,7 @@ static __always_inline u32 thread_leaves(struct bpf_raw_tracepoint_args *ctx, u3
 	thread->left_ns = now;
 	thread->woken_ns = 0;
 	thread->charged_ns = charged;
+	thread->lock_address = 0;
 	thread->tid = tid;
 	return state & STATE_INTERRUPTIBLE ? class : 0;
 }
@@ -132,12 +95,13 @@ PROBE(sched_switch)
 			class = thread_leaves(ctx, tid, now, charged, ran_ns);
 		}
 		if (thread)
-			thread_comes(thread, now);
+			thread_comes(thread, now, 1);
 	}
 	cpu->tid = next_tid;
 	cpu->charged_ns = READ(next, se__sum_exec_runtime);
-	if (class >= WAIT_FIRST_ON_SETS)
-		follow_up(ctx, TAIL_DESCRIPTOR_WAIT);
+	u32 tail = next_after_switch(class);
+	if (tail != TAILS)
+		follow_up(ctx, tail);
 	return 0;
 }
 

@@ -8,7 +8,13 @@ from podtrace_tracer.collectors.model import Collector, ProbeSpec
 
 COLLECTOR: Final = Collector(
     topic="cpu",
-    sources=("include/cpu_processes.bpf.h", "include/waits.bpf.h", "collectors/cpu.bpf.c"),
+    sources=(
+        "include/cpu_processes.bpf.h",
+        "include/waits.bpf.h",
+        "include/off_cpu.bpf.h",
+        "include/lock_switches.bpf.h",
+        "collectors/cpu.bpf.c",
+    ),
     probes=(
         ProbeSpec(
             tracepoint="sched_wakeup",

@@ -13,7 +13,12 @@ from podtrace_tracer.kernel import syscalls
 from podtrace_tracer.programs import program
 
 _TOGETHER: Final = {
-    ("sched_switch", "sched_wakeup", "cpu_clock"): "switches, waits and the time on a CPU are not counted",
+    (
+        "sched_switch",
+        "sched_wakeup",
+        "sched_waking",
+        "cpu_clock",
+    ): "switches, waits and the time on a CPU are not counted",
     ("inet_sock_set_state", "tcp_destroy_sock"): (
         "connection attempts, handshakes, their errors and states of sockets are not counted"
     ),
@@ -28,7 +33,7 @@ _COUNTED_AT: Final = {
     "tcp_send_reset": ("tcp.reset_sent",),
     "tcp_receive_reset": ("tcp.reset_received",),
     "udp_fail_queue_rcv_skb": ("udp.drop",),
-    "sched_switch": tuple(operation.full_name for operation in OPERATIONS if operation.topic == "cpu"),
+    "sched_switch": tuple(operation.full_name for operation in OPERATIONS if operation.topic in ("cpu", "locks")),
     "io_uring_submit_req": tuple(BYPASSES),
     "io_uring_submit_sqe": tuple(BYPASSES),
 }  # fmt: skip
@@ -66,8 +71,9 @@ class _Maker:
     """Makes the groups for some topics."""
 
     def __init__(self, topics: tuple[str, ...]) -> None:
-        # An open counts for descriptors too, and what bypasses the counting for all.
-        self._counted = {*topics, "io_uring", *(["files"] if "descriptors" in topics else ())}
+        # An open counts for descriptors too, a wait for a lock for cpu, and what bypasses the counting for all.
+        others = {"descriptors": "files", "locks": "cpu"}
+        self._counted = {*topics, "io_uring", *(others[topic] for topic in topics if topic in others)}
         self._collectors = collectors_of(topics)
         self._probes = {name: probe for name, (probe, _) in program.probes_of(topics).items()}
 

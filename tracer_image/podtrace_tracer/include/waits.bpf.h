@@ -85,6 +85,8 @@ static __always_inline u32 wait_operation(struct task_struct *task, struct pt_re
 		return OP_CPU_OTHER;
 	switch (class) {
 	case WAIT_LOCK:
+	case WAIT_LOCKS:
+	case WAIT_NEW_LOCK:
 		return OP_CPU_LOCK;
 	case WAIT_SLEEP:
 		return OP_CPU_SLEEP;

@@ -42,6 +42,7 @@ TABLE: Final[Mapping[str, tuple[int | None, int | None]]] = {
     "futex": (202, 98),
     "futex_wait": (455, 455),
     "futex_waitv": (449, 449),
+    "futex_wake": (454, 454),
     "inotify_init": (253, None),
     "inotify_init1": (294, 26),
     "io_uring_setup": (425, 425),

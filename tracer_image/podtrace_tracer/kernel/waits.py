@@ -7,7 +7,10 @@ from typing import Final
 from podtrace_tracer.kernel.syscall_numbers import Groups, by_number, place, places_of_calls
 
 CLASSES: Final[Groups] = {
-    "LOCK": ("futex", "futex_waitv", "futex_wait"),
+    "LOCK": ("futex",),
+    "LOCKS": ("futex_waitv",),
+    "NEW_LOCK": ("futex_wait",),
+    "WAKE": ("futex_wake",),
     "SLEEP": ("nanosleep", "clock_nanosleep"),
     "SYNC": ("fsync", "fdatasync", "sync_file_range", "sync", "syncfs", "msync"),
     "DESCRIPTOR": (

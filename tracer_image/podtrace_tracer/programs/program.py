@@ -19,6 +19,7 @@ from kubectl_podtrace.wire.topics import (
     DNS_TIMEOUT_NS,
     EVERY_TOPIC,
     OPERATIONS,
+    RESTS_ON,
     TCP_STATES,
 )
 from podtrace_tracer.collectors import base, io_uring
@@ -55,6 +56,8 @@ TABLE_SIZES: Final = {
     "cpu_processes": 16_384,
     "stacks": 4_096,
     "stack_counts": 2_048,
+    "lock_threads": 16_384,
+    "lock_queues": 16_384,
 }
 
 
@@ -98,6 +101,7 @@ LOST: Final[tuple[Lost, ...]] = (
     Lost("STACKS", EVERY_TOPIC, "stacks that found no place in the table"),
     Lost("STACK_COUNTS", EVERY_TOPIC, "operations above their threshold whose stack found no place in the table"),
     Lost("IMAGES", EVERY_TOPIC, "memory maps to be read: the ring buffer was full; tried again at the next stack"),
+    Lost("LOCK_THREADS", "locks", "waits for locks of threads that found no place in the table"),
     Lost("32BIT", EVERY_TOPIC, "system calls of 32-bit programs: their numbers mean other calls"),
 )
 """What `lose()` counts."""
@@ -112,10 +116,11 @@ _LATE_MARK: Final = 0x506F_6454_7261_0000
 TAILS: Final = (
     "sys_exit", "register", "messages_exit", "multiple_exit", "other_exit", "paths",
     "descriptors_exit", "received", "table", "table_of_start", "descriptor_wait", "dns", "stacks",
+    "lock_wait", "lock_came", "lock_wake",
 )  # fmt: skip
 """Programs that are called at the end of another one, in the order of their place in the map `tails`."""
 
-RAW_TAILS: Final = ("table_of_start", "descriptor_wait")
+RAW_TAILS: Final = ("table_of_start", "descriptor_wait", "lock_wait", "lock_came", "lock_wake")
 """Those that follow programs of raw tracepoints: in the map `raw_tails` where system calls come by trace events."""
 
 # Timed operations first: the histograms' table has a row for these only.
@@ -144,9 +149,11 @@ def probes_of(topics: tuple[str, ...]) -> dict[str, tuple[ProbeSpec, str]]:
     What touches several topics counts as touching all: there is no way to name some.
     """
     collectors = collectors_of(topics)
-    users = Counter(probe.tracepoint for each in collectors for probe in each.probes)
+    users = Counter(
+        probe.tracepoint for each in collectors if RESTS_ON.get(each.topic) not in topics for probe in each.probes
+    )
     found = {
-        probe.tracepoint: (probe, each.topic if users[probe.tracepoint] == 1 else EVERY_TOPIC)
+        probe.tracepoint: (probe, each.topic if users[probe.tracepoint] <= 1 else EVERY_TOPIC)
         for each in reversed(collectors)
         for probe in each.probes
     }

@@ -7,13 +7,18 @@ from typing import Final
 from podtrace_tracer.readers.cpu import CpuReader
 from podtrace_tracer.readers.descriptors import DescriptorReader
 from podtrace_tracer.readers.dns import DnsReader
+from podtrace_tracer.readers.locks import LockReader
 from podtrace_tracer.readers.model import MakeReader, TopicReader, TraceContext
 from podtrace_tracer.readers.processes import ProcessReader
 from podtrace_tracer.readers.stacks import StackReader
 
 READERS: Final[dict[str, MakeReader]] = {
-    "dns": DnsReader, "cpu": CpuReader, "processes": ProcessReader, "descriptors": DescriptorReader,
-}  # fmt: skip
+    "dns": DnsReader,
+    "cpu": CpuReader,
+    "locks": LockReader,
+    "processes": ProcessReader,
+    "descriptors": DescriptorReader,
+}
 
 
 def readers_of(topics: tuple[str, ...], context: TraceContext) -> tuple[TopicReader, ...]:

@@ -41,7 +41,7 @@ _HISTOGRAM_PART: Final = 250
 
 _LOST_OF_TABLE: Final = {
     "processes": "PROCESSES", "files": "FILES", "failed_opens": "FAILED_OPENS", "targets": "TARGETS", "exits": "EXITS",
-    "cpu_processes": "CPU_PROCESSES",
+    "cpu_processes": "CPU_PROCESSES", "lock_threads": "LOCK_THREADS",
     "dns_names": "DNS_NAMES", "dns_types": "DNS_TYPES", "resolvers": "RESOLVERS",
 }  # fmt: skip
 """Each keyed table, and what the programs count as lost where it has no place left: it is in `(other)`."""

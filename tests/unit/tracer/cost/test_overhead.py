@@ -125,8 +125,8 @@ def test_other_probes_are_detached_and_no_topic_gets_blind() -> None:
     trace.run(4, sched_switch=0.04, sched_wakeup=0.06)
     (shed,) = trace.said()
     assert isinstance(shed, Shed)
-    assert shed.topics == ("cpu",)
-    assert trace.programs.detached == ["sched_switch", "sched_wakeup", "cpu_clock"]
+    assert shed.topics == ("cpu", "locks")
+    assert trace.programs.detached == ["sched_switch", "sched_wakeup", "sched_waking", "cpu_clock"]
     assert trace.blind == set()
 
 

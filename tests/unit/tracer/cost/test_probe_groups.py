@@ -67,7 +67,8 @@ def test_where_there_are_transfers_only_or_none_the_probes_are_detached_at_once(
 def test_probes_that_make_no_sense_alone_go_together() -> None:
     together = {group.tracepoints for group in found(*TOPICS) if len(group.tracepoints) > 1}
     assert together == {
-        base.CALL_ENDS, ("sched_switch", "sched_wakeup", "cpu_clock"), ("inet_sock_set_state", "tcp_destroy_sock"),
+        base.CALL_ENDS, ("sched_switch", "sched_wakeup", "sched_waking", "cpu_clock"),
+        ("inet_sock_set_state", "tcp_destroy_sock"),
     }  # fmt: skip
 
 

@@ -43,6 +43,9 @@ BASE_PROBES = {
 }  # fmt: skip
 SYSTEM_CALL_PROBES = {"sys_enter", "sys_exit"}
 CPU_PROBES = {"sched_switch", "sched_wakeup", "cpu_clock"}
+LOCK_PROBES = {"sched_waking"}
+SWITCHES = {"cpu", "locks"}
+"""The topics that look at threads that leave their CPU, and at no system call."""
 URING_PROBES = {"io_uring_submit_req", "io_uring_submit_sqe"}
 TCP_PROBES = {
     "inet_sock_set_state", "tcp_destroy_sock", "tcp_retransmit_skb", "tcp_send_reset", "tcp_receive_reset",
@@ -60,7 +63,8 @@ def kernel(*, retransmit_arguments: int = 2, without: str = "") -> Btf:
     number = blob.integer("int", 4)
     arguments = {"tcp_retransmit_skb": retransmit_arguments, "sched_switch": retransmit_arguments + 1}
     arguments["mark_victim"] = retransmit_arguments - 1
-    every = BASE_PROBES | SYSTEM_CALL_PROBES | TCP_PROBES | UDP_PROBES | VICTIMS | CPU_PROBES - {"cpu_clock"}
+    every = BASE_PROBES | SYSTEM_CALL_PROBES | TCP_PROBES | UDP_PROBES | VICTIMS | LOCK_PROBES
+    every |= CPU_PROBES - {"cpu_clock"}
     for name in sorted(every - {without}):
         blob.tracepoint(name, [number] * arguments.get(name, 2))
     request = blob.pointer(blob.struct("io_kiocb", 64, []))
@@ -109,7 +113,7 @@ def test_every_constant_that_is_handed_over_is_used() -> None:
     text = "".join(path.read_text() for path in C_FILES.values())
     # Operations, classes and states are tables of which each name may be handed over, needed or not.
     unused = {name for name in values if not re.search(rf"\b{name}\b", text)}
-    every = BASE_PROBES | SYSTEM_CALL_PROBES | TCP_PROBES | UDP_PROBES | URING_PROBES | CPU_PROBES
+    every = BASE_PROBES | SYSTEM_CALL_PROBES | TCP_PROBES | UDP_PROBES | URING_PROBES | CPU_PROBES | LOCK_PROBES
     unused -= {f"PROBE_{name.upper()}" for name in every}
     assert {name for name in unused if not name.startswith(("OP_", "CLASS_", "SHAPE_", "TOPIC_"))} == set()
 
@@ -120,15 +124,16 @@ def test_each_file_stands_in_the_text_once_and_the_life_of_sockets_behind_what_i
 ) -> None:
     names = files_of(topics)
     assert len(names) == len(set(names))
-    assert names[-1] == ("collectors/processes.bpf.c" if topics == ("cpu",) else "collectors/syscalls.bpf.c")
+    assert names[-1] == f"collectors/{'syscalls' if set(topics) - SWITCHES else 'processes'}.bpf.c"
     places = {name: place for place, name in enumerate(names)}
     for topic in ("tcp", "connections"):
         assert (f"collectors/{topic}.bpf.c" in places) == (topic in topics)
         if topic in topics:
             assert places["include/sockets.bpf.h"] < places[f"collectors/{topic}.bpf.c"]
             assert places[f"collectors/{topic}.bpf.c"] < places["collectors/sockets.bpf.c"]
-    for topic in ("files", "cpu"):
+    for topic in ("files", "locks"):
         assert (f"collectors/{topic}.bpf.c" in places) == (topic in topics)
+    assert ("collectors/cpu.bpf.c" in places) == bool(set(topics) & SWITCHES)
 
 
 def test_all_c_files_are_part_of_some_program() -> None:
@@ -143,11 +148,13 @@ def test_only_what_is_asked_for_is_attached(topics: tuple[str, ...]) -> None:
         wanted |= {"inet_sock_set_state", "tcp_destroy_sock"}
     if "tcp" in topics:
         wanted |= TCP_PROBES
-    if set(topics) - {"cpu"}:
+    if set(topics) - SWITCHES:
         wanted |= SYSTEM_CALL_PROBES
-    if "cpu" in topics:
+    if set(topics) & SWITCHES:
         wanted |= CPU_PROBES
-    if set(topics) - {"processes", "cpu"}:
+    if "locks" in topics:
+        wanted |= LOCK_PROBES
+    if set(topics) - {"processes"} - SWITCHES:
         wanted |= URING_PROBES
     if "udp" in topics:
         wanted |= UDP_PROBES
@@ -168,7 +175,7 @@ def test_every_probe_has_its_program_in_the_text_under_the_same_condition(topics
 
 def test_system_calls_are_attached_last_their_ends_first() -> None:
     for topics in SELECTIONS:
-        if topics != ("cpu",):
+        if set(topics) - SWITCHES:
             assert list(probes_of(topics))[-2:] == ["sys_exit", "sys_enter"]
 
 

@@ -1,0 +1,62 @@
+"""The readable section of locks: what threads waited for each other for, and who kept them waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kubectl_podtrace import units
+from kubectl_podtrace.analysis.locks import LockHotspot, Locks
+from kubectl_podtrace.analysis.selection import OTHER
+from kubectl_podtrace.report.document import Facts, Name, Section, Table, left, right
+from kubectl_podtrace.report.sections.cells import NONE, SHOWN, latency_table, number_or_dash
+
+OTHERS_SHOWN = 5
+
+
+def locks(section: Locks) -> Section:
+    """All waits in futex calls; locks that another thread held; conditions, semaphores and idle threads apart."""
+    if not section.waits.count:
+        return Section(title="Locks", blocks=(), empty="no thread waited for another one")
+    contended = [hotspot for hotspot in section.hotspots if hotspot.kind == "lock"]
+    others = [hotspot for hotspot in section.hotspots if hotspot.kind == "other"]
+    timeouts = f"{units.counted(section.timeouts, 'wait')} of {units.count(section.waits.count)}"
+    facts = Facts(pairs=(("ended by a time-out", timeouts),))
+    waits = (("a lock that was held", section.contended), ("anything in a futex", section.waits))
+    return Section(
+        title="Locks",
+        blocks=(
+            facts,
+            *latency_table(waits, title="waits for"),
+            *_hotspots("locks that were held", contended, SHOWN),
+            *_hotspots("conditions, semaphores, idle", others, OTHERS_SHOWN),
+        ),
+    )
+
+
+def _hotspots(title: str, entries: Sequence[LockHotspot], most: int) -> tuple[Table, ...]:
+    if not entries:
+        return ()
+    named = [entry for entry in entries if entry.address != OTHER]
+    rest = named[most:] + [entry for entry in entries if entry.address == OTHER]
+    rows = [
+        (
+            units.duration(entry.total_wait_ns),
+            units.count(entry.waits),
+            units.duration(entry.max_wait_ns),
+            number_or_dash(entry.timeouts),
+            units.count(entry.waiters),
+            str(entry.pid),
+            Name(_where(entry)),
+        )
+        for entry in named[:most]
+    ]
+    if rest:
+        waits, total_ns = sum(entry.waits for entry in rest), sum(entry.total_wait_ns for entry in rest)
+        rows.append((units.duration(total_ns), units.count(waits), *(NONE,) * 4, Name(OTHER)))
+    numbers = right("waited", "waits", "longest", "timed out", "threads", "pid")
+    return (Table(columns=(*numbers, left(title)), rows=tuple(rows)),)
+
+
+def _where(entry: LockHotspot) -> str:
+    place = entry.symbol or entry.address
+    return f"{place}, mostly ended by {entry.holder.comm} ({entry.holder.tid})" if entry.holder else place
