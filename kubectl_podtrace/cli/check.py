@@ -33,7 +33,7 @@ def run(arguments: Sequence[str]) -> int:
     add_target_flags(parser)
     given = parser.parse_intermixed_args(arguments)
     options = trace_options(given)
-    if options.output.path is not None or options.output.format is Format.MARKDOWN:
+    if options.output.path is not None or options.output.format not in {Format.TEXT, Format.JSON}:
         raise UsageError("a check is printed, as text or as JSON", "-o json")
     target = one_target(given)
     check_connection_flags(given)

@@ -83,8 +83,10 @@ def add_trace_flags(parser: ArgumentParser) -> None:
         help="of the node's CPU time; above it the noisiest probe is shed; 0: none is (5.0)",
     )
     report = parser.add_argument_group("report")
-    report.add_argument("--export", metavar="FORMAT", help="json or md instead of text, on stdout")
-    report.add_argument("-o", "--output", metavar="FILE", help="a file (.json, .md, .txt), or a format as --export")
+    report.add_argument("--export", metavar="FORMAT", help="json, md or csv instead of text, on stdout")
+    report.add_argument(
+        "-o", "--output", metavar="FILE", help="a file (.json, .md, .csv, .txt), or a format as --export"
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="say more on stderr, with tracebacks")
     parser.add_argument("--version", action="store_true", help="print the version")
 

@@ -29,11 +29,14 @@ class Format(Enum):
     TEXT = "txt"
     JSON = "json"
     MARKDOWN = "md"
+    CSV = "csv"
 
 
-EXPORTS: Final = {"json": Format.JSON, "md": Format.MARKDOWN}
+EXPORTS: Final = {"json": Format.JSON, "md": Format.MARKDOWN, "csv": Format.CSV}
 _SUFFIXES: Final = {f".{export.value}": export for export in Format}
-_EXPORT_HINT: Final = "--export takes json or md; -o takes json, md, or a file that ends in .json, .md or .txt"
+_EXPORT_HINT: Final = (
+    "--export takes json, md or csv; -o takes one of these, or a file that ends in .json, .md, .csv or .txt"
+)
 
 
 @dataclass(frozen=True, kw_only=True)

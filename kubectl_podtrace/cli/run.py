@@ -27,10 +27,11 @@ from kubectl_podtrace.wire.records import Scope
 
 WINDOW_S: Final = 5
 _REMARK_SLUG: Final = "plugin"
-_FORMATS: Final[dict[Format, Literal["terminal", "json", "markdown"]]] = {
+_FORMATS: Final[dict[Format, Literal["terminal", "json", "markdown", "csv"]]] = {
     Format.TEXT: "terminal",
     Format.JSON: "json",
     Format.MARKDOWN: "markdown",
+    Format.CSV: "csv",
 }
 
 

@@ -13,6 +13,8 @@ _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"})
 """Controls, invisible formatting (bidirectional, zero-width), surrogates, private, unassigned, separators, spaces."""
 _SPACE: Final = " "
 _MARKDOWN: Final = re.compile(r"([\\`*_\[\]<#|~&$^]|:(?=//))")
+_FORMULA: Final = re.compile("[=+\\-@\uff1d\uff0b\uff0d\uff20]")
+_AFTER_SEPARATOR: Final = re.compile(f";(?=[ \"']*{_FORMULA.pattern})")
 _MENTION: Final = re.compile(r"@")
 _MAX_COMBINING: Final = 2
 
@@ -55,6 +57,16 @@ def markdown_code(text: str) -> str:
     fence = "`" * (longest + 1)
     pad = " " if longest or not shown.strip() or shown != shown.strip() else ""
     return f"{fence}{pad}{shown or ' '}{pad}{fence}"
+
+
+def spreadsheet(text: str) -> str:
+    r"""Text for a cell that no spreadsheet takes for a formula, also where it cuts lines at semicolons.
+
+    >>> spreadsheet("=1+1"), spreadsheet(" @a"), spreadsheet("a;-1"), spreadsheet("a-b\n=c"), spreadsheet("GET /")
+    ("'=1+1", "' @a", "a;'-1", 'a-b\\n=c', 'GET /')
+    """
+    shown = _AFTER_SEPARATOR.sub(";'", plain(text))
+    return f"'{shown}" if _FORMULA.match(shown.lstrip(" \"'")) else shown
 
 
 def _escape(character: str) -> str:

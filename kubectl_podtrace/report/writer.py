@@ -15,7 +15,7 @@ from kubectl_podtrace.report.model import Report
 from kubectl_podtrace.report.render import Renderer
 from kubectl_podtrace.report.text import plain
 
-Format = Literal["terminal", "json", "markdown"]
+Format = Literal["terminal", "json", "markdown", "csv"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +59,7 @@ def write_report(report: Report, output: Output, *, stdout: TextIO, page: Page) 
 
 def renderer_for(name: Format, page: Page) -> Renderer:
     """The renderer of a format."""
+    from kubectl_podtrace.report.render.csv_export import CsvRenderer
     from kubectl_podtrace.report.render.json_export import JsonRenderer
     from kubectl_podtrace.report.render.markdown import MarkdownRenderer
     from kubectl_podtrace.report.render.terminal import TerminalRenderer
@@ -70,6 +71,8 @@ def renderer_for(name: Format, page: Page) -> Renderer:
             return JsonRenderer()
         case "markdown":
             return MarkdownRenderer()
+        case "csv":
+            return CsvRenderer()
         case _:
             assert_never(name)
 
@@ -107,7 +110,7 @@ def _write_file(text: str, path: Path) -> None:
     temporary: Path | None = None
     try:
         with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=target.parent, prefix=f".{target.name[:80]}.", delete=False
+            "w", encoding="utf-8", newline="", dir=target.parent, prefix=f".{target.name[:80]}.", delete=False
         ) as file:
             temporary = Path(file.name)
             file.write(text)
@@ -123,7 +126,7 @@ def _write_file(text: str, path: Path) -> None:
 def _write_special(text: str, target: Path) -> None:
     """A pipe or a device cannot be replaced: it is written to."""
     try:
-        with target.open("w", encoding="utf-8") as file:
+        with target.open("w", encoding="utf-8", newline="") as file:
             file.write(text)
     except OSError as error:
         raise OutputError(f"cannot write {plain(str(target))}: {error.strerror}") from error

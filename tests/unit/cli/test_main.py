@@ -39,7 +39,7 @@ def test_the_version_is_told_wherever_it_is_asked(capsys: pytest.CaptureFixture[
         (["api", "--filter", "nets"], 'did you mean "net"?'),
         (["api", "--rtt-threshold", "nan"], '"nan" is not a threshold'),
         (["api", "--error-threshold", "101"], '"101" is not a percentage'),
-        (["api", "--export", "csv"], 'not exported as "csv"'),
+        (["api", "--export", "xml"], 'not exported as "xml"'),
         (["api", "-o", "report.html"], "not written as .html"),
         (["api", "--export", "json", "-o", "md"], "ask for two formats"),
         (["api", "--request-timeout", "soon"], '"soon" is not a duration'),
