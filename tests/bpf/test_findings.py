@@ -311,6 +311,11 @@ def test_a_process_that_takes_more_memory_than_it_may(diagnose: Diagnose, made: 
     assert only(report, "processes-oom-killed")["evidence"] == "the kernel killed 1 process: python3 1"
 
 
+def test_threads_that_fight_for_a_lock(diagnose: Diagnose) -> None:
+    finding = only(diagnose(*AILING, "fight", "4"), "lock-contention")
+    assert (finding["severity"], "4 threads for 0x" in finding["evidence"]) == ("critical", True)
+
+
 def test_threads_that_share_one_cpu_wait_for_it(diagnose: Diagnose) -> None:
     needed("taskset", "util-linux")
     finding = only(diagnose("taskset", "-c", "0", *AILING, "busy", "3", "4"), "cpu-starved")

@@ -121,6 +121,7 @@ RULES: Final[tuple[AnyRule, ...]] = (
         section=lambda seen: seen.sections.cpu,
         check=_saturated,
         topics=("cpu",),
+        tracepoints=frozenset({"sched_wakeup"}),
         explained_by=frozenset({"cpu-throttled"}),
         raised=f"it uses {units.ratio_threshold(SATURATED_RATIO)} of all CPUs of the node, and its threads wait for "
         "one "
@@ -134,6 +135,7 @@ RULES: Final[tuple[AnyRule, ...]] = (
         section=lambda seen: seen.sections.cpu,
         check=_starved,
         topics=("cpu",),
+        tracepoints=frozenset({"sched_wakeup"}),
         explained_by=frozenset({"cpu-throttled"}),
         raised=f"its threads wait for a CPU at least {WAITS} times, longer than they run on one, and for at least "
         f"{units.limit(WAITED_NS)} and {units.ratio_threshold(WAITED_RATIO)} of the time (several threads add up)",

@@ -42,10 +42,11 @@ Section = TypeVar("Section")
 class Rule(Generic[Section]):
     """One kind of trouble, and how it is told.
 
-    `check` looks at what `section` gives; where that is None the rule has nothing to look at. `topics` are those whose
-    losses weaken its numbers. A trouble that follows from another one is not told twice: while a rule of `explained_by`
-    is raised, this one is silent. `looks_for` says in a few words what is not there where nothing is found; `raised`,
-    `severity` and `next_step` are what the documentation says.
+    `check` looks at what `section` gives; where that is None, or one of the `tracepoints` that its numbers come from is
+    absent, the rule has nothing to look at. `topics` are those whose losses weaken its numbers. A trouble that follows
+    from another one is not told twice: while a rule of `explained_by` is raised, this one is silent. `looks_for` says
+    in a few words what is not there where nothing is found; `raised`, `severity` and `next_step` are what the
+    documentation says.
     """
 
     slug: str
@@ -53,6 +54,7 @@ class Rule(Generic[Section]):
     section: Callable[[Observations], Section | None]
     check: Callable[[Section, Observations], Iterator[Trouble]]
     topics: tuple[str, ...] = ()
+    tracepoints: frozenset[str] = frozenset()
     explained_by: frozenset[str] = frozenset()
     raised: str
     severity: str
@@ -60,7 +62,8 @@ class Rule(Generic[Section]):
 
     def applies(self, seen: Observations) -> bool:
         """Whether what it looks at was measured."""
-        return self.section(seen) is not None
+        absent = {probe.name.rpartition(":")[2] for probe in seen.trust.probes if not probe.attached}
+        return self.section(seen) is not None and not self.tracepoints & absent
 
     def troubles(self, seen: Observations) -> tuple[Trouble, ...]:
         """What it finds."""

@@ -59,6 +59,7 @@ RULES: Final[tuple[AnyRule, ...]] = (
         section=lambda seen: seen.sections.lifecycle,
         check=_out_of_memory,
         topics=("processes",),
+        tracepoints=frozenset({"mark_victim"}),
         explained_by=frozenset({"container-oom-killed"}),
         raised="the kernel kills a process for want of memory, be it the node's or its cgroup's",
         severity="critical",

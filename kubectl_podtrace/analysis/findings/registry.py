@@ -14,6 +14,7 @@ from kubectl_podtrace.analysis.findings import (
     dns,
     files,
     lifecycle,
+    locks,
     pod,
     processes,
     silence,
@@ -28,7 +29,21 @@ from kubectl_podtrace.wire.topics import EVERY_TOPIC
 
 RULES: Final[tuple[AnyRule, ...]] = tuple(
     rule
-    for module in (pod, lifecycle, processes, connections, tcp, dns, files, descriptors, cpu, udp, silence, stream)
+    for module in (
+        pod,
+        lifecycle,
+        processes,
+        connections,
+        tcp,
+        dns,
+        files,
+        descriptors,
+        cpu,
+        locks,
+        udp,
+        silence,
+        stream,
+    )
     for rule in module.RULES
 )
 """In the order in which findings of the same severity are told."""

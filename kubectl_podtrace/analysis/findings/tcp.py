@@ -117,6 +117,7 @@ RULES: Final[tuple[AnyRule, ...]] = (
         section=lambda seen: seen.sections.tcp,
         check=_retransmits,
         topics=("tcp",),
+        tracepoints=frozenset({"tcp_retransmit_skb"}),
         explained_by=frozenset({"connections-failed"}),
         raised=f"at least {FEW} segments are sent again, and more than {units.ratio_threshold(RETRANSMIT_RATIO)} of "
         "the "

@@ -54,6 +54,7 @@ RULES: Final[tuple[AnyRule, ...]] = (
         section=lambda seen: seen.sections.udp,
         check=_drops,
         topics=("udp",),
+        tracepoints=frozenset({"udp_fail_queue_rcv_skb"}),
         raised=f"at least {FEW} datagrams are dropped at full socket buffers, and more than "
         f"{units.ratio_threshold(DROP_RATIO)} of those that arrive",
         severity=GRADED,

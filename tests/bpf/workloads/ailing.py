@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import mmap
 import os
@@ -149,6 +150,23 @@ def busy(seconds: str, processes: str) -> None:
         os.waitpid(child, 0)
 
 
+def fight(seconds: str) -> None:
+    """Four threads, one of which sleeps while it holds the C library's mutex that the others wait for."""
+    library, mutex, end = ctypes.CDLL(None), ctypes.create_string_buffer(64), time.monotonic() + float(seconds)
+
+    def hold() -> None:
+        while time.monotonic() < end:
+            library.pthread_mutex_lock(mutex)
+            time.sleep(0.01)
+            library.pthread_mutex_unlock(mutex)
+
+    fighters = [threading.Thread(target=hold) for _ in range(4)]
+    for fighter in fighters:
+        fighter.start()
+    for fighter in fighters:
+        fighter.join()
+
+
 def greedy(size: str) -> None:
     """A child that takes more memory than it may have, and is killed for it."""
     child = os.fork()
@@ -285,7 +303,7 @@ AILMENTS: dict[str, Callable[..., None]] = {
     function.__name__: function
     for function in (
         refused, lookups, asked_twice, slow_writes, full_disk, forbidden, leaking, near_limit, out_of_descriptors,
-        children, busy, greedy, spin, broken, hung_up, talk, upload, knock, unheard_datagrams, flood, wait,
+        children, busy, fight, greedy, spin, broken, hung_up, talk, upload, knock, unheard_datagrams, flood, wait,
     )
 }  # fmt: skip
 

@@ -15,6 +15,7 @@ from kubectl_podtrace.analysis.findings.finding import Finding
 from kubectl_podtrace.analysis.findings.observations import Activity, CommandEnd, Observations
 from kubectl_podtrace.analysis.findings.registry import diagnose
 from kubectl_podtrace.analysis.lifecycle import CrashLoop, Lifecycle, Program
+from kubectl_podtrace.analysis.locks import LockHolder, LockHotspot, Locks
 from kubectl_podtrace.analysis.pod_timeline import Incident, PodTimeline
 from kubectl_podtrace.analysis.processes import Exit, Processes
 from kubectl_podtrace.analysis.sections import Sections
@@ -23,7 +24,7 @@ from kubectl_podtrace.analysis.settings import Settings
 from kubectl_podtrace.analysis.tcp import Rtt, Tcp
 from kubectl_podtrace.analysis.trust import Trust
 from kubectl_podtrace.analysis.udp import Udp
-from kubectl_podtrace.units import MILLISECOND_NS
+from kubectl_podtrace.units import MILLISECOND_NS, SECOND_NS
 from kubectl_podtrace.wire.topics import TOPICS
 
 DURATION_S: Final = 30.0
@@ -86,6 +87,7 @@ PROCESSES: Final = Processes(
     active=1, top=(), exec=1, fork_processes=1, fork_threads=0, exec_errors={}, exits=(), partial=()
 )
 LIFECYCLE: Final = Lifecycle(ended=0, failed=0, oom_kills=0, lifetimes=dist(), programs=(), crash_loops=(), partial=())
+LOCKS: Final = Locks(waits=dist(), contended=dist(), timeouts=0, hotspots=(), partial=())
 DESCRIPTORS: Final = Descriptors(
     opened=1_000, failed_opens=0, closed=1_000, ended_with_process=0, by_kind=None, fullest=(), leaks=(),
     estimated_tables=0, partial=(),
@@ -98,6 +100,7 @@ CALM: Final = Observations(
     sections=Sections(
         tcp=TCP, udp=UDP, connections=CONNECTIONS, dns=DNS, files=FILES, cpu=CPU, processes=PROCESSES,
         lifecycle=LIFECYCLE,
+        locks=LOCKS,
         descriptors=DESCRIPTORS, kubernetes_events=PodTimeline(incidents=(), left_out=0),
     ),
     settings=Settings(
@@ -180,6 +183,15 @@ def with_loop(**changes: Any) -> Observations:
         lifetime_avg_ns=150 * MILLISECOND_NS, first_s=1.0, last_s=13.0,
     )  # fmt: skip
     return but(lifecycle=replace(LIFECYCLE, crash_loops=(replace(loop, **changes),)))
+
+
+def with_hotspot(**changes: Any) -> Observations:
+    holder = LockHolder(tid=14, node_tid=4_014, comm="writer", waits=900, total_wait_ns=8 * SECOND_NS)
+    spot = LockHotspot(
+        address="0x7f00", symbol=None, kind="lock", pid=12, node_pid=4_012, comm="worker", waiters=4, max_waiters=3,
+        waits=1_000, timeouts=0, total_wait_ns=9 * SECOND_NS, max_wait_ns=50 * MILLISECOND_NS, holder=holder,
+    )  # fmt: skip
+    return but(locks=replace(LOCKS, hotspots=(replace(spot, **changes),)))
 
 
 def with_leak(growth: int, exhausted_in_s: float | None = None) -> Observations:

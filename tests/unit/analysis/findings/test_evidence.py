@@ -12,7 +12,7 @@ from kubectl_podtrace.analysis.findings.registry import diagnose
 from kubectl_podtrace.analysis.partial import Partial
 from kubectl_podtrace.analysis.pod_timeline import Incident
 from kubectl_podtrace.analysis.processes import Exit
-from kubectl_podtrace.analysis.trust import Bypass, Loss
+from kubectl_podtrace.analysis.trust import Bypass, Loss, ProbeState
 from kubectl_podtrace.units import MILLISECOND_NS, SECOND_NS
 from tests.unit.analysis.findings import seen
 from tests.unit.analysis.findings.seen import CALM, NOON, dist, ended, file_op, found, only, op
@@ -183,6 +183,17 @@ def test_what_fails_again_and_again_is_told_with_its_rhythm() -> None:
     assert "PATH" in only(seen.with_loop(code=127)).next_step
 
 
+def test_a_fight_for_a_lock_is_told_with_its_holder() -> None:
+    finding = only(seen.with_hotspot())
+    assert finding.evidence == (
+        "1,000 waits of 4 threads for 0x7f00 in worker (pid 12), 9.00 s in all, max 50.0 ms, "
+        "most ended by writer (thread 14)"
+    )
+    assert finding.severity == "warning"
+    assert only(seen.with_hotspot(total_wait_ns=30 * SECOND_NS)).severity == "critical"
+    assert "for queue_mutex in" in only(seen.with_hotspot(symbol="queue_mutex")).evidence
+
+
 def test_a_command_that_was_killed_for_its_memory_is_told_as_such() -> None:
     killed = seen.with_oom_kills(1, Exit(comm="greedy", code=0, signal=9, count=1))
     finding = only(replace(killed, command=CommandEnd(words=("greedy",), status=-9)))
@@ -232,6 +243,24 @@ def test_rules_whose_sections_were_not_measured_have_not_looked() -> None:
     applied = {rule.slug for rule in diagnosis.applied}
     assert "connections-failed" in applied
     assert not applied & {"slow-files", "file-errors", "cpu-throttled"}
+
+
+@pytest.mark.parametrize(
+    ("tracepoint", "rule"),
+    [
+        ("tcp_retransmit_skb", "retransmits"),
+        ("udp_fail_queue_rcv_skb", "udp-drops"),
+        ("mark_victim", "processes-oom-killed"),
+        ("sched_wakeup", "cpu-starved"),
+    ],
+)
+def test_a_rule_without_its_tracepoint_has_not_looked(tracepoint: str, rule: str) -> None:
+    probe = ProbeState(
+        name=f"raw_tracepoint:{tracepoint}", topic="tcp", attached=False, required=False, costs="", reason=""
+    )
+    assert rule not in {each.slug for each in diagnose(seen.with_trust(probes=(probe,))).applied}
+    attached = seen.with_trust(probes=(replace(probe, attached=True),))
+    assert rule in {each.slug for each in diagnose(attached).applied}
 
 
 @pytest.mark.parametrize(

@@ -189,6 +189,18 @@ EDGES: Final = (
     Edge("processes-killed", exits(0, 13, 100), exits(0, 9, 1)),
     Edge("processes-failed", seen.with_loop(kind="container"), seen.with_loop()),
     Edge("processes-failed", seen.with_loop(signal=9), seen.with_loop(code=127)),
+    Edge("lock-contention", seen.with_hotspot(kind="other"), seen.with_hotspot()),
+    Edge("lock-contention", seen.with_hotspot(waits=9), seen.with_hotspot(waits=10)),
+    Edge(
+        "lock-contention",
+        seen.with_hotspot(total_wait_ns=6 * SECOND_NS),
+        seen.with_hotspot(total_wait_ns=6 * SECOND_NS + 1),
+    ),
+    Edge(
+        "lock-contention",
+        replace(seen.with_hotspot(total_wait_ns=2 * SECOND_NS - 1), duration_s=5.0),
+        replace(seen.with_hotspot(total_wait_ns=2 * SECOND_NS), duration_s=5.0),
+    ),
     Edge("processes-oom-killed", seen.with_oom_kills(0), seen.with_oom_kills(1)),
     Edge(
         "processes-killed",
