@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from kubectl_podtrace.analysis.partial import Partial
 from kubectl_podtrace.analysis.selection import LISTED, OTHER, Dist, Selection
-from kubectl_podtrace.wire import cpu_records
+from kubectl_podtrace.analysis.stacks import FrameBook
+from kubectl_podtrace.wire import cpu_records, stack_records
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,20 @@ class CpuProcess:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TopFunction:
+    """A function by the samples that found a thread in it; null for all of a file that names no functions.
+
+    The module `[kernel]` is time in the kernel, whatever function called it; `(other)` holds all not listed, and
+    samples whose place is not known.
+    """
+
+    symbol: str | None
+    module: str
+    samples: int
+    share_ratio: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Cpu:
     """The section `cpu`; `throttling` is null where no cgroup of the target has a CPU controller."""
 
@@ -54,7 +70,7 @@ class Cpu:
     block: Dist
     block_by_cause: BlockByCause
     throttling: Throttled | None
-    top_functions: None = None
+    top_functions: tuple[TopFunction, ...]
     processes: tuple[CpuProcess, ...]
     total_ratio: float
     samples: int
@@ -78,6 +94,7 @@ def cpu(selection: Selection) -> Cpu:
             other=selection.latency("cpu.other"),
         ),
         throttling=_throttling(selection),
+        top_functions=_top_functions(selection, run.count),
         processes=_processes(selection),
         total_ratio=_cores(selection, run.sum_ns),
         samples=run.count,
@@ -100,6 +117,26 @@ def _throttling(selection: Selection) -> Throttled | None:
         throttled=sum(row.throttled for row in rows),
         total_ns=sum(row.total_ns for row in rows),
     )
+
+
+def _top_functions(selection: Selection, total: int) -> tuple[TopFunction, ...]:
+    book = FrameBook(selection)
+    samples: Counter[tuple[str | None, str]] = Counter()
+    for row in selection.rows(stack_records.CpuFunctions):
+        (frame,) = book.frames((row.frame,))
+        samples[frame.symbol, frame.module] += row.samples
+    ordered = sorted(samples.items(), key=lambda item: (-item[1], item[0][1], item[0][0] or ""))[:LISTED]
+    # The functions can be a second behind the totals, or a moment ahead.
+    total = max(total, sum(samples.values()))
+    found = [
+        TopFunction(symbol=symbol, module=module, samples=count, share_ratio=count / total)
+        for (symbol, module), count in ordered
+        if count
+    ]
+    rest = total - sum(each.samples for each in found)
+    if rest:
+        found.append(TopFunction(symbol=OTHER, module=OTHER, samples=rest, share_ratio=rest / total))
+    return tuple(found)
 
 
 def _processes(selection: Selection) -> tuple[CpuProcess, ...]:

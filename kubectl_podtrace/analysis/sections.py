@@ -16,6 +16,8 @@ from kubectl_podtrace.analysis.pod_timeline import PodTimeline
 from kubectl_podtrace.analysis.processes import Processes, processes
 from kubectl_podtrace.analysis.selection import Selection
 from kubectl_podtrace.analysis.settings import Settings
+from kubectl_podtrace.analysis.stacks import TOPICS as STACK_TOPICS
+from kubectl_podtrace.analysis.stacks import Stack, stacks
 from kubectl_podtrace.analysis.tcp import Tcp, tcp
 from kubectl_podtrace.analysis.timeline import Timeline, timeline
 from kubectl_podtrace.analysis.udp import Udp, udp
@@ -44,7 +46,7 @@ class Sections:
     timeline: Timeline | None = None
     locks: Locks | None = None
     queries: None = None
-    stacks: None = None
+    stacks: tuple[Stack, ...] | None = None
 
 
 def sections(
@@ -65,4 +67,5 @@ def sections(
         descriptors=descriptors(selection) if "descriptors" in measured else None,
         timeline=timeline(selection) if measured else None,
         locks=locks(selection) if "locks" in measured else None,
+        stacks=stacks(selection) if measured & STACK_TOPICS else None,
     )

@@ -13,7 +13,7 @@ from kubectl_podtrace.wire.histogram import BUCKETS, midpoint
 from kubectl_podtrace.wire.lifecycle_records import Lifetimes
 from kubectl_podtrace.wire.lock_records import Locks
 from kubectl_podtrace.wire.records import ErrorRow, Errors, Exits, FailedOpens, Files, Processes, Targets, TotalsRow
-from kubectl_podtrace.wire.stack_records import Frames, Stacks
+from kubectl_podtrace.wire.stack_records import CpuFunctions, Frames, Stacks
 
 CAPACITY: Final = 20_000
 """The most keys a table keeps; rows of further keys are counted and left out."""
@@ -118,6 +118,7 @@ KEYED: Final[Mapping[type[Any], TableFields]] = {
     Throttling: TableFields(key=("scope",), counters=("periods", "throttled", "total_ns")),
     DescriptorTables: TableFields(key=("scope", "node_pid", "start_ns"), counters=()),
     Frames: TableFields(key=("key",), counters=()),
+    CpuFunctions: TableFields(key=("scope", "frame"), counters=("samples",)),
     Stacks: TableFields(key=("scope", "key"), counters=("count", "total_ns"), histogram="buckets"),
 }
 """The keyed tables by their kind of record: one line here makes a new kind part of every state and window."""

@@ -30,7 +30,7 @@ from kubectl_podtrace.wire.fields import (
 )
 from kubectl_podtrace.wire.lifecycle_records import Lifetimes
 from kubectl_podtrace.wire.lock_records import Locks
-from kubectl_podtrace.wire.stack_records import Frames, Stacks
+from kubectl_podtrace.wire.stack_records import CpuFunctions, Frames, Stacks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -376,6 +376,7 @@ type_of_kind: Final = {
     "descriptor_tables": DescriptorTables,
     "frames": Frames,
     "stacks": Stacks,
+    "cpu_functions": CpuFunctions,
     "existing": Existing,
     "event": Event,
     "heartbeat": Heartbeat,
@@ -389,5 +390,6 @@ type_of_kind: Final = {
 Record = (
     Header | Scope | Probe | Totals | Errors | Histogram | Files | FailedOpens | Targets | Processes | Exits | Lifetimes
     | Activity | DnsNames | DnsTypes | DnsCodes | Resolvers | AddressNames | CpuProcesses | Throttling | Locks
-    | DescriptorTables | Frames | Stacks | Existing | Event | Heartbeat | Cost | Shed | Notice | Refusal | Trailer
+    | DescriptorTables | Frames | Stacks | CpuFunctions | Existing | Event | Heartbeat | Cost | Shed | Notice
+    | Refusal | Trailer
 )  # fmt: skip

@@ -57,3 +57,19 @@ class Stacks:
     """Stacks by operation, as `Files`; what found no place is in the operation's `slow` ones only."""
 
     rows: tuple[StackRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CpuFunctionRow:
+    """How many samples found a thread in a function, a frame without a place; `[kernel]` is the kernel's module."""
+
+    scope: Index
+    frame: Count
+    samples: Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class CpuFunctions:
+    """Functions that ran, as `Files`."""
+
+    rows: tuple[CpuFunctionRow, ...]

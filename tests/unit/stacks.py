@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from kubectl_podtrace.wire.histogram import bucket_of
 from kubectl_podtrace.wire.records import Record
-from kubectl_podtrace.wire.stack_records import FrameRow, Frames, StackRow, Stacks
+from kubectl_podtrace.wire.stack_records import CpuFunctionRow, CpuFunctions, FrameRow, Frames, StackRow, Stacks
 
 STACK_FRAMES = (
     ("fsync", "/lib/x86_64-linux-gnu/libc.so.6", 0x10A3B0, ""),
     ("store::flush(store::journal&)", "/srv/shop/orders", 0x1F50, "store.cc:87"),
     ("main", "/srv/shop/orders", 0x11C0, "main.cc:31"),
     ("", "/usr/lib/libpayment.so.2", 0x4E10, ""),
+    ("shop::price(shop::cart const&)", "/srv/shop/orders", 0, ""),
+    ("", "[kernel]", 0, ""),
 )
 
 
@@ -49,6 +51,12 @@ def stack_records() -> tuple[Record, ...]:
                     buckets=(bucket_of(150_000_000), 1, bucket_of(250_000_000), 1),
                     frames=(3,),
                 ),
+            )
+        ),
+        CpuFunctions(
+            rows=(
+                CpuFunctionRow(scope=0, frame=4, samples=700),
+                CpuFunctionRow(scope=0, frame=5, samples=400),
             )
         ),
     )

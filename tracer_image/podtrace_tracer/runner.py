@@ -244,6 +244,7 @@ class Runner:
             emit_event=events.emit, frames=self._frames, paths=paths,
         )  # fmt: skip
         snapshots = Snapshots(tables, self._emitter, readers=readers_of(topics, context))
+        self._stop.watch(programs.wake_descriptor(program.RING_BYTES), events.drain)
         programs.set_number("gate", 0, 1)
         self._started_ns = time.monotonic_ns()
         self._emitter.emit(self._header())

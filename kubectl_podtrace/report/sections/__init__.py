@@ -23,6 +23,7 @@ from kubectl_podtrace.report.sections.network_io import network_io
 from kubectl_podtrace.report.sections.overview import cleanup, overview, trust
 from kubectl_podtrace.report.sections.pod_timeline import pod_timeline
 from kubectl_podtrace.report.sections.processes import process_activity, system_calls
+from kubectl_podtrace.report.sections.stacks import stacks
 from kubectl_podtrace.report.sections.tcp import tcp
 from kubectl_podtrace.report.sections.timeline import timeline
 from kubectl_podtrace.report.sections.udp import udp
@@ -56,6 +57,7 @@ def document(report: Report) -> tuple[Section, ...]:
         *_drawn(report.files, files, trusted, "files"),
         *_drawn(report.cpu, cpu, trusted, "cpu"),
         *_drawn(report.locks, locks, trusted, "locks"),
+        *([stacks(report.stacks, settings)] if report.stacks is not None else ()),
         *_drawn(report.processes, process_activity, trusted, "processes"),
         *_drawn(report.lifecycle, lifecycle, trusted),
         *_drawn(report.timeline, timeline, trusted, over_time=True),

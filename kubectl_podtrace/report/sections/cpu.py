@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from kubectl_podtrace import units
-from kubectl_podtrace.analysis.cpu import Cpu, CpuProcess, Throttled
+from kubectl_podtrace.analysis.cpu import Cpu, CpuProcess, Throttled, TopFunction
 from kubectl_podtrace.analysis.selection import OTHER
-from kubectl_podtrace.report.document import Facts, Name, Section, Table, left, right
+from kubectl_podtrace.report.document import Block, Facts, Name, Section, Table, left, right
 from kubectl_podtrace.report.sections.cells import NONE, latency_table, number_or_dash, shown
 
 
@@ -30,9 +30,30 @@ def cpu(section: Cpu) -> Section:
             ("throttling", _throttling_text(section.throttling)),
         )
     )
-    return Section(
-        title="CPU", blocks=(facts, *latency_table(waits, title="off the CPU for"), _processes(section.processes))
+    blocks: tuple[Block, ...] = (
+        facts,
+        *latency_table(waits, title="off the CPU for"),
+        _processes(section.processes),
+        *_top_functions(section.top_functions),
     )
+    return Section(title="CPU", blocks=blocks)
+
+
+def _top_functions(entries: tuple[TopFunction, ...]) -> tuple[Table, ...]:
+    """Where the samples found threads; none where there were no samples."""
+    listed, rest = shown(entries, "module")
+    if not listed:
+        return ()
+    rows = [(units.count(each.samples), units.ratio(each.share_ratio), Name(_function(each))) for each in listed]
+    if rest:
+        samples, share = sum(each.samples for each in rest), sum(each.share_ratio for each in rest)
+        rows.append((units.count(samples), units.ratio(share), Name(OTHER)))
+    return (Table(columns=(*right("samples", "share"), left("function that ran")), rows=tuple(rows)),)
+
+
+def _function(entry: TopFunction) -> str:
+    module = entry.module.rpartition("/")[2] or entry.module
+    return f"{entry.symbol} ({module})" if entry.symbol else module
 
 
 def _throttling_text(throttling: Throttled | None) -> str:

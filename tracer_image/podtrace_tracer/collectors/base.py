@@ -83,6 +83,6 @@ STRUCTS: Final = {
 }  # fmt: skip
 
 REGISTERS: Final = {
-    "x86_64": ("di", "si", "dx", "r10", "r8", "ax", "orig_ax", "cs", "sp"),
+    "x86_64": ("di", "si", "dx", "r10", "r8", "ax", "orig_ax", "ip", "cs", "sp"),
     "aarch64": ("regs", "orig_x0", "syscallno", "pstate"),
 }

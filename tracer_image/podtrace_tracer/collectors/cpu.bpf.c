@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* cpu: threads that leave a CPU and come back, what they waited for meanwhile, and how long each process ran. */
 
+#include <uapi/linux/bpf_perf_event.h>
+
 /* What a CPU runs, and how much the kernel had charged that thread when it was looked at last. */
 struct running {
 	u64 charged_ns;
@@ -134,6 +136,45 @@ PROBE(sched_wakeup)
 	return 0;
 }
 
+/* Where samples found threads. Two tables: the tracer empties the one while the programs fill the other. */
+struct cpu_sample {
+	struct image image;
+	u64 address; /* 0 in the kernel */
+};
+BPF_HASH(cpu_samples_0, struct cpu_sample, u64, MAX_CPU_SAMPLES);
+BPF_HASH(cpu_samples_1, struct cpu_sample, u64, MAX_CPU_SAMPLES);
+BPF_ARRAY(cpu_samples_side, u32, 1);
+
+#define NEW_SAMPLES 8
+
+/* A process's first samples tell the tracer to look at its memory map. */
+static __always_inline void sample_image(struct task_struct *task, const struct image *image)
+{
+	struct cpu_key key = cpu_key_of(task);
+	struct cpu_process *process = cpu_processes.lookup(&key);
+	if (process && process->samples <= NEW_SAMPLES)
+		image_send(image, process->node_pid, process->pid);
+}
+
+static __always_inline void sample_seen(struct bpf_perf_event_data *ctx, struct task_struct *task, u32 scope)
+{
+	struct cpu_sample sample = {};
+	u32 first = 0;
+	u64 zero = 0, *count = 0;
+	u32 *side = cpu_samples_side.lookup(&first);
+	fill_image(&sample.image, task, scope);
+	sample.address = SAMPLED_IN_USER(ctx) ? SAMPLED_ADDRESS(ctx) : 0;
+	if (side && *side)
+		count = cpu_samples_1.lookup_or_try_init(&sample, &zero);
+	else
+		count = cpu_samples_0.lookup_or_try_init(&sample, &zero);
+	if (!count)
+		return; /* the process has it all the same, and the list of functions says how many it lacks */
+	if (!*count && sample.address)
+		sample_image(task, &sample.image);
+	__sync_fetch_and_add(count, 1);
+}
+
 /* 99 times a second on each CPU: a sample, and the time that a thread has run which does not leave its CPU. */
 CLOCK_PROBE(cpu_clock)
 {
@@ -144,7 +185,7 @@ CLOCK_PROBE(cpu_clock)
 		return 0;
 	u64 now = bpf_ktime_get_ns(), charged = READ(task, se__sum_exec_runtime);
 	if (tracing() && runs_in_scope(task))
-		count_run(task, now, time_run(cpu, tid, charged, now), 0, 1);
+		sample_seen(ctx, task, count_run(task, now, time_run(cpu, tid, charged, now), 0, 1));
 	cpu->tid = tid;
 	cpu->charged_ns = charged;
 	return 0;

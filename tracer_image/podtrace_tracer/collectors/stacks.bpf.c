@@ -8,9 +8,7 @@ static __always_inline void slow_by_stack(struct call_context *ctx, const struct
 	struct process *process = processes.lookup(&tgid);
 	fill_image(&key.image, CURRENT_TASK, slow->scope);
 	key.stack = take_stack(ctx, SCRATCH_PROCESS, CALL_REGISTERS(ctx));
-	if (!stack_counts.lookup(&key) && process)
-		image_send(&key.image, process->node_pid, process->pid);
-	slow_counted(&key, slow);
+	slow_counted(&key, process, slow);
 }
 
 CALL_PROBE(stacks)

@@ -112,6 +112,15 @@ struct call_context {
 /* A program for a clock that interrupts each CPU. */
 #define CLOCK_PROBE(name) int on_##name(struct bpf_perf_event_data *ctx)
 
+#ifdef __aarch64__
+#define SAMPLED_IN_USER(ctx) (!((ctx)->regs.pstate & 0xf)) /* PSR_MODE_EL0t of asm/ptrace.h */
+#define SAMPLED_ADDRESS(ctx) ((ctx)->regs.pc)
+#else
+/* The kernel lets a program load whole words of these registers only, and some kernels say that this one is shorter. */
+#define SAMPLED_IN_USER(ctx) ((*(volatile u64 *)&(ctx)->regs.cs & 3) == 3)
+#define SAMPLED_ADDRESS(ctx) ((ctx)->regs.ip)
+#endif
+
 #define CURRENT_TASK ((struct task_struct *)bpf_get_current_task())
 
 #define MSG_PEEK_FLAG 2

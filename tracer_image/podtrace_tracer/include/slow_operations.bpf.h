@@ -25,7 +25,7 @@ struct stack_durations {
 BPF_HASH(stack_durations, struct stack_key, struct stack_durations, MAX_STACK_COUNTS);
 BPF_ARRAY(no_durations, struct stack_durations, 1);
 
-static __always_inline struct stack_counters *stack_counters_of(struct stack_key *key)
+static __always_inline struct stack_counters *stack_counters_of(struct stack_key *key, const struct process *process)
 {
 	struct stack_counters zero = {}, *counters = stack_counts.lookup(key);
 	if (counters)
@@ -36,6 +36,8 @@ static __always_inline struct stack_counters *stack_counters_of(struct stack_key
 	counters = stack_counts.lookup(key);
 	if (counters && none)
 		stack_durations.insert(key, none);
+	if (counters && process)
+		image_send(&key->image, process->node_pid, process->pid);
 	return counters;
 }
 
@@ -48,9 +50,10 @@ static __always_inline int is_same_target(const struct slow_target *one, const s
 	return !difference;
 }
 
-static __always_inline void slow_counted(struct stack_key *key, const struct slow_operation *slow)
+static __always_inline void slow_counted(struct stack_key *key, const struct process *process,
+					 const struct slow_operation *slow)
 {
-	struct stack_counters *counters = stack_counters_of(key);
+	struct stack_counters *counters = stack_counters_of(key, process);
 	if (!counters) {
 		lose(LOST_STACK_COUNTS);
 		return;

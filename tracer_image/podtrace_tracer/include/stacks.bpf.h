@@ -27,7 +27,7 @@ struct image {
 	u32 scope;
 };
 
-/* Tells the tracer of an image with stacks, so that it looks at the process's memory map while there is one. */
+/* Tells the tracer of an image with stacks, so that it looks at the process's memory map while there is one: it is woken. */
 struct image_record {
 	u32 record;
 	u32 node_pid;
@@ -50,7 +50,7 @@ static __always_inline void fill_image(struct image *image, struct task_struct *
 static __always_inline void image_send(const struct image *image, u32 node_pid, u32 pid)
 {
 	struct image_record record = {.record = RECORD_IMAGE, .node_pid = node_pid, .pid = pid, .image = *image};
-	if (ring.ringbuf_output(&record, sizeof(record), BPF_RB_NO_WAKEUP))
+	if (ring.ringbuf_output(&record, sizeof(record), BPF_RB_FORCE_WAKEUP))
 		lose(LOST_IMAGES);
 }
 

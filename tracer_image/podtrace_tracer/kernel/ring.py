@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import select
 import struct
 from collections.abc import Iterator
 from typing import Final, NamedTuple
@@ -19,7 +20,10 @@ class RingRecord(NamedTuple):
 
 
 class Ring:
-    """A BPF ring buffer read through its own memory: records are copied out, no callback, no wake-up."""
+    """A BPF ring buffer read through its own memory: records are copied out, no callback.
+
+    Records for which the programs wake somebody make `wake_descriptor` ready until the next reading.
+    """
 
     def __init__(self, descriptor: int, size: int) -> None:
         page = mmap.PAGESIZE
@@ -28,9 +32,14 @@ class Ring:
         # The kernel maps the data twice in a row, so that a record never wraps.
         self._producer = mmap.mmap(descriptor, page + 2 * size, mmap.MAP_SHARED, mmap.PROT_READ, offset=page)
         self._page = page
+        # Only what comes after a wake-up makes it ready; most records wake nobody.
+        self._woken = select.epoll()
+        self._woken.register(descriptor, select.EPOLLIN | select.EPOLLET)
+        self.wake_descriptor = self._woken.fileno()
 
     def read(self) -> Iterator[RingRecord]:
         """Records in their order; stops at one that is still being written."""
+        self._woken.poll(0)
         position = int.from_bytes(self._consumer[:8], "little")
         end = int.from_bytes(self._producer[:8], "little")
         while position < end:

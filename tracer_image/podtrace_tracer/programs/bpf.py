@@ -246,10 +246,17 @@ class Programs:
         return self._maps[table][0].entries
 
     def ring_records(self, size: int) -> Iterator[RingRecord]:
-        """What the programs have put into the ring since the last call. Nobody is woken for it."""
+        """What the programs have put into the ring since the last call."""
+        return self._opened_ring(size).read()
+
+    def wake_descriptor(self, size: int) -> int:
+        """Becomes ready when a record has come that wakes somebody, until the records are read."""
+        return self._opened_ring(size).wake_descriptor
+
+    def _opened_ring(self, size: int) -> Ring:
         if self._ring is None:
             self._ring = Ring(self._maps["ring"][1], size)
-        return self._ring.read()
+        return self._ring
 
     def recursion_misses(self) -> dict[str, int]:
         """By tracepoint: events that no map saw, because the program was interrupted by its own tracepoint."""

@@ -54,6 +54,7 @@ TABLE_SIZES: Final = {
     "members": 65_536,
     "pending_closes": 4_096,
     "cpu_processes": 16_384,
+    "cpu_samples": 8_192,
     "stacks": 4_096,
     "stack_counts": 2_048,
     "lock_threads": 16_384,

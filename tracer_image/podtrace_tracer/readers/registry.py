@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from podtrace_tracer.readers.cpu import CpuReader
+from podtrace_tracer.readers.cpu_functions import CpuFunctionReader
 from podtrace_tracer.readers.descriptors import DescriptorReader
 from podtrace_tracer.readers.dns import DnsReader
+from podtrace_tracer.readers.frames import FrameReader
 from podtrace_tracer.readers.locks import LockReader
 from podtrace_tracer.readers.model import MakeReader, TopicReader, TraceContext
 from podtrace_tracer.readers.processes import ProcessReader
@@ -20,9 +22,15 @@ READERS: Final[dict[str, MakeReader]] = {
     "descriptors": DescriptorReader,
 }
 
+_OF_TABLES: Final[dict[str, MakeReader]] = {
+    "cpu_samples_side": CpuFunctionReader, "stack_counts": StackReader, "stacks": FrameReader,
+}  # fmt: skip
+"""Readers that are there where the programs have a table; that of the frames comes last."""
+
 
 def readers_of(topics: tuple[str, ...], context: TraceContext) -> tuple[TopicReader, ...]:
     """The readers of these topics, made for one trace."""
     makers = [make for topic, make in READERS.items() if topic in topics]
-    # Operations of several topics have stacks.
-    return tuple(make(context) for make in (*makers, *([StackReader] if context.programs.has("stack_counts") else ())))
+    # Of several topics, or of a part of one.
+    more = [make for table, make in _OF_TABLES.items() if context.programs.has(table)]
+    return tuple(make(context) for make in (*makers, *more))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from kubectl_podtrace.wire.stack_records import FrameRow, Frames, StackRow, Stacks
+from kubectl_podtrace.wire.stack_records import StackRow, Stacks
 from podtrace_tracer.addresses import address_text
 from podtrace_tracer.programs.map_values import merged
 from podtrace_tracer.programs.program import ORDERED_OPERATIONS
@@ -19,7 +19,6 @@ RECORD_IMAGE: Final = 5  # of include/stacks.bpf.h
 FINAL_PATIENCE_S: Final = 3.0
 """So long the end of a trace waits for names."""
 TOP_STACKS: Final = 50
-TOP_FRAMES: Final = 2_000
 _FILE_KEY_BYTES: Final = 40
 _NO_FILE: Final = bytes(32)
 
@@ -68,11 +67,10 @@ class StackReader(TopicReader):
         self._frames.finish(FINAL_PATIENCE_S)
 
     def tables(self) -> Iterator[KeyedTable]:
-        """The frames first, without which the stacks say nothing."""
-        stacks = self._rows()
-        used = dict.fromkeys(number for row in _top(stacks) for number in row.frames)
-        frames: dict[int, FrameRow] = {number: self._frames.rows[number] for number in used}
-        yield KeyedTable(record=Frames, rows=frames, ranks=(lambda _: 0,), top=TOP_FRAMES)
+        """The stacks, with the frames that they are made of."""
+        stacks = sorted(self._rows(), key=lambda row: -row.total_ns)
+        for row in stacks:
+            self._frames.use(row.frames)
         yield KeyedTable(
             record=Stacks, rows={row.key: row for row in stacks},
             ranks=(lambda row: row.total_ns, lambda row: row.count), top=TOP_STACKS,
@@ -168,7 +166,3 @@ def _image_of(key: bytes) -> tuple[ImageKey, int]:
     """The image that a key begins with (struct image of include/stacks.bpf.h), and its scope."""
     start_ns, executions, tgid, scope = struct.unpack_from("=QQII", key)
     return (start_ns, executions, tgid), scope
-
-
-def _top(rows: Iterable[StackRow]) -> list[StackRow]:
-    return sorted(rows, key=lambda row: -row.total_ns)

@@ -19,6 +19,7 @@ from podtrace_tracer.symbols.program_file import Place, shortened
 from podtrace_tracer.symbols.symbolizer import Answer, Symbolizer
 
 MAX_FRAMES: Final = 20_000
+MAX_SPOTS: Final = 160_000
 _MAX_IMAGES: Final = 4_096
 _MAX_OPEN_FILES: Final = 64
 _LOOK_AGAIN_S: Final = 1.0
@@ -61,6 +62,7 @@ class FrameBook:
         self._number_of_row: dict[tuple[str, str, int, str], int] = {}
         self._modules: dict[str, str] = {}
         self.rows: dict[int, FrameRow] = {}
+        self.used: dict[int, FrameRow] = {}
 
     def see(self, image: ImageKey, node_pid: int) -> None:
         """Looks at the map of a process that has stacks."""
@@ -95,6 +97,20 @@ class FrameBook:
             os.close(descriptor)
         self._files.clear()
         self._symbolizer.close()
+
+    def use(self, numbers: Iterable[int]) -> None:
+        """These frames stand in what is sent, so they are to be sent themselves; the most important first."""
+        for number in numbers:
+            self.used.setdefault(number, self.rows[number])
+
+    def of_name(self, module: str) -> int:
+        """The frame of something that has no places, such as the kernel."""
+        return self._number((module, "", 0, ""), "")
+
+    def function(self, number: int) -> int:
+        """The frame that stands for the whole function around a place; in a file without names, for all of it."""
+        row = self.rows[number]
+        return self._number((row.module, row.symbol, 0, ""), row.build_id)
 
     def _is_known(self, image: ImageKey) -> bool:
         known = self._images.get(image)
@@ -171,19 +187,25 @@ class FrameBook:
         self._asked.discard(spot)
         place = answer.place
         module = self._modules.get(spot[0], spot[0])
-        key = (module, place.symbol, place.address, place.source)
+        number = self._number(
+            (module, shortened(place.symbol), place.address, shortened(place.source)), answer.build_id
+        )
+        if len(self._numbers) >= MAX_SPOTS:
+            self._numbers.clear()  # what is met again is asked again, and gets the same number
+        self._numbers[spot] = number
+
+    def _number(self, key: tuple[str, str, int, str], build_id: str) -> int:
         number = self._number_of_row.get(key)
         if number is None and len(self.rows) >= MAX_FRAMES:
             key = (UNKNOWN, "", 0, "")
             number = self._number_of_row.get(key)
         if number is None:
             number = self._number_of_row[key] = len(self.rows)
+            module, symbol, offset, source = key
             self.rows[number] = FrameRow(
-                key=number, symbol=shortened(key[1]), module=key[0], offset=key[2], source=shortened(key[3]),
-                build_id=answer.build_id,
-            )  # fmt: skip
-        if len(self._numbers) < 8 * MAX_FRAMES:
-            self._numbers[spot] = number
+                key=number, symbol=symbol, module=module, offset=offset, source=source, build_id=build_id
+            )
+        return number
 
 
 def _file_name(mapping: Mapping) -> str:
