@@ -12,6 +12,8 @@ MICROSECOND_NS: Final = 1_000
 MILLISECOND_NS: Final = 1_000_000
 SECOND_NS: Final = 1_000_000_000
 
+_LATEST_NS: Final = 253_370_764_800 * SECOND_NS
+"""The year 9999."""
 _DURATION_UNITS: Final = ((MICROSECOND_NS, "µs"), (MILLISECOND_NS, "ms"), (SECOND_NS, "s"))
 _SIZE_UNITS: Final = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
@@ -197,6 +199,16 @@ def rfc3339(when: datetime) -> str:
     '2026-01-02T03:04:05.000600Z'
     """
     return f"{when.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
+
+
+def rfc3339_ns(epoch_ns: int) -> str:
+    """A time in nanoseconds since 1970 for programs, to the nanosecond; never before 1970.
+
+    >>> rfc3339_ns(1_767_323_045_000_600_007), rfc3339_ns(-1)
+    ('2026-01-02T03:04:05.000600007Z', '1970-01-01T00:00:00.000000000Z')
+    """
+    seconds_since, rest_ns = divmod(min(max(epoch_ns, 0), _LATEST_NS), SECOND_NS)
+    return f"{datetime.fromtimestamp(seconds_since, UTC):%Y-%m-%dT%H:%M:%S}.{rest_ns:09d}Z"
 
 
 def _three_digits(value: float) -> str:

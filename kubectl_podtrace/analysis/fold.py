@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, Final
@@ -56,7 +56,9 @@ WINDOW_SECONDS: Final = 6
 class Fold:
     """What is known of a trace after the lines fed so far. Memory is bounded, whatever the stream holds."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_event: Callable[[Event], None] = lambda _event: None) -> None:
+        """`on_event` is given each single event once."""
+        self._on_event = on_event
         self.header: Header | None = None
         self.trailer: Trailer | None = None
         self.refusal: Refusal | None = None
@@ -229,6 +231,7 @@ class Fold:
             case Event():
                 self.recent_events.append(record)
                 self.ends.add(record)
+                self._on_event(record)
             case Scope():
                 self.scopes[record.index] = record
             case Probe():

@@ -35,6 +35,8 @@ def run(arguments: Sequence[str]) -> int:
     options = trace_options(given)
     if options.output.path is not None or options.output.format not in {Format.TEXT, Format.JSON}:
         raise UsageError("a check is printed, as text or as JSON", "-o json")
+    if options.events_csv is not None:
+        raise UsageError("a check traces nothing: there are no events to write", "leave --events-csv out")
     target = one_target(given)
     check_connection_flags(given)
     # Only now what takes its time to import: help and refusals come at once.

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from kubectl_podtrace.cli.parse import (
     Output,
     parse_duration,
+    parse_events_csv,
     parse_filters,
     parse_milliseconds,
     parse_output,
@@ -38,6 +40,7 @@ class TraceOptions:
     max_overhead_ppm: int
     output: Output
     verbose: bool
+    events_csv: Path | None = None
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -87,6 +90,7 @@ def add_trace_flags(parser: ArgumentParser) -> None:
     report.add_argument(
         "-o", "--output", metavar="FILE", help="a file (.json, .md, .csv, .txt), or a format as --export"
     )
+    report.add_argument("--events-csv", metavar="FILE", help="single events, one a line, beside the report")
     parser.add_argument("-v", "--verbose", action="store_true", help="say more on stderr, with tracebacks")
     parser.add_argument("--version", action="store_true", help="print the version")
 
@@ -129,4 +133,5 @@ def trace_options(given: Namespace) -> TraceOptions:
         max_overhead_ppm=parse_overhead(given.max_overhead),
         output=parse_output(given.export, given.output),
         verbose=given.verbose,
+        events_csv=parse_events_csv(given.events_csv, given.output),
     )

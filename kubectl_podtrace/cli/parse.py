@@ -151,6 +151,17 @@ def parse_output(export: str | None, output: str | None) -> Output:
     return Output(format=_agreed(exported, by_suffix, output), path=path)
 
 
+def parse_events_csv(text: str | None, output: str | None) -> Path | None:
+    """The value of --events-csv beside that of -o."""
+    if text is None:
+        return None
+    if not text or text == "-":
+        raise UsageError("--events-csv needs a file: stdout is the report's", "--events-csv events.csv")
+    if output is not None and Path(text).resolve() == Path(output).resolve():
+        raise UsageError(f'"{text}" cannot hold both the report and the events', "name two files")
+    return Path(text)
+
+
 def _exported(export: str) -> Format:
     found = EXPORTS.get(export)
     if found is None:

@@ -17,13 +17,14 @@ from kubectl_podtrace.cli.parse import Format
 from kubectl_podtrace.cli.progress import Progress
 from kubectl_podtrace.errors import OutputError
 from kubectl_podtrace.report.build import ClientFacts, ReportOptions, build_report, build_window
+from kubectl_podtrace.report.events_csv import EventsCsv
 from kubectl_podtrace.report.model import Remark
-from kubectl_podtrace.report.target import TargetInfo
+from kubectl_podtrace.report.target import TargetInfo, TracedContainers
 from kubectl_podtrace.report.writer import Output, check_writable, page_of, write_report
 from kubectl_podtrace.session import Phase, Session
 from kubectl_podtrace.source import Cleanup, LineSource, stopping_on_signals
 from kubectl_podtrace.units import SECOND_NS
-from kubectl_podtrace.wire.records import Scope
+from kubectl_podtrace.wire.records import Event, Scope
 
 WINDOW_S: Final = 5
 _REMARK_SLUG: Final = "plugin"
@@ -51,7 +52,8 @@ class Run:
         self._beside_command = beside_command
         self._shows_windows = not (beside_command or options.duration_ns or machine_readable)
         self._clock = clock
-        self._fold = Fold()
+        self._events = EventsCsv(options.events_csv) if options.events_csv else None
+        self._fold = Fold(on_event=self._keep)
         self._progress = Progress(out=sys.stderr, clock=clock)
         self._remarks: list[Remark] = []
         self._doubts: list[str] = []
@@ -83,6 +85,8 @@ class Run:
                 yield
             finally:
                 self._progress.finish()
+                if self._events is not None:
+                    self._events.close()
 
     def stop(self) -> None:
         """See `Stoppable`."""
@@ -138,6 +142,17 @@ class Run:
 
     def report(self) -> None:
         """Write what was asked for, where it was asked for."""
+        try:
+            self._report()
+        finally:
+            if self._events is not None:
+                self._events.write(self._fold, TracedContainers(self._fold, self.target))
+
+    def _keep(self, event: Event) -> None:
+        if self._events is not None and self._fold.header is not None:
+            self._events.add(event, self._fold.header.realtime_offset_ns)
+
+    def _report(self) -> None:
         report = build_report(
             self._fold, target=self.target, options=self._report_options(), client=self._client_facts()
         )

@@ -55,6 +55,10 @@ class TracedContainers:
         self._runs = settled(target.history or PodHistory(), self._ends)
         self.scopes = None if target.selected is None else self._selected(target.selected)
 
+    def name_of(self, scope: int) -> str:
+        """A container by its name, else its short id; nothing where it has neither."""
+        return self._known.get(scope) or self._short_id(scope)
+
     @property
     def were_seen(self) -> bool:
         """Whether any of those that the report is about appeared in the stream."""
@@ -116,7 +120,7 @@ class TracedContainers:
     def _container_runs(self, scopes: list[int], events: Counter[int]) -> list[ContainerRunEvents]:
         """An entry for each scope: containers in the order of their first runs here, and the runs of each in theirs."""
         known = {each.run.container_id: each for each in self._runs}
-        names = {index: self._name(index) for index in scopes}
+        names = {index: self.name_of(index) for index in scopes}
         first = {name: index for index, name in reversed(names.items())}
         found = [
             (first[name], _container_run(name, self._ids[index], events[index], known)) for index, name in names.items()
@@ -129,14 +133,11 @@ class TracedContainers:
         if target.selected is not None:
             listed = [name for name in target.containers if name in target.selected]
             return (*listed, *sorted(target.selected.difference(listed)))
-        seen = [self._name(index) for index in met]
+        seen = [self.name_of(index) for index in met]
         return tuple(dict.fromkeys((*target.containers, *(name for name in seen if name))))
 
-    def _name(self, index: int) -> str:
-        return self._known[index] or self._short_id(index)
-
     def _short_id(self, index: int) -> str:
-        return self._ids[index][:SHORT_ID_CHARS]
+        return self._ids.get(index, "")[:SHORT_ID_CHARS]
 
 
 def events_by_scope(state: State, counted: frozenset[str]) -> Counter[int]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import os
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TextIO, assert_never
+from typing import Literal, TextIO, assert_never, cast
 
 from kubectl_podtrace.errors import OutputError
 from kubectl_podtrace.report.model import Report
@@ -54,7 +55,8 @@ def write_report(report: Report, output: Output, *, stdout: TextIO, page: Page) 
     if output.path is None:
         write_text(text.getvalue(), stdout)
     else:
-        _write_file(text.getvalue(), output.path)
+        with replacing(output.path) as file:
+            file.write(text.getvalue())
 
 
 def renderer_for(name: Format, page: Page) -> Renderer:
@@ -99,21 +101,25 @@ def write_text(text: str, stdout: TextIO) -> None:
         raise OutputError(f"cannot write the report to stdout: {error.strerror}") from error
 
 
-def _write_file(text: str, path: Path) -> None:
+@contextmanager
+def replacing(path: Path) -> Iterator[TextIO]:
+    """A file that has this name when the block has ended well, and leaves nothing when not; raises OutputError."""
     target = path
     with suppress(OSError):
         # A link is followed: the file behind it is replaced, the link stays.
         target = path.resolve()
-    if target.exists() and not target.is_file():
-        _write_special(text, target)
-        return
     temporary: Path | None = None
     try:
+        if target.exists() and not target.is_file():
+            # A pipe or a device cannot be replaced: it is written to.
+            with target.open("w", encoding="utf-8", newline="") as file:
+                yield file
+            return
         with tempfile.NamedTemporaryFile(
             "w", encoding="utf-8", newline="", dir=target.parent, prefix=f".{target.name[:80]}.", delete=False
         ) as file:
             temporary = Path(file.name)
-            file.write(text)
+            yield cast("TextIO", file)
         temporary.chmod(_mode(target))
         temporary.replace(target)
     except OSError as error:
@@ -121,15 +127,6 @@ def _write_file(text: str, path: Path) -> None:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
-
-
-def _write_special(text: str, target: Path) -> None:
-    """A pipe or a device cannot be replaced: it is written to."""
-    try:
-        with target.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
-    except OSError as error:
-        raise OutputError(f"cannot write {plain(str(target))}: {error.strerror}") from error
 
 
 def _mode(target: Path) -> int:

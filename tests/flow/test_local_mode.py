@@ -114,6 +114,29 @@ def test_a_report_whose_place_has_gone_meanwhile_is_shown_instead(run_local: Run
     assert json.loads(outcome.out)["tool"]["name"] == "kubectl-podtrace"
 
 
+@pytest.mark.parametrize("script", ["usual", "fading"])
+def test_events_are_written_beside_the_report_also_of_a_tracer_that_is_lost(
+    run_local: RunLocal, tmp_path: Path, script: str
+) -> None:
+    run_local("--events-csv", "{}/events.csv", "-o", "{}/report.csv", "--", "true", script=script)
+    header, kept_back = (tmp_path / "events.csv").read_text().splitlines()
+    assert (header[:5], kept_back.split(",")[1]) == ("time,", "(suppressed)")
+    assert (tmp_path / "report.csv").read_text().startswith("section,")
+
+
+def test_events_whose_place_has_gone_meanwhile_do_not_cost_the_report(run_local: RunLocal, tmp_path: Path) -> None:
+    (tmp_path / "place").mkdir()
+    outcome = run_local("--events-csv", "{}/place/events.csv", "--export", "json", "--", "rmdir", "{}/place")
+    assert outcome.code == 8
+    assert "cannot write" in outcome.err
+    assert json.loads(outcome.out)["tool"]["name"] == "kubectl-podtrace"
+
+
+def test_a_trace_that_is_refused_leaves_no_events(run_local: RunLocal, tmp_path: Path) -> None:
+    assert run_local("--events-csv", "{}/events.csv", "--", "true", script="refusing").code == 7
+    assert not (tmp_path / "events.csv").exists()
+
+
 def test_json_is_all_that_is_written_to_stdout_after_the_command(run_local: RunLocal) -> None:
     outcome = run_local("--export", "json", "--", "true")
     assert json.loads(outcome.out)["tool"]["name"] == "kubectl-podtrace"

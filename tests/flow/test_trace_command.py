@@ -70,7 +70,24 @@ def test_a_log_that_is_cut_gives_the_same_report(
     assert_exact(capsys.readouterr().out)
 
 
-def test_ctrl_c_ends_the_trace_with_a_report(api: FakeApi, trace: Trace, capsys: pytest.CaptureFixture[str]) -> None:
+def test_single_events_are_written_once_each_though_the_log_is_cut(
+    api: FakeApi, trace: Trace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = [*fake_stream.beginning(), *fake_stream.end_after_restart()]
+    api.logs = [[stamped(*whole[:6])], [stamped(*whole)]]
+    path = tmp_path / "events.csv"
+    assert trace("api-0", "--all-containers", "--export", "csv", "--events-csv", str(path)) == 0
+    header, killed, kept_back = path.read_text().splitlines()
+    assert header.startswith("time,operation,container,")
+    assert killed.startswith("2023-11-14T22:13:21.000000000Z,processes.exit,app,1,4001,app,1500000000,,SIGKILL,")
+    assert kept_back.endswith(",0")
+    assert capsys.readouterr().out.startswith("section,key,name,metric,value,unit")
+    assert list(tmp_path.glob("*events*")) == [path]
+
+
+def test_ctrl_c_ends_the_trace_with_a_report(
+    api: FakeApi, trace: Trace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     main_thread = threading.get_ident()
 
     def ctrl_c() -> None:
@@ -84,8 +101,9 @@ def test_ctrl_c_ends_the_trace_with_a_report(api: FakeApi, trace: Trace, capsys:
             stamped(*fake_stream.end(), second=1),
         ]
     ]
-    assert trace("api-0", "--export", "json") == 0
+    assert trace("api-0", "--export", "json", "--events-csv", str(tmp_path / "events.csv")) == 0
     assert_exact(capsys.readouterr().out)
+    assert "(suppressed)" in (tmp_path / "events.csv").read_text().splitlines()[-1]
     assert list(api.pods) == [("shop", "api-0")]
 
 

@@ -11,6 +11,7 @@ from kubectl_podtrace.cli.parse import (
     Format,
     Output,
     parse_duration,
+    parse_events_csv,
     parse_filters,
     parse_lease,
     parse_milliseconds,
@@ -159,3 +160,14 @@ def test_a_lease_is_a_duration_that_some_pings_fit_into() -> None:
     assert parse_lease("5s") == 5 * 10**9
     with pytest.raises(UsageError, match='the lease "4s" is too short'):
         parse_lease("4s")
+
+
+@pytest.mark.parametrize(("text", "output"), [("", None), ("-", None), ("e.csv", "e.csv"), ("./e.csv", "e.csv")])
+def test_events_need_a_file_of_their_own(text: str, output: str | None) -> None:
+    with pytest.raises(UsageError):
+        parse_events_csv(text, output)
+
+
+def test_events_go_to_the_file_that_is_named() -> None:
+    assert parse_events_csv("e.csv", "report.csv") == Path("e.csv")
+    assert parse_events_csv(None, "report.csv") is None
