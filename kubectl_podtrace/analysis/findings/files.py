@@ -8,6 +8,7 @@ from typing import Final
 from kubectl_podtrace import units
 from kubectl_podtrace.analysis.files import Files
 from kubectl_podtrace.analysis.findings import failures
+from kubectl_podtrace.analysis.findings.culprits import culprit
 from kubectl_podtrace.analysis.findings.evidence import AT_LEAST, CRITICAL_RATIO, FEW, GRADED, listed, share
 from kubectl_podtrace.analysis.findings.finding import AnyRule, Rule, Trouble
 from kubectl_podtrace.analysis.findings.observations import Observations
@@ -74,7 +75,8 @@ def _storage(section: Files, _: Observations) -> Iterator[Trouble]:
 def _slow(section: Files, seen: Observations) -> Iterator[Trouble]:
     for name, operation in (("reads", section.read), ("writes", section.write), ("fsyncs", section.fsync)):
         if _is_slow(operation, section.slow_threshold_ns, seen.duration_s):
-            yield _slow_trouble(name, operation, section, seen.duration_s)
+            by = culprit(seen.sections.stacks, f"files.{name.removesuffix('s')}")
+            yield _slow_trouble(name, operation, section, seen.duration_s, f", mostly from {by}" if by else "")
 
 
 def _is_slow(operation: SlowOp, limit_ns: int, duration_s: float) -> bool:
@@ -92,7 +94,7 @@ def _effect(operation: SlowOp, duration_s: float) -> float:
     return took_s / duration_s if duration_s else 0.0
 
 
-def _slow_trouble(name: str, operation: SlowOp, section: Files, duration_s: float) -> Trouble:
+def _slow_trouble(name: str, operation: SlowOp, section: Files, duration_s: float, caller: str) -> Trouble:
     latency, effect = operation.latency, _effect(operation, duration_s)
     named = (file for file in section.top_files if file.path != OTHER)
     slowest = max(named, key=lambda file: file.slow, default=None)
@@ -105,7 +107,7 @@ def _slow_trouble(name: str, operation: SlowOp, section: Files, duration_s: floa
         severity="critical" if is_most and effect >= CRITICAL_EFFECT_RATIO else "warning",
         title=f"{name} are slow",
         fact=f"{of_all}, max {longest}",
-        evidence=f"{of_all}: p99 {units.duration(latency.p99_ns)}, max {longest}, {took} in all{where}",
+        evidence=f"{of_all}: p99 {units.duration(latency.p99_ns)}, max {longest}, {took} in all{where}{caller}",
         next_step="check the volume (type, IOPS limit)"
         + (" and whether each fsync is needed" if name == "fsyncs" else " and other users of its disk"),
     )
