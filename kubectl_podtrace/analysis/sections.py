@@ -11,6 +11,7 @@ from kubectl_podtrace.analysis.dns import Dns, dns
 from kubectl_podtrace.analysis.files import Files, files
 from kubectl_podtrace.analysis.lifecycle import Lifecycle, lifecycle
 from kubectl_podtrace.analysis.locks import Locks, locks
+from kubectl_podtrace.analysis.memory import Memory, memory
 from kubectl_podtrace.analysis.network_io import NetworkIo, network_io
 from kubectl_podtrace.analysis.pod_timeline import PodTimeline
 from kubectl_podtrace.analysis.processes import Processes, processes
@@ -40,7 +41,7 @@ class Sections:
     cpu: Cpu | None = None
     processes: Processes | None = None
     lifecycle: Lifecycle | None = None
-    memory: None = None
+    memory: Memory | None = None
     kubernetes_events: PodTimeline | None = None
     descriptors: Descriptors | None = None
     timeline: Timeline | None = None
@@ -63,6 +64,7 @@ def sections(
         cpu=cpu(selection) if "cpu" in measured else None,
         processes=processes(selection) if "processes" in measured else None,
         lifecycle=lifecycle(selection, pod) if "processes" in measured else None,
+        memory=memory(selection) if "memory" in measured else None,
         kubernetes_events=pod,
         descriptors=descriptors(selection) if "descriptors" in measured else None,
         timeline=timeline(selection) if measured else None,

@@ -104,7 +104,7 @@ class Selection:
     counters of some operations grew, `climbs` which descriptors kept growing, both also outside of the two moments;
     `is_window` says that the trace went on after the second. `ends` are the moments from which on some operations were
     not counted, `partial` says by section of the report what is lacking then. Wall-clock time is monotonic time +
-    `realtime_offset_ns`.
+    `realtime_offset_ns`. `scope_names` are the containers' by scope.
     """
 
     start_ns: int
@@ -121,6 +121,7 @@ class Selection:
     ends: Mapping[str, int] = field(default_factory=dict)
     partial: Mapping[str, tuple[Partial, ...]] = field(default_factory=dict)
     realtime_offset_ns: int = 0
+    scope_names: Mapping[int, str] = field(default_factory=dict)
 
     def partial_of(self, section: str) -> tuple[Partial, ...]:
         """What the numbers of a section of the report lack."""

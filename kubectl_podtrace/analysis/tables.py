@@ -12,6 +12,7 @@ from kubectl_podtrace.wire.dns_records import AddressNames, DnsCodes, DnsNames, 
 from kubectl_podtrace.wire.histogram import BUCKETS, midpoint
 from kubectl_podtrace.wire.lifecycle_records import Lifetimes
 from kubectl_podtrace.wire.lock_records import Locks
+from kubectl_podtrace.wire.memory_records import CgroupMemory, MemoryProcesses
 from kubectl_podtrace.wire.records import ErrorRow, Errors, Exits, FailedOpens, Files, Processes, Targets, TotalsRow
 from kubectl_podtrace.wire.stack_records import CpuFunctions, Frames, Stacks
 
@@ -116,6 +117,8 @@ KEYED: Final[Mapping[type[Any], TableFields]] = {
         key=("scope", "node_pid", "start_ns", "address"), counters=("waits", "held", "timeouts", "sum_ns")
     ),
     Throttling: TableFields(key=("scope",), counters=("periods", "throttled", "total_ns")),
+    MemoryProcesses: TableFields(key=("scope", "node_pid", "start_ns"), counters=("minor_faults", "major_faults")),
+    CgroupMemory: TableFields(key=("scope",), counters=()),
     DescriptorTables: TableFields(key=("scope", "node_pid", "start_ns"), counters=()),
     Frames: TableFields(key=("key",), counters=()),
     CpuFunctions: TableFields(key=("scope", "frame"), counters=("samples",)),

@@ -151,7 +151,7 @@ class _Builder:
 
     def _selection(self, state: State, start_ns: int, end_ns: int, *, is_window: bool) -> Selection:
         fold, scopes = self._fold, self._containers.scopes
-        return select(
+        chosen = select(
             state,
             scopes,
             start_ns=start_ns,
@@ -165,6 +165,7 @@ class _Builder:
             partial=partial_sections(fold, self._event_operations),
             realtime_offset_ns=fold.header.realtime_offset_ns if fold.header else 0,
         )
+        return replace(chosen, scope_names=self._containers.names)
 
 
 def _command_end(target: TargetInfo) -> CommandEnd | None:

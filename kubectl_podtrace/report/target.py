@@ -64,6 +64,11 @@ class TracedContainers:
         """Whether any of those that the report is about appeared in the stream."""
         return bool(self._ids if self.scopes is None else self.scopes)
 
+    @property
+    def names(self) -> dict[int, str]:
+        """The container of each scope: by its name, or where that is not known by its short id."""
+        return {index: self.name_of(index) for index in self._ids}
+
     def target(self, events: Counter[int]) -> Target:
         """The section `target`; `events` by scope."""
         target, header = self._target, self._fold.header

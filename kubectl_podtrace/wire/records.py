@@ -30,6 +30,7 @@ from kubectl_podtrace.wire.fields import (
 )
 from kubectl_podtrace.wire.lifecycle_records import Lifetimes
 from kubectl_podtrace.wire.lock_records import Locks
+from kubectl_podtrace.wire.memory_records import CgroupMemory, MemoryProcesses
 from kubectl_podtrace.wire.stack_records import CpuFunctions, Frames, Stacks
 
 
@@ -373,6 +374,8 @@ type_of_kind: Final = {
     "cpu_processes": CpuProcesses,
     "throttling": Throttling,
     "locks": Locks,
+    "memory_processes": MemoryProcesses,
+    "cgroup_memory": CgroupMemory,
     "descriptor_tables": DescriptorTables,
     "frames": Frames,
     "stacks": Stacks,
@@ -390,6 +393,6 @@ type_of_kind: Final = {
 Record = (
     Header | Scope | Probe | Totals | Errors | Histogram | Files | FailedOpens | Targets | Processes | Exits | Lifetimes
     | Activity | DnsNames | DnsTypes | DnsCodes | Resolvers | AddressNames | CpuProcesses | Throttling | Locks
-    | DescriptorTables | Frames | Stacks | CpuFunctions | Existing | Event | Heartbeat | Cost | Shed | Notice
-    | Refusal | Trailer
+    | MemoryProcesses | CgroupMemory | DescriptorTables | Frames | Stacks | CpuFunctions | Existing | Event
+    | Heartbeat | Cost | Shed | Notice | Refusal | Trailer
 )  # fmt: skip

@@ -77,6 +77,9 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation(topic="processes", name="fork_process"),
     Operation(topic="processes", name="fork_thread"),
     Operation(topic="processes", name="exit", timed=True),
+    Operation(topic="memory", name="minor_fault"),
+    Operation(topic="memory", name="major_fault"),
+    Operation(topic="memory", name="oom_kill"),
     Operation(topic="descriptors", name="close"),
     *(Operation(topic="descriptors", name=f"opened_{kind}") for kind in DESCRIPTOR_KINDS),
     *(Operation(topic="descriptors", name=f"closed_{kind}") for kind in DESCRIPTOR_KINDS),
@@ -97,7 +100,7 @@ FILTERS: Final[dict[str, tuple[str, ...]]] = {
     "dns": ("dns",),
     "fs": ("files",),
     "cpu": ("cpu", "locks"),
-    "proc": ("processes", "descriptors"),
+    "proc": ("processes", "memory", "descriptors"),
 }
 """What `--filter` takes and the topics that each name stands for."""
 

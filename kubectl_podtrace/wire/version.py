@@ -4,8 +4,8 @@
 #   1  2026-11  first version: header, scopes, probes, totals, histograms, keyed tables, events, heartbeat, trailer
 #   2  2026-11  operations and tables of further topics; what tracing costs, and what was shed for it; losses, probes
 #               of all topics; the request's lease, `ping` and `ack` on the tracer's stdin; lifetimes of
-#               processes; stacks, frames, functions; activity, several readings a second; waits for locks; nothing of
-#               version 1 changed
+#               processes; stacks, frames, functions; activity, several readings a second; waits for locks; memory;
+#               nothing of version 1 changed
 WIRE_VERSION = 2
 READABLE_VERSIONS = frozenset({1, 2})
 """Streams of these versions are understood."""

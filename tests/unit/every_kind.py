@@ -19,6 +19,7 @@ from kubectl_podtrace.wire.records import (
     Totals,
 )
 from tests.unit.lock_rows import lock_records
+from tests.unit.process_records import lifecycle_records, memory_records
 from tests.unit.stacks import stack_records
 from tests.unit.streams import (
     LOSSES,
@@ -31,7 +32,6 @@ from tests.unit.streams import (
     dns_records,
     error_rows,
     keyed_records,
-    lifecycle_records,
     probe,
     scope,
     table_row,
@@ -55,7 +55,7 @@ def every_kind_stream() -> Stream:
     stream.add(Notice(slug="example", text="a remark"))
     row, buckets = timed("files.fsync", [31_000_000, 2_000_000], slow_above=10_000_000, errors=1)
     stream.add(Totals(rows=(row,)), buckets, Errors(rows=error_rows("files.fsync", {28: 1})))
-    stream.add(*keyed_records(), *lifecycle_records(), *cpu_records(), *lock_records())
+    stream.add(*keyed_records(), *lifecycle_records(), *memory_records(), *cpu_records(), *lock_records())
     stream.add(*dns_records(), *stack_records())
     stream.add(DescriptorTables(rows=(table_row(limit=1_024, first_file=4, file=5, first_socket=20, socket=30),)))
     stream.add(activity((0, 0.5, 1), (0, 1, 2)))

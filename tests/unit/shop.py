@@ -30,6 +30,7 @@ from kubectl_podtrace.wire.records import (
     TotalsRow,
 )
 from tests.unit.lock_rows import lock_records
+from tests.unit.process_records import lifecycle_records, memory_records
 from tests.unit.stacks import stack_records
 from tests.unit.streams import (
     SECOND,
@@ -39,7 +40,6 @@ from tests.unit.streams import (
     cpu_records,
     error_rows,
     keyed_records,
-    lifecycle_records,
     probe,
     scope,
     table_row,
@@ -164,7 +164,8 @@ def _final_snapshot(stream: Stream) -> None:
         ),
         at_s=29.9,
     )
-    stream.add(*keyed_records(), *lifecycle_records(), *cpu_records(), *lock_records(), *stack_records(), at_s=29.95)
+    stream.add(*keyed_records(), *lifecycle_records(), *memory_records(), *cpu_records(), *lock_records(), at_s=29.95)
+    stream.add(*stack_records(), at_s=29.95)
     stream.add(*lookup_records(), _descriptor_tables(more_sockets=9), at_s=29.95)
     stream.add(cost(sys_exit=360_000_000, sys_enter=240_000_000, sched_switch=90_000_000), at_s=29.95)
 

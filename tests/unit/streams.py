@@ -28,7 +28,6 @@ from kubectl_podtrace.wire.dns_records import (
     Resolvers,
 )
 from kubectl_podtrace.wire.histogram import bucket_of
-from kubectl_podtrace.wire.lifecycle_records import LifetimeRow, Lifetimes
 from kubectl_podtrace.wire.records import (
     ErrorRow,
     Event,
@@ -267,22 +266,6 @@ def keyed_records() -> tuple[Record, ...]:
             )
         ),
     )  # fmt: skip
-
-
-def lifetime_row(comm: str, *, code: int = 0, signal: int = 0, scope: int = 0, **numbers: int) -> LifetimeRow:
-    """Processes that ended this way, the first one a second after the start; what is not named is 0, `count` 1."""
-    names = {"count": 1, "oom_kills": 0, "lifetime_ns": 0, "longest_ns": 0}
-    times = {"first_ns": STARTED + SECOND, "last_ns": STARTED + SECOND}
-    return LifetimeRow(scope=scope, comm=comm, code=code, signal=signal, **{**names, **times, **numbers})
-
-
-def lifecycle_records() -> tuple[Record, ...]:
-    """How long the shells of the shop lived: one was killed for memory."""
-    rows = (
-        lifetime_row("sh", count=2, lifetime_ns=3 * SECOND, longest_ns=2 * SECOND),
-        lifetime_row("sh", signal=9, oom_kills=1, lifetime_ns=7 * SECOND, longest_ns=7 * SECOND),
-    )
-    return (Lifetimes(rows=rows),)
 
 
 def cpu_records() -> tuple[Record, ...]:

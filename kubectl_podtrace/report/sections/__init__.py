@@ -19,6 +19,7 @@ from kubectl_podtrace.report.sections.files import files
 from kubectl_podtrace.report.sections.findings import findings
 from kubectl_podtrace.report.sections.lifecycle import lifecycle
 from kubectl_podtrace.report.sections.locks import locks
+from kubectl_podtrace.report.sections.memory import memory
 from kubectl_podtrace.report.sections.network_io import network_io
 from kubectl_podtrace.report.sections.overview import cleanup, overview, trust
 from kubectl_podtrace.report.sections.pod_timeline import pod_timeline
@@ -60,6 +61,7 @@ def document(report: Report) -> tuple[Section, ...]:
         *([stacks(report.stacks, settings)] if report.stacks is not None else ()),
         *_drawn(report.processes, process_activity, trusted, "processes"),
         *_drawn(report.lifecycle, lifecycle, trusted),
+        *_drawn(report.memory, memory, trusted, "memory"),
         *_drawn(report.timeline, timeline, trusted, over_time=True),
         *_drawn(report.connections, connection_patterns, trusted, over_time=True),
         *_drawn(report.network_io, network_io, trusted, over_time=True),

@@ -10,8 +10,9 @@ from kubectl_podtrace.analysis.selection import Selection
 from kubectl_podtrace.wire.lifecycle_records import LifetimeRow, Lifetimes
 from kubectl_podtrace.wire.records import Totals
 from tests.unit.analysis.selections import selection_of
+from tests.unit.process_records import lifetime_row
 from tests.unit.report.reports import second
-from tests.unit.streams import SECOND, STARTED, Stream, lifetime_row, timed
+from tests.unit.streams import SECOND, STARTED, Stream, timed
 
 
 def selection(*rows: LifetimeRow, ended: int = 0) -> Selection:

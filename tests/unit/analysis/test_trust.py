@@ -77,7 +77,7 @@ def test_totals_that_are_behind_the_trailer_are_told() -> None:
     behind = [data for data in stream.lines if b'"kind":"totals"' not in data]
     found = trust(folded([*behind]))
     assert not found.complete
-    assert "the trailer counts 41 operations differently: their last lines did not arrive" in notes(found)
+    assert "the trailer counts 43 operations differently: their last lines did not arrive" in notes(found)
 
 
 def test_lines_before_the_header_are_told_and_cost_no_total() -> None:

@@ -62,8 +62,12 @@ PROBE(mark_victim)
 	struct process *process = processes.lookup(&tgid);
 #endif
 	/* It comes once for each thread that is met. */
-	if (process && !process->oom_killed && tracing())
-		process->oom_killed = 1;
+	if (!process || process->oom_killed || !tracing())
+		return 0;
+	process->oom_killed = 1;
+#ifdef TOPIC_MEMORY
+	oom_killed(process);
+#endif
 	return 0;
 }
 #endif

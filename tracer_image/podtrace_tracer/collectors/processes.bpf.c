@@ -157,6 +157,10 @@ TASK_PROBE(sched_process_exit)
 	if (inside)
 		pending_closes.delete(&tid); /* killed inside of the call */
 #endif
+#ifdef TOPIC_MEMORY
+	if (inside)
+		thread_faults_end();
+#endif
 	struct signal_struct *signal = READ(CURRENT_TASK, signal);
 #if defined(EXIT_SAYS_LAST) && !defined(CALLS_BY_EVENTS)
 	if (!(u8)ctx->args[1])
@@ -181,6 +185,9 @@ TASK_PROBE(sched_process_exit)
 			fill_process(&last, CURRENT_TASK);
 		counted = process_ended(&last, signal, inside && tracing());
 		scope = last.scope;
+#ifdef TOPIC_MEMORY
+		process_faults_end(&last);
+#endif
 		processes.delete(&tgid);
 	}
 #if SCOPE_MODE != SCOPE_HELPER

@@ -59,6 +59,7 @@ TABLE_SIZES: Final = {
     "stack_counts": 2_048,
     "lock_threads": 16_384,
     "lock_queues": 16_384,
+    "faults": 16_384,
 }
 
 
@@ -103,6 +104,7 @@ LOST: Final[tuple[Lost, ...]] = (
     Lost("STACK_COUNTS", EVERY_TOPIC, "operations above their threshold whose stack found no place in the table"),
     Lost("IMAGES", EVERY_TOPIC, "memory maps to be read: the ring buffer was full; tried again at the next stack"),
     Lost("LOCK_THREADS", "locks", "waits for locks of threads that found no place in the table"),
+    Lost("FAULTS", "memory", "page faults of processes that found no place in the table"),
     Lost("32BIT", EVERY_TOPIC, "system calls of 32-bit programs: their numbers mean other calls"),
 )
 """What `lose()` counts."""

@@ -14,7 +14,6 @@ from kubectl_podtrace.wire.records import LostRow
 from kubectl_podtrace.wire.topics import DESCRIPTOR_KINDS
 from podtrace_tracer.readers.model import KeyedTable, TopicReader, TraceContext
 from podtrace_tracer.target.descriptor_table import TableReading, inner_pid, read_table, tells_sizes
-from podtrace_tracer.target.scope import MEMBER_INSIDE
 
 MAX_LOOKED_AT: Final = 8_000
 """So many descriptors are looked at in one reading of all tables; a look takes some microseconds."""
@@ -75,7 +74,7 @@ class DescriptorReader(TopicReader):
         """A process that is met later than at the start began in between: `births` say with what."""
         now = self._clock()
         scopes = self._context.scopes.by_pid()
-        pids = self._pids()
+        pids = self._context.pids()
         read, left = pids[:MAX_TABLES], MAX_LOOKED_AT
         self._most_unread = max(self._most_unread, len(pids) - len(read))
         seen: set[Key] = set()
@@ -96,14 +95,6 @@ class DescriptorReader(TopicReader):
             self._rows[key] = _now(_since(known, birth) if birth else known, found)
         unread = set(pids[MAX_TABLES:])
         self._note_ended([key for key in self._rows if key not in seen and key[0] not in unread])
-
-    def _pids(self) -> list[int]:
-        target = self._context.target
-        if target.directory is not None:
-            return [pid for pid in target.members() if pid > 0]  # 0: not in the tracer's pid namespace
-        members = self._context.programs.items("members")
-        inside = MEMBER_INSIDE.to_bytes(4, "little")
-        return sorted(int.from_bytes(key, "little") for key, values in members if values[0] == inside)
 
     def _births(self) -> dict[int, _Birth]:
         """By pid as the tracer's /proc numbers it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Final
 
 from kubectl_podtrace.wire.records import LostRow
@@ -15,12 +15,12 @@ class EndedRows:
     """Keeps so many rows by key, and counts those that it lets go: of too many the idlest, by `rank`."""
 
     def __init__(self, rank: Callable[[Any], int], *, most: int = MAX_ENDED) -> None:
-        self.rows: dict[bytes, Any] = {}
+        self.rows: dict[Hashable, Any] = {}
         self._rank = rank
         self._most = most
         self._let_go = 0
 
-    def keep(self, rows: Mapping[bytes, Any]) -> None:
+    def keep(self, rows: Mapping[Any, Any]) -> None:
         """Takes rows in, in place of earlier ones with their keys."""
         self.rows.update(rows)
         excess = len(self.rows) - self._most

@@ -11,7 +11,7 @@ from podtrace_tracer.kernel.host import Host
 from podtrace_tracer.programs.bpf import Programs
 from podtrace_tracer.readers.paths import Paths
 from podtrace_tracer.symbols.frames import FrameBook
-from podtrace_tracer.target.scope import Target
+from podtrace_tracer.target.scope import MEMBER_INSIDE, Target
 from podtrace_tracer.target.scopes import Scopes
 
 TOP: Final = 200
@@ -56,6 +56,14 @@ class TraceContext:
     paths: Paths = field(default_factory=Paths)
     takers: Takers = field(default_factory=dict)
     blind: set[str] = field(default_factory=set)
+
+    def pids(self) -> list[int]:
+        """The processes of the target that the tracer's /proc has now."""
+        if self.target.directory is not None:
+            return [pid for pid in self.target.members() if pid > 0]  # 0: not in the tracer's pid namespace
+        inside = MEMBER_INSIDE.to_bytes(4, "little")
+        members = self.programs.items("members")
+        return sorted(int.from_bytes(key, "little") for key, values in members if values[0] == inside)
 
 
 class TopicReader:

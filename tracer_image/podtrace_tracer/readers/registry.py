@@ -10,6 +10,7 @@ from podtrace_tracer.readers.descriptors import DescriptorReader
 from podtrace_tracer.readers.dns import DnsReader
 from podtrace_tracer.readers.frames import FrameReader
 from podtrace_tracer.readers.locks import LockReader
+from podtrace_tracer.readers.memory import MemoryReader
 from podtrace_tracer.readers.model import MakeReader, TopicReader, TraceContext
 from podtrace_tracer.readers.processes import ProcessReader
 from podtrace_tracer.readers.stacks import StackReader
@@ -19,6 +20,7 @@ READERS: Final[dict[str, MakeReader]] = {
     "cpu": CpuReader,
     "locks": LockReader,
     "processes": ProcessReader,
+    "memory": MemoryReader,
     "descriptors": DescriptorReader,
 }
 

@@ -6,7 +6,7 @@ import struct
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 from kubectl_podtrace.wire.records import (
     ErrorRow,
@@ -169,7 +169,7 @@ class Tables:
     def processes(self) -> dict[bytes, ProcessRow]:
         """Processes of the target, ended ones too. Entries of ended ones are taken out of the kernel."""
         self.drain_ended()
-        rows = dict(self._ended.rows)
+        rows: dict[Any, ProcessRow] = dict(self._ended.rows)
         # In this order: one that ends meanwhile goes from the first table into the second.
         for _, values in self._programs.items("processes"):
             fields = self._process.fields(values[0])

@@ -68,6 +68,8 @@ class EventRoom:
 
 def rank_of(event: Event) -> Rank:
     """An event's rank by its topic and outcome."""
+    if event.operation == "memory.oom_kill":
+        return Rank.END
     if event.operation == "processes.exit" and (event.pid == FIRST_PID or event.signal == SIGKILL):
         return Rank.END
     if event.operation.partition(".")[0] not in {"connections", "processes"}:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from podtrace_tracer.kernel.host import Host
-from podtrace_tracer.target.scope import hierarchies, hierarchy_of
+from podtrace_tracer.target.controllers import directories_of_cgroup, directories_of_process
 
 _FILE: Final = "cpu.stat"
 _NS_PER_US: Final = 1_000
@@ -54,19 +54,13 @@ def read(file: Path) -> Counters | None:
 
 
 def file_of_cgroup(directory: Path, host: Host) -> Path | None:
-    """Where a cgroup's counters are: a cgroup of another hierarchy has the same path there."""
-    below = directory.relative_to(hierarchy_of(host, directory))
-    return _first([directory, *(hierarchy / below for hierarchy in hierarchies(host))])
+    """Where a cgroup's counters are."""
+    return _first(directories_of_cgroup(directory, host))
 
 
 def file_of_process(pid: int, host: Host) -> Path | None:
     """Where the counters of the cgroup are that a process is in now."""
-    try:
-        text = (host.proc / str(pid) / "cgroup").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    paths = {line.split(":", 2)[2].strip("/") for line in text.splitlines()}
-    return _first([hierarchy / path for path in sorted(paths - {""}) for hierarchy in hierarchies(host)])
+    return _first(directories_of_process(pid, host))
 
 
 def _first(directories: list[Path]) -> Path | None:

@@ -124,7 +124,7 @@ def test_each_file_stands_in_the_text_once_and_the_life_of_sockets_behind_what_i
 ) -> None:
     names = files_of(topics)
     assert len(names) == len(set(names))
-    assert names[-1] == f"collectors/{'syscalls' if set(topics) - SWITCHES else 'processes'}.bpf.c"
+    assert names[-1] == f"collectors/{'syscalls' if set(topics) - SWITCHES - {'memory'} else 'processes'}.bpf.c"
     places = {name: place for place, name in enumerate(names)}
     for topic in ("tcp", "connections"):
         assert (f"collectors/{topic}.bpf.c" in places) == (topic in topics)
@@ -148,17 +148,17 @@ def test_only_what_is_asked_for_is_attached(topics: tuple[str, ...]) -> None:
         wanted |= {"inet_sock_set_state", "tcp_destroy_sock"}
     if "tcp" in topics:
         wanted |= TCP_PROBES
-    if set(topics) - SWITCHES:
+    if set(topics) - SWITCHES - {"memory"}:
         wanted |= SYSTEM_CALL_PROBES
     if set(topics) & SWITCHES:
         wanted |= CPU_PROBES
     if "locks" in topics:
         wanted |= LOCK_PROBES
-    if set(topics) - {"processes"} - SWITCHES:
+    if set(topics) - {"processes", "memory"} - SWITCHES:
         wanted |= URING_PROBES
     if "udp" in topics:
         wanted |= UDP_PROBES
-    if "processes" in topics:
+    if {"processes", "memory"} & set(topics):
         wanted |= VICTIMS
     assert probes == wanted
 
@@ -175,7 +175,7 @@ def test_every_probe_has_its_program_in_the_text_under_the_same_condition(topics
 
 def test_system_calls_are_attached_last_their_ends_first() -> None:
     for topics in SELECTIONS:
-        if set(topics) - SWITCHES:
+        if set(topics) - SWITCHES - {"memory"}:
             assert list(probes_of(topics))[-2:] == ["sys_exit", "sys_enter"]
 
 
@@ -189,7 +189,7 @@ def test_the_book_of_processes_the_ends_of_system_calls_and_what_topics_share_ar
     found = {name for name, (_, topic) in probes_of(TOPICS).items() if topic == EVERY_TOPIC}
     assert found == {
         "sched_process_fork", "sched_process_exec", "sched_process_exit", "cgroup_attach_task", "sys_enter", "sys_exit",
-        "inet_sock_set_state", "tcp_destroy_sock", "io_uring_submit_req", "io_uring_submit_sqe",
+        "mark_victim", "inet_sock_set_state", "tcp_destroy_sock", "io_uring_submit_req", "io_uring_submit_sqe",
     }  # fmt: skip
 
 
