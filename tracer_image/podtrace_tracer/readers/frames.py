@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from kubectl_podtrace.wire.stack_records import Frames
+from kubectl_podtrace.wire.stack_records import FrameRow, Frames
 from podtrace_tracer.readers.model import KeyedTable, TopicReader, TraceContext
 
 TOP_FRAMES: Final = 2_000
@@ -16,9 +16,14 @@ class FrameReader(TopicReader):
 
     def __init__(self, context: TraceContext) -> None:
         self._frames = context.frames
+        self._places: dict[int, int] = {}
 
     def tables(self) -> Iterator[KeyedTable]:
         """The frames in use; those that were used first are the most important."""
-        rows = dict(self._frames.used)
-        place = {number: at for at, number in enumerate(rows)}
-        yield KeyedTable(record=Frames, rows=rows, ranks=(lambda row: -place[row.key],), top=TOP_FRAMES)
+        for number in self._frames.used:
+            self._places.setdefault(number, len(self._places))
+        # Whoever sends the table goes on using this order when there are more frames.
+        yield KeyedTable(record=Frames, rows=dict(self._frames.used), ranks=(self._rank,), top=TOP_FRAMES)
+
+    def _rank(self, row: FrameRow) -> int:
+        return -self._places[row.key]
