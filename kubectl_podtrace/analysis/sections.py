@@ -15,6 +15,7 @@ from kubectl_podtrace.analysis.memory import Memory, memory
 from kubectl_podtrace.analysis.network_io import NetworkIo, network_io
 from kubectl_podtrace.analysis.pod_timeline import PodTimeline
 from kubectl_podtrace.analysis.processes import Processes, processes
+from kubectl_podtrace.analysis.queries import Query, QueryLibrary, queries, query_libraries
 from kubectl_podtrace.analysis.selection import Selection
 from kubectl_podtrace.analysis.settings import Settings
 from kubectl_podtrace.analysis.stacks import TOPICS as STACK_TOPICS
@@ -46,7 +47,8 @@ class Sections:
     descriptors: Descriptors | None = None
     timeline: Timeline | None = None
     locks: Locks | None = None
-    queries: None = None
+    queries: tuple[Query, ...] | None = None
+    query_libraries: tuple[QueryLibrary, ...] | None = None
     stacks: tuple[Stack, ...] | None = None
 
 
@@ -69,5 +71,7 @@ def sections(
         descriptors=descriptors(selection) if "descriptors" in measured else None,
         timeline=timeline(selection) if measured else None,
         locks=locks(selection) if "locks" in measured else None,
+        queries=queries(selection) if "queries" in measured else None,
+        query_libraries=query_libraries(selection) if "queries" in measured else None,
         stacks=stacks(selection) if measured & STACK_TOPICS else None,
     )

@@ -13,6 +13,7 @@ from kubectl_podtrace.wire.histogram import BUCKETS, midpoint
 from kubectl_podtrace.wire.lifecycle_records import Lifetimes
 from kubectl_podtrace.wire.lock_records import Locks
 from kubectl_podtrace.wire.memory_records import CgroupMemory, MemoryProcesses
+from kubectl_podtrace.wire.query_records import ClientLibraries, Queries
 from kubectl_podtrace.wire.records import ErrorRow, Errors, Exits, FailedOpens, Files, Processes, Targets, TotalsRow
 from kubectl_podtrace.wire.stack_records import CpuFunctions, Frames, Stacks
 
@@ -119,6 +120,8 @@ KEYED: Final[Mapping[type[Any], TableFields]] = {
     Throttling: TableFields(key=("scope",), counters=("periods", "throttled", "total_ns")),
     MemoryProcesses: TableFields(key=("scope", "node_pid", "start_ns"), counters=("minor_faults", "major_faults")),
     CgroupMemory: TableFields(key=("scope",), counters=()),
+    Queries: TableFields(key=("scope", "key"), counters=("count", "errors", "sum_ns"), histogram="buckets"),
+    ClientLibraries: TableFields(key=("scope", "path", "protocol"), counters=()),
     DescriptorTables: TableFields(key=("scope", "node_pid", "start_ns"), counters=()),
     Frames: TableFields(key=("key",), counters=()),
     CpuFunctions: TableFields(key=("scope", "frame"), counters=("samples",)),

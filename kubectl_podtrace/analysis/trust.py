@@ -25,13 +25,14 @@ BYPASSING: Final = {
 }
 """The operations of `topics.BYPASSES` in words."""
 
-COUNTED_APART: Final = frozenset({"processes.exec", "dns.lookup"})
+COUNTED_APART: Final = frozenset({"processes.exec", "dns.lookup", "queries.postgresql", "queries.mysql"})
 """Operations whose errors by number need not add up: a count of successes alone, errors that have no number."""
 
 
 TOPICS_OF_TABLES: Final = {
     "processes": "processes", "exits": "processes", "files": "files", "failed_opens": "files", "targets": "connections",
     "cpu_processes": "cpu", "lock_threads": "locks", "dns_names": "dns", "dns_types": "dns", "resolvers": "dns",
+    "queries": "queries",
 }  # fmt: skip
 """Each table of the tracer, and the topic whose lists it holds."""
 

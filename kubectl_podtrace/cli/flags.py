@@ -75,7 +75,9 @@ def add_trace_flags(parser: ArgumentParser) -> None:
     trace.add_argument(
         "--diagnose", metavar="DURATION", help="trace so long (10s, 5m, 1h, 1m30s), then report; else until Ctrl+C"
     )
-    trace.add_argument("--filter", metavar="LIST", help=f"trace only these: any of {','.join(FILTERS)}")
+    trace.add_argument(
+        "--filter", metavar="LIST", help=f"trace only these: any of {','.join(FILTERS)} (db: statements)"
+    )
     trace.add_argument("--error-threshold", metavar="PERCENT", default="10.0", help="error rate to warn at (10.0)")
     trace.add_argument("--rtt-threshold", metavar="MS", default="100.0", help="round trip that is a spike (100.0)")
     trace.add_argument("--fs-threshold", metavar="MS", default="10.0", help="file operation that is slow (10.0)")

@@ -27,10 +27,11 @@ from kubectl_podtrace.wire.fields import (
     Text,
     Topic,
     TopicOrAll,
-)
+)  # fmt: skip
 from kubectl_podtrace.wire.lifecycle_records import Lifetimes
 from kubectl_podtrace.wire.lock_records import Locks
 from kubectl_podtrace.wire.memory_records import CgroupMemory, MemoryProcesses
+from kubectl_podtrace.wire.query_records import ClientLibraries, Queries
 from kubectl_podtrace.wire.stack_records import CpuFunctions, Frames, Stacks
 
 
@@ -258,8 +259,7 @@ class Existing:
 class Event:
     """One operation as it occurred: structural (connect, exec ...), failed, or slow. Rate-limited; see `Heartbeat`.
 
-    `name` is text such as a path or command; `result` a byte count, exit code or descriptor; `errno` is set for
-    failures.
+    `name` is text such as a path or command; `result` a byte count, exit code or descriptor; failures have an `errno`.
     """
 
     scope: Index
@@ -380,6 +380,8 @@ type_of_kind: Final = {
     "frames": Frames,
     "stacks": Stacks,
     "cpu_functions": CpuFunctions,
+    "queries": Queries,
+    "client_libraries": ClientLibraries,
     "existing": Existing,
     "event": Event,
     "heartbeat": Heartbeat,
@@ -391,8 +393,8 @@ type_of_kind: Final = {
 }
 
 Record = (
-    Header | Scope | Probe | Totals | Errors | Histogram | Files | FailedOpens | Targets | Processes | Exits | Lifetimes
-    | Activity | DnsNames | DnsTypes | DnsCodes | Resolvers | AddressNames | CpuProcesses | Throttling | Locks
-    | MemoryProcesses | CgroupMemory | DescriptorTables | Frames | Stacks | CpuFunctions | Existing | Event
-    | Heartbeat | Cost | Shed | Notice | Refusal | Trailer
+    Header | Scope | Probe | Totals | Errors | Histogram | Files | FailedOpens | Targets | Processes | Exits
+    | Lifetimes | Activity | DnsNames | DnsTypes | DnsCodes | Resolvers | AddressNames | CpuProcesses | Throttling
+    | Locks | MemoryProcesses | CgroupMemory | DescriptorTables | Frames | Stacks | CpuFunctions | Queries
+    | ClientLibraries | Existing | Event | Heartbeat | Cost | Shed | Notice | Refusal | Trailer
 )  # fmt: skip

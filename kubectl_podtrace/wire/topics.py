@@ -51,6 +51,9 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     Operation(topic="udp", name="send", timed=True),
     Operation(topic="udp", name="receive", timed=True),
     Operation(topic="udp", name="drop"),
+    Operation(topic="queries", name="postgresql", timed=True),
+    Operation(topic="queries", name="mysql", timed=True),
+    Operation(topic="queries", name="prepare"),
     Operation(topic="dns", name="lookup", timed=True),
     Operation(topic="dns", name="retransmit"),
     Operation(topic="dns", name="answer"),
@@ -101,6 +104,7 @@ FILTERS: Final[dict[str, tuple[str, ...]]] = {
     "fs": ("files",),
     "cpu": ("cpu", "locks"),
     "proc": ("processes", "memory", "descriptors"),
+    "db": ("queries",),
 }
 """What `--filter` takes and the topics that each name stands for."""
 
@@ -146,5 +150,7 @@ TRANSFERS: Final = SENDS | RECEIVES
 
 
 def event_operations(topics: Collection[str]) -> frozenset[str]:
-    """The operations that `summary.events` adds up in a trace of these topics: with `--filter cpu` alone, switches."""
-    return frozenset({"cpu.switch"}) if topics and set(topics) <= set(FILTERS["cpu"]) else EVENT_OPERATIONS
+    """The operations that `summary.events` adds up in a trace of these topics: of some filters alone, their own."""
+    if topics and set(topics) <= set(FILTERS["cpu"]):
+        return frozenset({"cpu.switch"})
+    return frozenset({"queries.postgresql", "queries.mysql"}) if set(topics) == {"queries"} else EVENT_OPERATIONS

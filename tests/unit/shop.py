@@ -31,6 +31,7 @@ from kubectl_podtrace.wire.records import (
 )
 from tests.unit.lock_rows import lock_records
 from tests.unit.process_records import lifecycle_records, memory_records
+from tests.unit.query_streams import ALL_DURATIONS, query_records
 from tests.unit.stacks import stack_records
 from tests.unit.streams import (
     SECOND,
@@ -150,7 +151,8 @@ def _readings(*seconds: int) -> Activity:
 
 def _final_snapshot(stream: Stream) -> None:
     lookups = timed("dns.lookup", LOOKUP_DURATIONS, count=4_150, errors=50)
-    operations = (*_transfers(), *_file_operations(), *_waits(), lookups)
+    statements = timed("queries.postgresql", [*ALL_DURATIONS, *[900_000] * 12], errors=13)
+    operations = (*_transfers(), *_file_operations(), *_waits(), lookups, statements)
     stream.add(
         Totals(rows=(*COUNTED, *(row for row, _ in operations))),
         *(histogram for _, histogram in operations),
@@ -167,6 +169,7 @@ def _final_snapshot(stream: Stream) -> None:
     stream.add(*keyed_records(), *lifecycle_records(), *memory_records(), *cpu_records(), *lock_records(), at_s=29.95)
     stream.add(*stack_records(), at_s=29.95)
     stream.add(*lookup_records(), _descriptor_tables(more_sockets=9), at_s=29.95)
+    stream.add(*query_records(), at_s=29.95)
     stream.add(cost(sys_exit=360_000_000, sys_enter=240_000_000, sched_switch=90_000_000), at_s=29.95)
 
 

@@ -241,7 +241,7 @@ class Runner:
         events = Events(programs, self._emitter, paths, limited=self._request.events_per_s > 0, takers=takers)
         context = TraceContext(
             programs=programs, host=self._host, target=target, scopes=scopes, takers=takers,
-            emit_event=events.emit, frames=self._frames, paths=paths,
+            emit_event=events.emit, frames=self._frames, paths=paths, tell=self._remark,
         )  # fmt: skip
         snapshots = Snapshots(tables, self._emitter, readers=readers_of(topics, context))
         self._stop.watch(programs.wake_descriptor(program.RING_BYTES), events.drain)

@@ -24,11 +24,12 @@ from kubectl_podtrace.report.sections.network_io import network_io
 from kubectl_podtrace.report.sections.overview import cleanup, overview, trust
 from kubectl_podtrace.report.sections.pod_timeline import pod_timeline
 from kubectl_podtrace.report.sections.processes import process_activity, system_calls
+from kubectl_podtrace.report.sections.queries import queries
 from kubectl_podtrace.report.sections.stacks import stacks
 from kubectl_podtrace.report.sections.tcp import tcp
 from kubectl_podtrace.report.sections.timeline import timeline
 from kubectl_podtrace.report.sections.udp import udp
-from kubectl_podtrace.wire.topics import EVERY_TOPIC
+from kubectl_podtrace.wire.topics import EVERY_TOPIC, TOPICS
 
 Measured = TypeVar("Measured", bound="HasPartial")
 
@@ -55,6 +56,7 @@ def document(report: Report) -> tuple[Section, ...]:
         *_drawn(report.udp, lambda section: udp(section, settings), trusted, "udp"),
         *_drawn(report.connections, lambda section: connections(section, settings), trusted, "connections"),
         *_drawn(report.dns, lambda section: dns(section, settings), trusted, "dns"),
+        *_queries(report),
         *_drawn(report.files, files, trusted, "files"),
         *_drawn(report.cpu, cpu, trusted, "cpu"),
         *_drawn(report.locks, locks, trusted, "locks"),
@@ -78,6 +80,16 @@ def _drawn(
     """The readable section with its caveats; none where the section is None."""
     if section is not None:
         yield with_caveats(draw(section), trusted, topics, section.partial, over_time=over_time)
+
+
+def _queries(report: Report) -> Iterator[Section]:
+    """Most programs have nothing to do with databases: that there are no statements is only said to who asks."""
+    libraries = report.query_libraries
+    is_asked = set(report.settings.topics) != set(TOPICS)
+    if libraries is not None and (
+        is_asked or report.queries is not None or any(library.processes for library in libraries)
+    ):
+        yield with_caveats(queries(report.queries, libraries), report.trust, ("queries",))
 
 
 def _system_calls(report: Report) -> Iterator[Section]:

@@ -76,7 +76,7 @@ def test_rows_say_where_a_value_stands_and_in_which_unit() -> None:
     rows = table_of(typical())
     assert value_of(rows, "summary", "", "", "events") == ("30211", "count")
     assert value_of(rows, "tcp", "", "", "measured") == ("true", "")
-    assert value_of(rows, "queries", "", "", "measured") == ("false", "")
+    assert value_of(rows, "kubernetes_events", "", "", "measured") == ("false", "")
     assert value_of(rows, "tcp", "send.latency", "", "max_ns") == ("74026", "ns")
     assert value_of(rows, "tcp", "rtt", "", "threshold_ns") == ("100000000", "ns")
     assert value_of(rows, "connections", "errors", "ECONNREFUSED", "count") == ("201", "count")

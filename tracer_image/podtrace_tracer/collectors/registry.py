@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from typing import Final
 
-from podtrace_tracer.collectors import connections, cpu, descriptors, dns, files, locks, memory, processes, tcp, udp
+from podtrace_tracer.collectors import (
+    connections,
+    cpu,
+    descriptors,
+    dns,
+    files,
+    locks,
+    memory,
+    processes,
+    queries,
+    tcp,
+    udp,
+)
 from podtrace_tracer.collectors.model import Collector
 
 COLLECTORS: Final[dict[str, Collector]] = {
     module.COLLECTOR.topic: module.COLLECTOR
-    for module in (tcp, udp, dns, connections, files, cpu, locks, processes, memory, descriptors)
+    for module in (tcp, udp, dns, connections, files, cpu, locks, processes, memory, descriptors, queries)
 }
 
 

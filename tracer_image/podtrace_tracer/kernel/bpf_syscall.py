@@ -6,6 +6,7 @@ import ctypes
 import errno
 import os
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, NamedTuple
@@ -14,7 +15,7 @@ from podtrace_tracer.kernel.instructions import SIZE as INSTRUCTION_BYTES
 from podtrace_tracer.kernel.syscall_numbers import number_of
 
 _MAP_CREATE, _LOOKUP, _UPDATE, _DELETE, _PROG_LOAD = 0, 1, 2, 3, 5
-_OBJECT_INFO, _RAW_TRACEPOINT_OPEN, _LOOKUP_BATCH, _ENABLE_STATISTICS = 15, 17, 24, 32
+_OBJECT_INFO, _RAW_TRACEPOINT_OPEN, _LOOKUP_BATCH, _LINK_CREATE, _ENABLE_STATISTICS = 15, 17, 24, 28, 32
 _RUN_TIME_STATISTICS: Final = 0
 _ATTRIBUTE_BYTES: Final = 128
 """More than any of these commands takes; what the kernel does not know has to be zero."""
@@ -23,10 +24,14 @@ _NAME_BYTES: Final = 15
 _LOG_BYTES: Final = (1 << 24) - 1
 _INTERRUPTED_TRIES: Final = 10
 
+KPROBE: Final = 2
 TRACEPOINT: Final = 5
 PERF_EVENT: Final = 7
 RAW_TRACEPOINT: Final = 17
-"""Kinds of programs (enum bpf_prog_type)."""
+"""Kinds of programs (enum bpf_prog_type); those of user space are of the kind KPROBE."""
+_USER_PROBES: Final = 48
+"""BPF_TRACE_UPROBE_MULTI of enum bpf_attach_type: one program at many places of a file."""
+_AT_RETURN: Final = 1
 
 PERCPU_KINDS: Final = frozenset({5, 6})
 """Kinds of maps (enum bpf_map_type) whose values have one part for each possible CPU."""
@@ -65,13 +70,19 @@ def create_map(name: str, *, kind: int, key_bytes: int, value_bytes: int, entrie
     return _call(_MAP_CREATE, struct.pack("=7I16s", *numbers, _object_name(name))).checked().result
 
 
-def load_program(name: str, kind: int, code: bytes, *, with_log: bool = False) -> tuple[int, str]:
-    """A loaded program's descriptor, or minus the error's number; and the verifier's words, if they are asked for."""
+def load_program(
+    name: str, kind: int, code: bytes, *, with_log: bool = False, at_many: bool = False
+) -> tuple[int, str]:
+    """A loaded program's descriptor, or minus the error's number; and the verifier's words, if they are asked for.
+
+    `at_many`: it is for `attach_user_probes`.
+    """
     instructions, licence = ctypes.create_string_buffer(code, len(code)), ctypes.create_string_buffer(b"GPL")
     log = ctypes.create_string_buffer(_LOG_BYTES) if with_log else None
     what = (kind, len(code) // INSTRUCTION_BYTES, ctypes.addressof(instructions), ctypes.addressof(licence))
     where = (1, _LOG_BYTES, ctypes.addressof(log)) if log else (0, 0, 0)
-    attributes = struct.pack("=IIQQIIQII16s", *what, *where, 0, 0, _object_name(name))
+    attach_type = _USER_PROBES if at_many else 0
+    attributes = struct.pack("=IIQQIIQII16sII", *what, *where, 0, 0, _object_name(name), 0, attach_type)
     answer, tries = _call(_PROG_LOAD, attributes), 1
     # The verifier gives up when a signal arrives; the program is as good as before.
     while answer.problem == errno.EAGAIN and tries < _INTERRUPTED_TRIES:
@@ -84,6 +95,23 @@ def attach_raw_tracepoint(tracepoint: str, program: int) -> int:
     """Runs the program at each event, until the descriptor that is returned is closed. Raises OSError."""
     name = ctypes.create_string_buffer(tracepoint.encode())
     return _call(_RAW_TRACEPOINT_OPEN, struct.pack("=QI", ctypes.addressof(name), program)).checked().result
+
+
+def attach_user_probes(path: str, places: Mapping[int, int], program: int, *, at_return: bool) -> int:
+    """Runs the program wherever a process comes to one of these offsets of a file (at its function's return), until the
+    descriptor that is returned is closed. The program gets each offset's cookie. Raises OSError, also where the kernel
+    (before 6.6) has no such thing.
+    """
+    count = len(places)
+    name = ctypes.create_string_buffer(path.encode())
+    offsets, cookies = (ctypes.c_uint64 * count)(*places), (ctypes.c_uint64 * count)(*places.values())
+    where = (ctypes.addressof(name), ctypes.addressof(offsets), 0, ctypes.addressof(cookies))
+    flags = _AT_RETURN if at_return else 0
+    return (
+        _call(_LINK_CREATE, struct.pack("=IIIIQQQQIII", program, 0, _USER_PROBES, 0, *where, count, flags, 0))
+        .checked()
+        .result
+    )
 
 
 def look_up(descriptor: int, key: bytes, size: int) -> bytes | None:

@@ -1,4 +1,4 @@
-"""Perf events that run a program: a clock of a CPU's own, or a tracepoint by way of its trace event."""
+"""Perf events that run a program: a clock of a CPU's own, a tracepoint by way of its trace event, a place in a file."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ import fcntl
 import os
 import struct
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 from podtrace_tracer.kernel.syscall_numbers import number_of
 
-_ATTRIBUTES: Final = struct.Struct("=IIQQQQQIIQ")  # struct perf_event_attr as it was first
+_ATTRIBUTES: Final = struct.Struct("=IIQQQQQIIQQ")  # struct perf_event_attr up to config2
+_USER_PROBE: Final = Path("/sys/bus/event_source/devices/uprobe")
 _TYPE_SOFTWARE, _TYPE_TRACEPOINT = 1, 2
 _CPU_CLOCK: Final = 0  # PERF_COUNT_SW_CPU_CLOCK
 _PER_SECOND: Final = 1 << 10  # the period is a frequency
@@ -30,8 +32,21 @@ def attach_clock(cpu: int, program: int, per_s: int) -> int:
     return _attach(_TYPE_SOFTWARE, _CPU_CLOCK, program, cpu=cpu, period=per_s, flags=_PER_SECOND)
 
 
-def _attach(kind: int, config: int, program: int, *, cpu: int, period: int, flags: int) -> int:
-    attributes = _ATTRIBUTES.pack(kind, _ATTRIBUTES.size, config, period, 0, 0, flags, 0, 0, 0)
+def attach_user_probe(path: str, offset: int, program: int, *, at_return: bool) -> int:
+    """Runs the program when any process comes to this offset of a file, or returns from the function there.
+
+    Until the descriptor is closed, which takes a tenth of a second. Raises OSError.
+    """
+    name = ctypes.create_string_buffer(path.encode())
+    kind = int((_USER_PROBE / "type").read_text(encoding="ascii"))
+    place = (ctypes.addressof(name), offset)
+    return _attach(kind, int(at_return), program, cpu=0, period=1, flags=0, place=place)
+
+
+def _attach(
+    kind: int, config: int, program: int, *, cpu: int, period: int, flags: int, place: tuple[int, int] = (0, 0)
+) -> int:
+    attributes = _ATTRIBUTES.pack(kind, _ATTRIBUTES.size, config, period, 0, 0, flags, 0, 0, *place)
     number = ctypes.c_long(number_of("perf_event_open", os.uname().machine))
     every_process, no_group = -1, -1
     descriptor = ctypes.CDLL(None, use_errno=True).syscall(

@@ -6,13 +6,13 @@ import errno
 import os
 import resource
 import struct
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from podtrace_tracer.kernel import bpf_syscall, perf_event
-from podtrace_tracer.kernel.bpf_syscall import PERF_EVENT, RAW_TRACEPOINT, TRACEPOINT
+from podtrace_tracer.kernel.bpf_syscall import KPROBE, PERF_EVENT, RAW_TRACEPOINT, TRACEPOINT
 from podtrace_tracer.kernel.instructions import with_constants, with_kernel_function, with_map_numbers
 from podtrace_tracer.kernel.ring import Ring, RingRecord
 from podtrace_tracer.kernel.undisturbed import undisturbed
@@ -20,6 +20,10 @@ from podtrace_tracer.programs.compilation import telling
 from podtrace_tracer.programs.compiled import Compiled, Layout, Map
 
 _BATCH: Final = 2048
+_ONE_BY_ONE: Final = "PODTRACE_SINGLE_PROBES"
+"""In the environment, makes a kernel attach user probes as those do that cannot attach several at once."""
+
+ConstantsOf = Callable[[int], Mapping[int, int]]
 
 
 class BpfError(Exception):
@@ -59,6 +63,8 @@ class Programs:
         self._attached: dict[str, int] = {}
         self._clocks: dict[str, list[int]] = {}
         self._entered: dict[str, int] = {}
+        self._user_programs: dict[tuple[str, int, bool], int] = {}
+        self._user_probes: list[int] = []
         self._ring: Ring | None = None
         self._cpus = possible_cpus()
         _lift_memory_limit()
@@ -76,20 +82,22 @@ class Programs:
     def _load(self, program: str, kind: int) -> int:
         """The descriptor of a program, which is loaded when it is first asked for. Raises BpfError."""
         known = self._programs.get((program, kind))
-        if known is not None:
-            return known
+        if known is None:
+            known = self._programs[program, kind] = self._loaded(program, kind, self._constants)
+        return known
+
+    def _loaded(self, program: str, kind: int, constants: Mapping[int, int], *, at_many: bool = False) -> int:
         name = f"on_{program}"
         numbers = dict(enumerate(descriptor for _, descriptor in self._maps.values()))
-        code = with_map_numbers(with_constants(self._compiled.programs[name], self._constants), numbers)
+        code = with_map_numbers(with_constants(self._compiled.programs[name], constants), numbers)
         for placeholder, function in self._kernel_functions.items():
             code = with_kernel_function(code, placeholder, function)
-        descriptor, said = bpf_syscall.load_program(name, kind, code)
+        descriptor, said = bpf_syscall.load_program(name, kind, code, at_many=at_many)
         if descriptor < 0:
             # Once more, for the verifier's words: they cost time and 16 MiB.
-            descriptor, said = bpf_syscall.load_program(name, kind, code, with_log=True)
+            descriptor, said = bpf_syscall.load_program(name, kind, code, with_log=True, at_many=at_many)
         if descriptor < 0:
             raise BpfError(telling(said, f"{name}: {os.strerror(-descriptor)}"))
-        self._programs[program, kind] = descriptor
         return descriptor
 
     def _kind(self, tracepoint: str) -> int:
@@ -123,19 +131,73 @@ class Programs:
         for descriptor in self._clocks.pop(program, []):
             os.close(descriptor)
 
+    def attach_user_probes(
+        self,
+        program: str,
+        path: str,
+        places: Mapping[int, int],
+        *,
+        at_return: bool,
+        constants_of: ConstantsOf,
+        one_by_one: bool = True,
+    ) -> bool:
+        """Loads a program and runs it where any process comes to one of these offsets of a file, or returns from there.
+
+        `places`: offset -> cookie. Kernels that cannot hang one program at many places need one for each cookie, with
+        the constants that belong to that, and a tenth of a second to take each away again: False if that is the way and
+        not wanted. Raises BpfError; what is attached until then stays.
+        """
+        if self._attach_at_once(program, path, places, at_return=at_return, constants=constants_of(0)):
+            return True
+        if not one_by_one:
+            return False
+        for offset, cookie in places.items():
+            descriptor = self._user_program(program, cookie, constants_of(cookie))
+            try:
+                probe = perf_event.attach_user_probe(path, offset, descriptor, at_return=at_return)
+            except (OSError, ValueError) as error:
+                raise BpfError(f"the kernel takes no program there: {error}") from error
+            self._user_probes.append(probe)
+            self._entered[program] = descriptor
+        return True
+
+    def _attach_at_once(
+        self, program: str, path: str, places: Mapping[int, int], *, at_return: bool, constants: Mapping[int, int]
+    ) -> bool:
+        if _ONE_BY_ONE in os.environ:
+            return False
+        try:
+            descriptor = self._user_program(program, 0, constants, at_many=True)
+            self._user_probes.append(bpf_syscall.attach_user_probes(path, places, descriptor, at_return=at_return))
+        except (OSError, BpfError):
+            return False
+        self._entered[program] = descriptor
+        return True
+
+    def _user_program(self, program: str, kind: int, constants: Mapping[int, int], *, at_many: bool = False) -> int:
+        key = (program, kind, at_many)
+        if key not in self._user_programs:
+            merged = {**self._constants, **constants}
+            self._user_programs[key] = self._loaded(program, KPROBE, merged, at_many=at_many)
+        return self._user_programs[key]
+
     def detach(self, names: Collection[str] | None = None) -> None:
         """Detaches all programs, or those of these tracepoints and clocks; the maps stay readable."""
         for name in (*self._clocks, *self._attached) if names is None else names:
             self._detach_clock(name)
             if name in self._attached:
                 os.close(self._attached.pop(name))
+        while names is None and self._user_probes:
+            os.close(self._user_probes.pop())
 
     def close(self) -> None:
         """Gives everything back."""
         self.detach()
-        for descriptor in (*self._programs.values(), *(descriptor for _, descriptor in self._maps.values())):
+        maps = [descriptor for _, descriptor in self._maps.values()]
+        for descriptor in (*self._programs.values(), *self._user_programs.values(), *maps):
             os.close(descriptor)
         self._entered.clear()
+        self._user_programs.clear()
         self._programs.clear()
         self._maps.clear()
 

@@ -22,7 +22,7 @@ from kubectl_podtrace.wire.topics import (
     RESTS_ON,
     TCP_STATES,
 )
-from podtrace_tracer.collectors import base, io_uring
+from podtrace_tracer.collectors import base, io_uring, queries
 from podtrace_tracer.collectors.model import Collector, ProbeSpec
 from podtrace_tracer.collectors.registry import collectors_of
 from podtrace_tracer.kernel import syscall_numbers, syscalls, waits
@@ -60,6 +60,10 @@ TABLE_SIZES: Final = {
     "lock_threads": 16_384,
     "lock_queues": 16_384,
     "faults": 16_384,
+    "queries": 1_024,
+    "query_calls": 1_024,
+    "query_prepared": 8_192,
+    "query_waits": 8_192,
 }
 
 
@@ -105,13 +109,20 @@ LOST: Final[tuple[Lost, ...]] = (
     Lost("IMAGES", EVERY_TOPIC, "memory maps to be read: the ring buffer was full; tried again at the next stack"),
     Lost("LOCK_THREADS", "locks", "waits for locks of threads that found no place in the table"),
     Lost("FAULTS", "memory", "page faults of processes that found no place in the table"),
+    Lost("QUERIES", "queries", "statements that found no place in the table"),
+    Lost(
+        "QUERY_CALLS", "queries", "calls of client libraries: no place to remember them; their statements do not count"
+    ),
+    Lost("QUERY_PREPARED", "queries", "prepared statements whose text found no place in the table"),
+    Lost("QUERY_TEXTS", "queries", "texts of statements: the ring buffer was full; tried again at the next one"),
+    Lost("QUERY_WAITS", "queries", "statements that were sent: no place to remember them; they do not count"),
     Lost("32BIT", EVERY_TOPIC, "system calls of 32-bit programs: their numbers mean other calls"),
 )
 """What `lose()` counts."""
 
 LATE: Final = (
     "SCOPE_ROOT_ID", "SCOPE_LEVEL", "TRACER_PID_NAMESPACE", "EVENTS_PER_S", "FS_THRESHOLD_NS", "RTT_THRESHOLD_NS",
-    "DNS_HASH_SEED", "STACK_HASH_SEED",
+    "DNS_HASH_SEED", "STACK_HASH_SEED", "QUERY_HASH_SEED", "QUERY_KIND",
 )  # fmt: skip
 """Constants that differ from one trace to the next: they are put into compiled code, so that it can be used again."""
 _LATE_MARK: Final = 0x506F_6454_7261_0000
@@ -227,7 +238,7 @@ def defines(
     values |= {f"MAX_{table.upper()}": size for table, size in TABLE_SIZES.items()}
     values |= _names_defines() | _class_defines()
     values |= {f"TOPIC_{topic.upper()}": 1 for topic in request.topics}
-    values |= _kernel_defines(request.topics, btf)
+    values |= _kernel_defines(request.topics, btf) | queries.defines()
     if task_registers:
         values["TASK_REGISTERS"] = 1
     if any(io_uring.SOURCE in collector.sources for collector in collectors_of(request.topics)):
@@ -284,6 +295,7 @@ def _seeds_and_dns_defines() -> dict[str, int]:
         "DNS_ERROR_CODES": sum(1 << code for code in DNS_ERROR_CODES),
         "DNS_HASH_SEED": _HASH_SEED,
         "STACK_HASH_SEED": _HASH_SEED,
+        "QUERY_HASH_SEED": _HASH_SEED,
     }
 
 
@@ -313,6 +325,11 @@ def compiler_flags(values: dict[str, int]) -> list[str]:
 def late_constants(values: dict[str, int]) -> dict[int, int]:
     """What the placeholders of `compiler_flags` stand for."""
     return {_LATE_MARK + number: values[name] for number, name in enumerate(LATE) if name in values}
+
+
+def user_probe_constants(kind: int) -> dict[int, int]:
+    """The placeholder of a user probe's kind, as `late_constants`; 0: the program asks the kernel where it hangs."""
+    return {_LATE_MARK + LATE.index("QUERY_KIND"): kind}
 
 
 def operation_index(name: str) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from kubectl_podtrace.wire.records import Event, LostRow, TotalsRow
+from kubectl_podtrace.wire.records import Event, LostRow, Record, TotalsRow
 from podtrace_tracer.kernel.host import Host
 from podtrace_tracer.programs.bpf import Programs
 from podtrace_tracer.readers.paths import Paths
@@ -34,8 +34,8 @@ Takers = dict[int, Callable[[bytes], None]]
 """Who takes a record of the ring buffer, by the number of its kind."""
 
 
-def _to_nobody(_: Event) -> None:
-    """Where nobody listens for single events."""
+def _to_nobody(_: Event | Record) -> None:
+    """Where nobody listens for single events, or for what is told once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +43,8 @@ class TraceContext:
     """What a reader can look at: the attached programs' maps, the node, the target and its containers.
 
     A reader may put itself among the `takers` of the ring buffer's records, by the number of their kind, and may emit
-    single events. `frames` names the places of stacks, `paths` files by their key. `blind` are the topics whose system
-    calls are not looked at any more, because that cost too much.
+    single events; what it `tell`s is repeated. `frames` names the places of stacks, `paths` files by their key. `blind`
+    are the topics whose system calls are not looked at any more, because that cost too much.
     """
 
     programs: Programs
@@ -52,6 +52,7 @@ class TraceContext:
     target: Target
     scopes: Scopes
     emit_event: Callable[[Event], None] = _to_nobody
+    tell: Callable[[Record], None] = _to_nobody
     frames: FrameBook = field(default_factory=FrameBook)
     paths: Paths = field(default_factory=Paths)
     takers: Takers = field(default_factory=dict)

@@ -13,6 +13,7 @@ from podtrace_tracer.readers.locks import LockReader
 from podtrace_tracer.readers.memory import MemoryReader
 from podtrace_tracer.readers.model import MakeReader, TopicReader, TraceContext
 from podtrace_tracer.readers.processes import ProcessReader
+from podtrace_tracer.readers.queries import QueryReader
 from podtrace_tracer.readers.stacks import StackReader
 
 READERS: Final[dict[str, MakeReader]] = {
@@ -22,6 +23,7 @@ READERS: Final[dict[str, MakeReader]] = {
     "processes": ProcessReader,
     "memory": MemoryReader,
     "descriptors": DescriptorReader,
+    "queries": QueryReader,
 }
 
 _OF_TABLES: Final[dict[str, MakeReader]] = {

@@ -43,6 +43,7 @@ _LOST_OF_TABLE: Final = {
     "processes": "PROCESSES", "files": "FILES", "failed_opens": "FAILED_OPENS", "targets": "TARGETS", "exits": "EXITS",
     "cpu_processes": "CPU_PROCESSES", "lock_threads": "LOCK_THREADS",
     "dns_names": "DNS_NAMES", "dns_types": "DNS_TYPES", "resolvers": "RESOLVERS",
+    "queries": "QUERIES",
 }  # fmt: skip
 """Each keyed table, and what the programs count as lost where it has no place left: it is in `(other)`."""
 _IN_OTHERS: Final = frozenset({*_LOST_OF_TABLE.values(), "STACKS", "STACK_COUNTS"})

@@ -118,13 +118,17 @@ def test_every_constant_that_is_handed_over_is_used() -> None:
     assert {name for name in unused if not name.startswith(("OP_", "CLASS_", "SHAPE_", "TOPIC_"))} == set()
 
 
+WITHOUT_CALLS = SWITCHES | {"memory", "queries"}
+"""Topics that need no system calls."""
+
+
 @pytest.mark.parametrize("topics", SELECTIONS, ids="-".join)
 def test_each_file_stands_in_the_text_once_and_the_life_of_sockets_behind_what_it_calls(
     topics: tuple[str, ...],
 ) -> None:
     names = files_of(topics)
     assert len(names) == len(set(names))
-    assert names[-1] == f"collectors/{'syscalls' if set(topics) - SWITCHES - {'memory'} else 'processes'}.bpf.c"
+    assert names[-1] == f"collectors/{'syscalls' if set(topics) - WITHOUT_CALLS else 'processes'}.bpf.c"
     places = {name: place for place, name in enumerate(names)}
     for topic in ("tcp", "connections"):
         assert (f"collectors/{topic}.bpf.c" in places) == (topic in topics)
@@ -148,13 +152,13 @@ def test_only_what_is_asked_for_is_attached(topics: tuple[str, ...]) -> None:
         wanted |= {"inet_sock_set_state", "tcp_destroy_sock"}
     if "tcp" in topics:
         wanted |= TCP_PROBES
-    if set(topics) - SWITCHES - {"memory"}:
+    if set(topics) - WITHOUT_CALLS:
         wanted |= SYSTEM_CALL_PROBES
     if set(topics) & SWITCHES:
         wanted |= CPU_PROBES
     if "locks" in topics:
         wanted |= LOCK_PROBES
-    if set(topics) - {"processes", "memory"} - SWITCHES:
+    if set(topics) - {"processes"} - WITHOUT_CALLS:
         wanted |= URING_PROBES
     if "udp" in topics:
         wanted |= UDP_PROBES
@@ -175,7 +179,7 @@ def test_every_probe_has_its_program_in_the_text_under_the_same_condition(topics
 
 def test_system_calls_are_attached_last_their_ends_first() -> None:
     for topics in SELECTIONS:
-        if set(topics) - SWITCHES - {"memory"}:
+        if set(topics) - WITHOUT_CALLS:
             assert list(probes_of(topics))[-2:] == ["sys_exit", "sys_enter"]
 
 

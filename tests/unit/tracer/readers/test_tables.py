@@ -222,7 +222,7 @@ def test_what_a_table_had_no_place_for_is_told_with_the_table(programs: MemoryPr
     rows = {row.table: row for row in tables.table_rows()}
     assert rows["files"] == TableRow(table="files", keys=3, capacity=capacity, unlisted=5)
     own = {"processes", "files", "failed_opens", "targets", "exits"}
-    assert set(rows) == own | {"cpu_processes", "lock_threads", "dns_names", "dns_types", "resolvers"}
+    assert set(rows) == own | {"cpu_processes", "lock_threads", "dns_names", "dns_types", "resolvers", "queries"}
 
 
 def test_missed_events_stay_told_after_the_programs_are_gone(programs: MemoryPrograms, tables: Tables) -> None:
