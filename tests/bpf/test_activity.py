@@ -11,7 +11,11 @@ from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
+from kubectl_podtrace.analysis.fold import Fold
+from kubectl_podtrace.analysis.growth import parts_of
+from kubectl_podtrace.analysis.patterns import pattern_of
 from kubectl_podtrace.wire.activity_records import Activity
+from kubectl_podtrace.wire.codec import encode
 from kubectl_podtrace.wire.request import CgroupTarget
 from kubectl_podtrace.wire.topics import EVENT_OPERATIONS, TRANSFERS
 from tests.bpf.conftest import HERE, StartTracer
@@ -59,6 +63,31 @@ def test_readings_tell_when_attempts_were_made_to_the_tenth_of_a_second(
     for (at_ns, count), (following_ns, _) in pairwise(found):
         # What had happened at a reading is in it, and nothing that happened after the next one.
         assert bisect_right(made, at_ns) <= count <= bisect_right(begun, following_ns)
+
+
+def test_a_report_s_windows_are_those_of_the_load(run: int, cgroup: Path, start_tracer: StartTracer) -> None:
+    with attempts(cgroup) as load:
+        tracer = start_tracer(ask(CgroupTarget(path=str(cgroup))))
+        told, _ = load.communicate("\n", PATIENCE_S)
+        stream = tracer.stop()
+    fold = Fold()
+    for line in stream.lines:
+        fold.feed(encode(line))
+    started_ns, ended_ns = fold.started_ns, fold.ended_ns
+    growth = fold.activity.growth("connections", None, EVENT_OPERATIONS)
+    edges = parts_of(started_ns, ended_ns, 10)
+    amounts = growth.amounts(edges, total=sum(BURSTS))
+    assert amounts is not None
+    times = [before for before, _ in json.loads(told)]
+    reading_ns = max(after - before for record in stream.of(Activity) for before, after in pairwise(record.times))
+    for amount, (begin, finish) in zip(amounts, pairwise(edges), strict=True):
+        inner = sum(begin + reading_ns <= moment <= finish - reading_ns for moment in times)
+        outer = sum(begin - reading_ns <= moment <= finish + reading_ns for moment in times)
+        assert amount is not None
+        assert inner <= amount <= outer
+    assert sum(amount or 0 for amount in amounts) == sum(BURSTS)
+    # Nearly all of them at one moment of some seconds: bursty, wherever the edges are.
+    assert pattern_of([amount or 0 for amount in amounts]) == "bursty"
 
 
 def test_the_last_reading_is_all_that_was_counted(run: int, cgroup: Path, start_tracer: StartTracer) -> None:

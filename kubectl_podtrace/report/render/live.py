@@ -10,11 +10,13 @@ from kubectl_podtrace.analysis.cpu import CpuProcess
 from kubectl_podtrace.analysis.files import Files
 from kubectl_podtrace.analysis.processes import TopProcess
 from kubectl_podtrace.analysis.selection import Dist, Op
+from kubectl_podtrace.analysis.timeline import BURST_FACTOR
 from kubectl_podtrace.report.document import Block, Facts, Name, Section, Table, left, right
 from kubectl_podtrace.report.model import LiveReport, Report
 from kubectl_podtrace.report.render.layout import lay_out
 from kubectl_podtrace.report.render.terminal import console_for, write_lines
 from kubectl_podtrace.report.sections.cells import NONE, number_or_dash
+from kubectl_podtrace.report.sections.timeline import burst_text
 
 TOP_PROCESSES: Final = 5
 
@@ -160,6 +162,13 @@ def _cpu_processes(running: list[CpuProcess]) -> Table:
 def _remarks(live: LiveReport) -> Iterator[tuple[str, str]]:
     for finding in live.window.findings:
         yield finding.severity, f"{finding.title}: {finding.evidence}"
+    over_time = live.total.timeline
+    if over_time and over_time.bursts:
+        newest = burst_text(over_time.bursts[-1])
+        yield (
+            "bursts",
+            f"{units.count(over_time.burst_windows)} (1 s, > {units.times(BURST_FACTOR)} mean), last {newest}",
+        )
     for shed in live.total.cost.shed:
         yield "partial", f"from {units.clock(shed.at)} UTC on {shed.lacks} ({', '.join(shed.topics)})"
     trust = live.total.trust

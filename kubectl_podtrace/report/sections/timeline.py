@@ -60,8 +60,9 @@ def _bursts(section: Timeline) -> str:
         return "none"
     highest = sorted(section.bursts, key=lambda burst: (-burst.per_s, burst.start))[:SHOWN_BURSTS]
     more = ", ..." if section.burst_windows > len(highest) else ""
-    return f"{units.count(section.burst_windows)}: {', '.join(map(_burst, highest))}{more}"
+    return f"{units.count(section.burst_windows)}: {', '.join(map(burst_text, highest))}{more}"
 
 
-def _burst(burst: Burst) -> str:
+def burst_text(burst: Burst) -> str:
+    """When it was, and how much."""
     return f"{units.clock(burst.start)} UTC {units.rate(burst.per_s)} ({units.times(burst.factor)})"
