@@ -23,12 +23,12 @@ MEASURED: Final = "measured"
 """The metric that says whether a section has numbers."""
 _IDENTITIES: Final = (
     "rule", "slug", "address", "path", "name", "symbol", "statement", "operation", "comm", "table", "source", "title",
-    "lacks", "what", "reason",
+    "container", "module", "lacks", "what", "reason",
 )  # fmt: skip
 """What an entry of a list is called by: the first of these fields that it has."""
 _NUMBERS: Final = frozenset({
     "schema_version", "pid", "node_pid", "port", "code", "signal", "exit_code", "exit_status", "run", "line", "offset",
-    "last_code", "last_signal",
+    "last_code", "last_signal", "tid", "node_tid",
 })  # fmt: skip
 """Fields whose numbers are no amounts: they have no unit."""
 _UNITS: Final = (

@@ -22,12 +22,12 @@ _NOTHING: Final[_Sums] = (0, 0, 0, 0)
 
 
 def turns_between(scopes: int, cpus: int) -> int:
-    """How many turns of a tenth of a second lie between two readings, so that they take some half per cent of a CPU.
+    """How many turns of a tenth of a second lie between two readings, so that they take some per cent of a CPU at most.
 
-    >>> turns_between(1, 8), turns_between(3, 8), turns_between(1, 96), turns_between(63, 8)
-    (1, 2, 2, 10)
+    >>> turns_between(2, 16), turns_between(3, 16), turns_between(2, 64), turns_between(5, 8), turns_between(63, 8)
+    (1, 1, 2, 2, 10)
     """
-    return min(max(1, -(-scopes * (24 + cpus) // 60)), _READINGS_PER_S)
+    return min(max(1, -(-scopes * (24 + cpus) // 120)), _READINGS_PER_S)
 
 
 class ActivityReader:
