@@ -160,7 +160,7 @@ def test_what_the_request_says_is_what_was_typed(run_local: RunLocal) -> None:
     outcome = run_local(*arguments, "--export", "json", "--", "true")
     report = json.loads(outcome.out)
     assert report["settings"] == {
-        "topics": ["files", "processes", "descriptors"],
+        "topics": ["files", "processes", "memory", "descriptors"],
         "error_threshold_ratio": 0.03,
         "rtt_threshold_ns": 7_000_000,
         "fs_threshold_ns": 500_000,
