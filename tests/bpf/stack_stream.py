@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from kubectl_podtrace.wire.stack_records import FrameRow, Frames, StackRow, Stacks
+from kubectl_podtrace.wire.stack_records import CpuFunctions, FrameRow, Frames, StackRow, Stacks
 from tests.bpf.stream import Stream
 
 
@@ -43,4 +43,14 @@ def counts_by_chain(stacks: list[Stack], *chains: tuple[str, ...]) -> dict[tuple
     found: Counter[tuple[str, ...]] = Counter()
     for stack in stacks:
         found[next((chain for chain in chains if stack.chain(*chain)), ())] += stack.row.count
+    return dict(found)
+
+
+def samples_of(stream: Stream) -> dict[tuple[str, str], int]:
+    """How many samples found a thread in a function, by its name and module."""
+    frames = {row.key: row for record in stream.of(Frames) for row in record.rows}
+    rows = {(row.scope, row.frame): row for record in stream.of(CpuFunctions) for row in record.rows}
+    found: Counter[tuple[str, str]] = Counter()
+    for row in rows.values():
+        found[frames[row.frame].symbol, frames[row.frame].module] += row.samples
     return dict(found)

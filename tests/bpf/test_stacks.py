@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,7 +16,7 @@ import pytest
 from kubectl_podtrace.wire.request import CgroupTarget, TraceRequest
 from tests.bpf.conftest import HERE, StartTracer
 from tests.bpf.harness import ENTER_CGROUP
-from tests.bpf.stack_stream import counts_by_chain, stacks_of
+from tests.bpf.stack_stream import counts_by_chain, samples_of, stacks_of
 from tests.bpf.stream import Stream
 
 SOURCE = HERE / "workloads" / "stacks.c"
@@ -76,3 +80,147 @@ def test_every_slow_operation_is_counted_under_the_functions_that_made_it(
             assert sum(stack.row.buckets[1::2]) == stack.row.count
             assert (stack.row.target, stack.row.targets_vary) == (str(tmp_path / "journal"), False)
     assert {frame.module for stack in writes for frame in stack.frames if frame.symbol == "journal"} == {str(program)}
+
+
+CHAINS = tuple(WRITES)
+WAYS = {
+    "of any address": (),
+    "of one address": ("-no-pie",),
+    "static": ("-static",),
+    "static of any address": ("-static-pie",),
+    "with compressed debugging": ("-g", "-gz"),
+}
+
+
+@pytest.mark.parametrize("flags", WAYS.values(), ids=WAYS)
+def test_functions_have_their_names_however_the_program_is_linked(
+    trace_program: TraceProgram, tmp_path: Path, flags: tuple[str, ...]
+) -> None:
+    stream = trace_program([str(compiled(tmp_path, *flags)), str(tmp_path / "journal")])
+    assert counts_by_chain(stacks_of(stream, "files.write"), *CHAINS) == WRITES
+
+
+def test_lines_of_the_source_are_told_where_the_compiler_left_them(trace_program: TraceProgram, tmp_path: Path) -> None:
+    stream = trace_program([str(compiled(tmp_path, "-g")), str(tmp_path / "journal")])
+    lines = SOURCE.read_text().splitlines()
+    told = {
+        (frame.symbol, int(frame.source.rpartition(":")[2]))
+        for stack in stacks_of(stream, "files.write")
+        for frame in stack.frames
+        if frame.source
+    }
+    assert {symbol for symbol, _ in told} >= {"journal", "writes_by_hand", "writes_by_foot", "work", "main"}
+    called = {"journal": "write(", "writes_by_hand": "journal(", "writes_by_foot": "journal(", "work": "writes_by_"}
+    for symbol, number in told:
+        assert called.get(symbol, "work(") in lines[number - 1]
+
+
+def test_a_stripped_program_gives_places_in_the_file_that_its_symbols_would_name(
+    trace_program: TraceProgram, tmp_path: Path
+) -> None:
+    program = compiled(tmp_path, "-Wl,--build-id")
+    names = subprocess.run(["nm", str(program)], capture_output=True, text=True, check=True).stdout
+    (start,) = (int(line.split()[0], 16) for line in names.splitlines() if line.endswith(" T journal"))
+    subprocess.run(["strip", str(program)], check=True)
+    stream = trace_program([str(program), str(tmp_path / "journal")])
+    stacks = stacks_of(stream, "files.write")
+    own = [frame for stack in stacks for frame in stack.frames if frame.module == str(program)]
+    assert {frame.symbol for frame in own} == {""}
+    assert len({frame.build_id for frame in own}) == 1
+    assert len(own[0].build_id) == 40
+    assert {row.row.count for row in stacks} == {7, 11}
+    for stack in stacks:
+        innermost = next(frame for frame in stack.frames if frame.module == str(program))
+        assert start < innermost.offset < start + 0x80
+
+
+def test_a_program_that_was_deleted_still_names_its_functions(trace_program: TraceProgram, tmp_path: Path) -> None:
+    program = compiled(tmp_path)
+    script = f'trap "" TERM; exec 3<"{program}"; rm "{program}"; exec /proc/self/fd/3 "{tmp_path / "journal"}"'
+    stream = trace_program(["sh", "-c", script])
+    assert counts_by_chain(stacks_of(stream, "files.write"), *CHAINS) == WRITES
+
+
+def test_a_root_with_nothing_but_the_program_is_no_obstacle(trace_program: TraceProgram, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    (root / "data").mkdir(parents=True)
+    compiled(root, "-static")
+    stream = trace_program(["unshare", "--mount", "chroot", str(root), "/stacks", "/data/journal"])
+    stacks = stacks_of(stream, "files.write")
+    assert counts_by_chain(stacks, *CHAINS) == WRITES
+    assert {frame.module for stack in stacks for frame in stack.frames} == {"/stacks"}
+
+
+def test_musl_s_programs_have_names_and_the_right_counts(trace_program: TraceProgram, tmp_path: Path) -> None:
+    if shutil.which("musl-gcc") is None:
+        pytest.skip("there is no musl-gcc")
+    program = tmp_path / "stacks"
+    subprocess.run(
+        ["musl-gcc", "-O2", "-fno-omit-frame-pointer", "-static", "-o", str(program), str(SOURCE)], check=True
+    )
+    stream = trace_program([str(program), str(tmp_path / "journal")])
+    # musl's own functions keep no frames: the one above them can be missing from the chain.
+    by_caller = {("writes_by_hand", "work"): 7, ("writes_by_foot", "work"): 11}
+    assert counts_by_chain(stacks_of(stream, "files.write"), *by_caller) == by_caller
+
+
+def test_names_of_cpp_are_those_of_its_source(trace_program: TraceProgram, tmp_path: Path) -> None:
+    if shutil.which("g++") is None:
+        pytest.skip("there is no g++")
+    program = tmp_path / "stacks"
+    command = ["g++", "-x", "c++", "-O2", "-fno-omit-frame-pointer", "-o", str(program), str(SOURCE)]
+    subprocess.run(command, check=True)
+    stream = trace_program([str(program), str(tmp_path / "journal")])
+    chains = {("journal(char const*)", f"{name}()", "work()"): count for (_, name, _), count in WRITES.items()}
+    assert counts_by_chain(stacks_of(stream, "files.write"), *chains) == chains
+
+
+@pytest.mark.parametrize("flags", [(), ("-ldflags=-s -w",), ("-buildmode=pie",)], ids=["plain", "stripped", "pie"])
+def test_go_s_programs_have_names_and_lines_without_symbols_too(
+    trace_program: TraceProgram, tmp_path: Path, flags: tuple[str, ...]
+) -> None:
+    if shutil.which("go") is None:
+        pytest.skip("there is no go")
+    program = tmp_path / "stacks"
+    environment = {**os.environ, "GOCACHE": str(tmp_path / "cache"), "GOFLAGS": ""}
+    subprocess.run(
+        ["go", "build", *flags, "-o", str(program), str(SOURCE.with_suffix(".go"))], check=True, env=environment
+    )
+    stream = trace_program([str(program), str(tmp_path / "journal")])
+    stacks = stacks_of(stream, "files.write")
+    chains = {("main.journal", "main.writesByHand"): 7, ("main.journal", "main.writesByFoot"): 11}
+    assert counts_by_chain(stacks, *chains) == chains
+    sources = {
+        frame.source.rpartition("/")[2] for stack in stacks for frame in stack.frames if frame.symbol == "main.journal"
+    }
+    assert sources == {"stacks.go:12"}
+
+
+def test_functions_that_node_compiled_are_named_from_its_list(trace_program: TraceProgram, tmp_path: Path) -> None:
+    if shutil.which("node") is None:
+        pytest.skip("there is no node")
+    options = ["--perf-basic-prof", "--interpreted-frames-native-stack"]
+    stream = trace_program(["node", *options, str(SOURCE.with_suffix(".js")), str(tmp_path / "journal")])
+    found: Counter[str] = Counter()
+    for stack in stacks_of(stream, "files.write"):
+        caller = next((name for name in stack.symbols if name.startswith("JS:writesBy")), "")
+        found[caller.split(" ")[0]] += stack.row.count
+    assert (found["JS:writesByHand"], found["JS:writesByFoot"]) == (7, 11)
+
+
+def test_functions_that_ran_are_those_that_used_the_cpu(
+    cgroup: Path, start_tracer: StartTracer, opened: ExitStack, tmp_path: Path
+) -> None:
+    program = tmp_path / "spin"
+    subprocess.run(["gcc", "-O1", "-o", str(program), str(SOURCE.with_name("spin.c"))], check=True)
+    tracer = start_tracer(TraceRequest(target=CgroupTarget(path=str(cgroup)), topics=("cpu",), max_overhead_ppm=0))
+    command = ["sh", "-c", ENTER_CGROUP, "sh", str(cgroup), str(program)]
+    used = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    stream = tracer.stop()
+    samples = samples_of(stream)
+    own = {name: count for (name, module), count in samples.items() if module == str(program)}
+    assert sum(samples.values()) == stream.total("cpu.run").count
+    share = used["hot"] / (used["hot"] + used["warm"])
+    found = own["hot"] / (own["hot"] + own["warm"])
+    # Some 300 samples: three standard deviations are 0.08.
+    assert found == pytest.approx(share, abs=0.1)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from typing import Final
 
 from kubectl_podtrace.wire.stack_records import FrameRow, Frames
 from podtrace_tracer.readers.model import KeyedTable, TopicReader, TraceContext
 
+RECORD_IMAGE: Final = 5  # of include/stacks.bpf.h
 TOP_FRAMES: Final = 2_000
+_IMAGE: Final = struct.Struct("=IIIIQQII")
 
 
 class FrameReader(TopicReader):
-    """Comes behind all readers that use frames."""
+    """Looks at the processes that have stacks; tells of frames, behind all readers that use them."""
 
     def __init__(self, context: TraceContext) -> None:
         self._frames = context.frames
+        context.takers[RECORD_IMAGE] = self._take_image
         self._places: dict[int, int] = {}
 
     def tables(self) -> Iterator[KeyedTable]:
@@ -27,3 +31,8 @@ class FrameReader(TopicReader):
 
     def _rank(self, row: FrameRow) -> int:
         return -self._places[row.key]
+
+    def _take_image(self, data: bytes) -> None:
+        """A process has a stack that is new: a moment later its map may have gone."""
+        _, node_pid, pid, _, start_ns, executions, tgid, _ = _IMAGE.unpack_from(data)
+        self._frames.see((start_ns, executions, tgid), node_pid, pid)

@@ -15,7 +15,6 @@ from podtrace_tracer.readers.model import KeyedTable, TopicReader, TraceContext
 from podtrace_tracer.readers.paths import UNKNOWN as UNKNOWN_PATH
 from podtrace_tracer.symbols.frames import ImageKey
 
-RECORD_IMAGE: Final = 5  # of include/stacks.bpf.h
 FINAL_PATIENCE_S: Final = 3.0
 """So long the end of a trace waits for names."""
 TOP_STACKS: Final = 50
@@ -49,7 +48,6 @@ class StackReader(TopicReader):
         self._groups: dict[bytes, Group] = {}
         self._addresses: dict[int, tuple[int, ...]] = {}
         self._numbers: dict[tuple[int, str, tuple[int, ...]], int] = {}
-        context.takers[RECORD_IMAGE] = self._take_image
 
     def second(self) -> None:
         """Reads the groups, and asks for the names of new stacks."""
@@ -75,10 +73,6 @@ class StackReader(TopicReader):
             record=Stacks, rows={row.key: row for row in stacks},
             ranks=(lambda row: row.total_ns, lambda row: row.count), top=TOP_STACKS,
         )  # fmt: skip
-
-    def _take_image(self, data: bytes) -> None:
-        _, node_pid, _, _, start_ns, executions, tgid, _ = struct.unpack_from("=IIIIQQII", data)
-        self._frames.see((start_ns, executions, tgid), node_pid)
 
     def _group(self, key: bytes, values: list[bytes]) -> Group:
         fields = [self._value.fields(value) for value in values]

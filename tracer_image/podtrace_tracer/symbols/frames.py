@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import os
-import stat
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from kubectl_podtrace.wire.stack_records import FrameRow
-from podtrace_tracer.symbols import memory_map
+from podtrace_tracer.symbols import memory_map, opening
 from podtrace_tracer.symbols.memory_map import Mapping, MemoryMap
 from podtrace_tracer.symbols.program_file import Place, shortened
-from podtrace_tracer.symbols.symbolizer import Answer, Symbolizer
+from podtrace_tracer.symbols.symbolizer import Answer, Kind, Symbolizer
 
 MAX_FRAMES: Final = 20_000
 MAX_SPOTS: Final = 160_000
 _MAX_IMAGES: Final = 4_096
 _MAX_OPEN_FILES: Final = 64
 _LOOK_AGAIN_S: Final = 1.0
+"""For an address that is nowhere."""
+_LOOK_ANYWAY_S: Final = 0.05
+"""At a stack that is new."""
 UNKNOWN: Final = "[unknown]"
 """The module of an address that is in no mapping that was seen, or beyond the frames that are kept."""
+COMPILED: Final = "[compiled at run time]"
+"""The module of code that a process made for itself."""
 
 ImageKey = tuple[int, int, int]
 """Start time, number of executions, tgid."""
@@ -35,15 +38,24 @@ Spot = tuple[str, int]
 @dataclass(kw_only=True)
 class _Image:
     node_pid: int
+    pid: int
     map: MemoryMap
     looked_at: float
+    compiled_name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _File:
+    descriptor: int
+    module: str
+    kind: Kind = "program"
 
 
 class FrameBook:
     """Turns addresses of processes into the numbers of frames.
 
     A process's map is read when it is first heard of, and its programs' files are opened then: a moment later both may
-    have gone.
+    have gone. Rows of frames travel when they are in use.
     """
 
     def __init__(
@@ -56,18 +68,20 @@ class FrameBook:
         self._symbolizer = symbolizer or Symbolizer()
         self._clock = clock
         self._images: OrderedDict[ImageKey, _Image] = OrderedDict()
-        self._files: OrderedDict[str, int] = OrderedDict()
+        self._files: OrderedDict[str, _File] = OrderedDict()
         self._numbers: dict[Spot, int] = {}
         self._asked: set[Spot] = set()
         self._number_of_row: dict[tuple[str, str, int, str], int] = {}
-        self._modules: dict[str, str] = {}
         self.rows: dict[int, FrameRow] = {}
         self.used: dict[int, FrameRow] = {}
 
-    def see(self, image: ImageKey, node_pid: int) -> None:
-        """Looks at the map of a process that has stacks."""
-        if image not in self._images:
-            self._look(image, node_pid)
+    def see(self, image: ImageKey, node_pid: int, pid: int) -> None:
+        """Looks at the map of a process that has stacks; `pid` is its own in its namespace."""
+        known = self._images.get(image)
+        if known is None:
+            self._look(image, node_pid, pid)
+        elif self._clock() - known.looked_at > _LOOK_ANYWAY_S:
+            self._look_again(image, known)
 
     def numbers(self, image: ImageKey, addresses: Sequence[int]) -> tuple[int, ...] | None:
         """The frames at these addresses, as far as they are code; None as long as some of them are being looked up."""
@@ -76,27 +90,12 @@ class FrameBook:
             mapping = self._mapping(image, address)
             if mapping is None and place and self._is_known(image):
                 break  # behind it the chain ran into data
-            spots.append(self._spot(mapping, address))
+            spots.append(self._spot(image, mapping, address))
         wanted = [spot for spot in spots if spot not in self._numbers]
         if wanted:
             self._ask(wanted)
         found = [self._numbers.get(spot) for spot in spots]
         return None if None in found else tuple(number for number in found if number is not None)
-
-    def turn(self) -> None:
-        """Takes in what has been found out meanwhile."""
-        self._symbolizer.turn()
-
-    def finish(self, patience_s: float) -> None:
-        """Waits so long for what is being looked up."""
-        self._symbolizer.finish(self._clock() + patience_s)
-
-    def close(self) -> None:
-        """Closes all files and ends the reader."""
-        for descriptor in self._files.values():
-            os.close(descriptor)
-        self._files.clear()
-        self._symbolizer.close()
 
     def use(self, numbers: Iterable[int]) -> None:
         """These frames stand in what is sent, so they are to be sent themselves; the most important first."""
@@ -112,22 +111,38 @@ class FrameBook:
         row = self.rows[number]
         return self._number((row.module, row.symbol, 0, ""), row.build_id)
 
+    def turn(self) -> None:
+        """Takes in what has been found out meanwhile."""
+        self._symbolizer.turn()
+
+    def finish(self, patience_s: float) -> None:
+        """Waits so long for what is being looked up."""
+        self._symbolizer.finish(self._clock() + patience_s)
+
+    def close(self) -> None:
+        """Closes all files and ends the reader."""
+        for file in self._files.values():
+            os.close(file.descriptor)
+        self._files.clear()
+        self._symbolizer.close()
+
     def _is_known(self, image: ImageKey) -> bool:
         known = self._images.get(image)
         return known is not None and bool(known.map.mappings)
 
-    def _look(self, image: ImageKey, node_pid: int) -> _Image:
+    def _look(self, image: ImageKey, node_pid: int, pid: int) -> _Image:
         try:
             found = memory_map.read(self._proc / str(node_pid)) if node_pid else MemoryMap(())
         except OSError:
             found = MemoryMap(())
-        known = _Image(node_pid=node_pid, map=found, looked_at=self._clock())
+        name = ":".join(map(str, ("compiled", *image)))
+        known = _Image(node_pid=node_pid, pid=pid, map=found, looked_at=self._clock(), compiled_name=name)
         self._images[image] = known
         self._images.move_to_end(image)
         while len(self._images) > _MAX_IMAGES:
             self._images.popitem(last=False)
         for mapping in found.mappings:
-            self._open(node_pid, mapping)
+            self._open(known, mapping)
         return known
 
     def _mapping(self, image: ImageKey, address: int) -> Mapping | None:
@@ -137,34 +152,39 @@ class FrameBook:
         mapping = known.map.find(address)
         if mapping is None and self._clock() - known.looked_at > _LOOK_AGAIN_S:
             # A library may have been loaded since.
-            again = self._look(image, known.node_pid)
-            if not again.map.mappings:
-                again.map = known.map
-            mapping = again.map.find(address)
+            mapping = self._look_again(image, known).map.find(address)
         return mapping
 
-    def _spot(self, mapping: Mapping | None, address: int) -> Spot:
-        if mapping is None:
-            return (UNKNOWN, address)
-        if mapping.file is None:
-            return (mapping.path or "[anonymous]", address)
-        name = _file_name(mapping)
-        self._modules[name] = mapping.path
-        return (name, address - mapping.start + mapping.offset)
+    def _look_again(self, image: ImageKey, known: _Image) -> _Image:
+        again = self._look(image, known.node_pid, known.pid)
+        if not again.map.mappings:
+            again.map = known.map
+        return again
 
-    def _open(self, node_pid: int, mapping: Mapping) -> None:
-        if mapping.file is None or _file_name(mapping) in self._files:
+    def _open(self, image: _Image, mapping: Mapping) -> None:
+        """Opens the file of a mapping, so that it can be read later on."""
+        directory, name = self._proc / str(image.node_pid), _file_name(mapping)
+        kind: Kind = "program"
+        if mapping.path == opening.VDSO:
+            descriptor = None if name in self._files else opening.kernel_library(self._proc)
+        elif mapping.file is None:
+            name, kind = image.compiled_name, "compiled"
+            descriptor = None if name in self._files else opening.compiled_code(directory, image.pid)
+        else:
+            descriptor = None if name in self._files else opening.program(directory, mapping)
+        if descriptor is None:
             return
-        # By this link the very file opens, deleted or in whatever mount namespace; no link of its own is followed.
-        link = self._proc / str(node_pid) / "map_files" / f"{mapping.start:x}-{mapping.end:x}"
-        with suppress(OSError):
-            descriptor = os.open(link, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                os.close(descriptor)
-                return
-            self._files[_file_name(mapping)] = descriptor
-            while len(self._files) > _MAX_OPEN_FILES:
-                os.close(self._files.popitem(last=False)[1])
+        module = mapping.path if kind == "program" else COMPILED
+        self._files[name] = _File(descriptor=descriptor, module=module, kind=kind)
+        while len(self._files) > _MAX_OPEN_FILES:
+            os.close(self._files.popitem(last=False)[1].descriptor)
+
+    def _spot(self, image: ImageKey, mapping: Mapping | None, address: int) -> Spot:
+        if mapping is None:
+            return (UNKNOWN, 0)
+        if mapping.file is None and mapping.path != opening.VDSO:
+            return (self._images[image].compiled_name, address)
+        return (_file_name(mapping), address - mapping.start + mapping.offset)
 
     def _ask(self, spots: Iterable[Spot]) -> None:
         by_file: dict[str, list[int]] = {}
@@ -172,21 +192,29 @@ class FrameBook:
             if spot in self._asked:
                 continue
             self._asked.add(spot)
-            if spot[0] in self._files:
-                by_file.setdefault(spot[0], []).append(spot[1])
-            else:
-                self._learn(spot, Answer(place=Place(spot[1], "", ""), build_id=""))
+            by_file.setdefault(spot[0], []).append(spot[1])
         for name, offsets in by_file.items():
+            take = self._taker(name, self._files.get(name))
+            if name not in self._files:
+                for offset in offsets:
+                    take(
+                        offset,
+                        Answer(place=Place(0 if name.startswith(("[", "compiled:")) else offset, "", ""), build_id=""),
+                    )
+                continue
             self._files.move_to_end(name)
-            self._symbolizer.ask(name, self._files[name], offsets, self._taker(name))
+            file = self._files[name]
+            # What names compiled code grows: another size is another file to its reader.
+            own_name = name if file.kind == "program" else f"{name}:{os.fstat(file.descriptor).st_size}"
+            self._symbolizer.ask(own_name, file.descriptor, offsets, take, kind=file.kind)
 
-    def _taker(self, name: str) -> Callable[[int, Answer], None]:
-        return lambda offset, answer: self._learn((name, offset), answer)
+    def _taker(self, name: str, file: _File | None) -> Callable[[int, Answer], None]:
+        module = file.module if file else _module_of(name)
+        return lambda offset, answer: self._learn((name, offset), module, answer)
 
-    def _learn(self, spot: Spot, answer: Answer) -> None:
+    def _learn(self, spot: Spot, module: str, answer: Answer) -> None:
         self._asked.discard(spot)
         place = answer.place
-        module = self._modules.get(spot[0], spot[0])
         number = self._number(
             (module, shortened(place.symbol), place.address, shortened(place.source)), answer.build_id
         )
@@ -211,3 +239,10 @@ class FrameBook:
 def _file_name(mapping: Mapping) -> str:
     # Numbers alone can be the same in two parts of one file system (btrfs).
     return f"{mapping.device}:{mapping.inode}:{mapping.path}"
+
+
+def _module_of(name: str) -> str:
+    """The module of what could not be opened: the path in the file's name, or what is no file."""
+    if name.startswith("["):
+        return name
+    return COMPILED if name.startswith("compiled:") else name.split(":", 3)[-1]

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import lzma
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Final, NamedTuple
 
+from podtrace_tracer.symbols import dwarf_lines
 from podtrace_tracer.symbols.demangle import demangled
-from podtrace_tracer.symbols.elf import Elf, ElfError, Function, SymbolTable
+from podtrace_tracer.symbols.elf import Elf, ElfError, Function, Read, SymbolTable
+from podtrace_tracer.symbols.go_table import MAX_BYTES as MAX_GO_BYTES
+from podtrace_tracer.symbols.go_table import GoFunction, GoTable, GoTableError
+from podtrace_tracer.symbols.perf_map import PerfMap
 
 MAX_TEXT: Final = 400
 """Symbols and sources are cut at so many characters."""
+_MAX_SMALL_DEBUG: Final = 32 * 1024 * 1024
+_GO_SECTIONS: Final = (".gopclntab", ".data.rel.ro.gopclntab")
 
 
 class Place(NamedTuple):
@@ -25,23 +33,77 @@ class ProgramFile:
     """An open file of a program or library. Raises ElfError."""
 
     def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._elf = Elf(self._read)
+        self._elf = Elf(reader(descriptor))
         self.build_id = self._elf.build_id
 
-    def _read(self, place: int, size: int) -> bytes:
+    def places(self, offsets: Sequence[int]) -> list[Place]:
+        """What stands at offsets in the file."""
+        addresses = [self._elf.address_of(offset) for offset in offsets]
+        known = dwarf_lines.lines(self._elf, (address for address in addresses if address is not None))
+        return [
+            Place(offset, "", "") if address is None else self._place(address, known.get(address, ""))
+            for offset, address in zip(offsets, addresses, strict=True)
+        ]
+
+    def _place(self, address: int, source: str) -> Place:
+        in_go = self._go.find(address) if self._go else None
+        if in_go is not None:
+            return Place(address, shortened(in_go.name), shortened(source or _source(in_go)))
+        function = _find(self._elf.symbols, address) or _find(self._small_debug, address)
+        return Place(address, shortened(demangled(function.name)) if function else "", shortened(source))
+
+    @cached_property
+    def _go(self) -> GoTable | None:
+        section = next(filter(None, (self._elf.section(name) for name in _GO_SECTIONS)), None)
+        code = self._elf.section(".text")
+        if section is None or code is None:
+            return None
         try:
-            return os.pread(self._descriptor, size, place)
+            return GoTable(self._elf.content(section, MAX_GO_BYTES), code.address)
+        except GoTableError:
+            return None
+
+    @cached_property
+    def _small_debug(self) -> tuple[SymbolTable, ...]:
+        """The symbols that some distributions leave in stripped files, compressed."""
+        section = self._elf.section(".gnu_debugdata")
+        if section is None:
+            return ()
+        try:
+            packed = self._elf.content(section, _MAX_SMALL_DEBUG)
+            unpacker = lzma.LZMADecompressor(memlimit=_MAX_SMALL_DEBUG)
+            data = unpacker.decompress(packed, _MAX_SMALL_DEBUG)
+            return Elf(lambda place, size: data[place : place + size]).symbols
+        except (lzma.LZMAError, ElfError, EOFError):
+            return ()
+
+
+class CompiledCode:
+    """The open file in which a process names what it compiled for itself."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._map = PerfMap(reader(descriptor))
+        self.build_id = ""
+
+    def places(self, addresses: Sequence[int]) -> list[Place]:
+        """What stands at addresses. They mean nothing in another process, so no place keeps its own."""
+        return [Place(0, shortened(self._map.symbol(address)), "") for address in addresses]
+
+
+def reader(descriptor: int) -> Read:
+    """Reads a file that may be cut short, or have numbers in it that no file reaches."""
+
+    def read(place: int, size: int) -> bytes:
+        try:
+            return os.pread(descriptor, size, place)
         except (OSError, OverflowError, ValueError, MemoryError):
             return b""
 
-    def place(self, offset: int) -> Place:
-        """What stands at an offset in the file."""
-        address = self._elf.address_of(offset)
-        if address is None:
-            return Place(offset, "", "")
-        function = _find(self._elf.symbols, address)
-        return Place(address, shortened(demangled(function.name)) if function else "", "")
+    return read
+
+
+def _source(function: GoFunction) -> str:
+    return f"{function.file}:{function.line}" if function.file and function.line else ""
 
 
 def _find(tables: Iterable[SymbolTable], address: int) -> Function | None:
@@ -51,6 +113,3 @@ def _find(tables: Iterable[SymbolTable], address: int) -> Function | None:
 def shortened(text: str) -> str:
     """A text of bounded length, the cut marked."""
     return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 1]}…"
-
-
-__all__ = ["ElfError", "Place", "ProgramFile", "shortened"]

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from podtrace_tracer.symbols.program_file import Place
 
@@ -21,6 +21,9 @@ _MAX_ANSWER: Final = 256 * 1024
 _PATIENCE_S: Final = 20
 _MAX_STARTS: Final = 5
 _MAX_WAITING: Final = 20_000
+
+Kind = Literal["program", "compiled"]
+"""A program's file, or one that names what a process compiled for itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +37,7 @@ class Answer:
 @dataclass(kw_only=True)
 class _Question:
     number: int
+    kind: str
     file: str
     descriptor: int
     offsets: list[int]
@@ -54,7 +58,15 @@ class Symbolizer:
         self._starts = 0
         self._number = 0
 
-    def ask(self, file: str, descriptor: int, offsets: Sequence[int], take: Callable[[int, Answer], None]) -> None:
+    def ask(
+        self,
+        file: str,
+        descriptor: int,
+        offsets: Sequence[int],
+        take: Callable[[int, Answer], None],
+        *,
+        kind: Kind = "program",
+    ) -> None:
         """Asks for places in an open file, told from others by its name; `take` gets each offset with its answer."""
         for start in range(0, len(offsets), _OFFSETS_PER_QUESTION):
             part = list(offsets[start : start + _OFFSETS_PER_QUESTION])
@@ -63,7 +75,9 @@ class Symbolizer:
                 continue
             self._number += 1
             own = os.dup(descriptor)
-            self._waiting.append(_Question(number=self._number, file=file, descriptor=own, offsets=part, take=take))
+            self._waiting.append(
+                _Question(number=self._number, kind=kind, file=file, descriptor=own, offsets=part, take=take)
+            )
 
     @property
     def is_busy(self) -> bool:
@@ -112,7 +126,9 @@ class Symbolizer:
         assert self._socket is not None
         self._asked = question = self._waiting.popleft()
         self._asked_at = self._clock()
-        text = json.dumps({"number": question.number, "file": question.file, "offsets": question.offsets})
+        text = json.dumps(
+            {"number": question.number, "kind": question.kind, "file": question.file, "offsets": question.offsets}
+        )
         with suppress(OSError):  # it has gone: that shows when its answer is read
             socket.send_fds(self._socket, [text.encode()], [question.descriptor])
         return True

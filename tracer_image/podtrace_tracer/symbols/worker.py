@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from podtrace_tracer.symbols.elf import ElfError
-from podtrace_tracer.symbols.program_file import ProgramFile
+from podtrace_tracer.symbols.program_file import CompiledCode, ProgramFile
 
 MAX_QUESTION: Final = 64 * 1024
 _MEMORY_BYTES: Final = 768 * 1024 * 1024
@@ -25,19 +25,23 @@ _NICENESS: Final = 19
 _NO_NEW_PRIVILEGES: Final = 38  # PR_SET_NO_NEW_PRIVS
 
 
+KINDS: Final[dict[str, type[ProgramFile | CompiledCode]]] = {"program": ProgramFile, "compiled": CompiledCode}
+"""What a file can be asked as."""
+
+
 class Files:
     """The files that were asked for last, with what was read of them."""
 
     def __init__(self, most: int = _KEPT_FILES) -> None:
         self._most = most
-        self._kept: OrderedDict[str, tuple[int, ProgramFile]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[int, ProgramFile | CompiledCode]] = OrderedDict()
 
-    def get(self, name: str, descriptor: int) -> ProgramFile:
+    def get(self, name: str, kind: str, descriptor: int) -> ProgramFile | CompiledCode:
         """The file of this name, which is closed when it is kept no longer. Raises ElfError."""
         known = self._kept.pop(name, None)
         if known is None:
             try:
-                known = (descriptor, ProgramFile(descriptor))
+                known = (descriptor, KINDS[kind](descriptor))
             except ElfError:
                 os.close(descriptor)
                 raise
@@ -53,10 +57,10 @@ class Files:
 def answer(files: Files, question: dict[str, Any], descriptor: int) -> dict[str, Any]:
     """The places of a file that a question asks for, in its order."""
     try:
-        file = files.get(question["file"], descriptor)
+        file = files.get(question["file"], question["kind"], descriptor)
     except ElfError:
         return {"number": question["number"], "build_id": "", "places": [[at, "", ""] for at in question["offsets"]]}
-    places = [list(file.place(offset)) for offset in question["offsets"]]
+    places = [list(place) for place in file.places(question["offsets"])]
     return {"number": question["number"], "build_id": file.build_id, "places": places}
 
 
