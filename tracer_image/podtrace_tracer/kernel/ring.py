@@ -32,14 +32,21 @@ class Ring:
         # The kernel maps the data twice in a row, so that a record never wraps.
         self._producer = mmap.mmap(descriptor, page + 2 * size, mmap.MAP_SHARED, mmap.PROT_READ, offset=page)
         self._page = page
-        # Only what comes after a wake-up makes it ready; most records wake nobody.
-        self._woken = select.epoll()
-        self._woken.register(descriptor, select.EPOLLIN | select.EPOLLET)
-        self.wake_descriptor = self._woken.fileno()
+        self._descriptor = descriptor
+        self._woken: select.epoll | None = None
+
+    @property
+    def wake_descriptor(self) -> int:
+        """Ready after a wake-up, not after just any record: most wake nobody."""
+        if self._woken is None:
+            self._woken = select.epoll()
+            self._woken.register(self._descriptor, select.EPOLLIN | select.EPOLLET)
+        return self._woken.fileno()
 
     def read(self) -> Iterator[RingRecord]:
         """Records in their order; stops at one that is still being written."""
-        self._woken.poll(0)
+        if self._woken is not None:
+            self._woken.poll(0)
         position = int.from_bytes(self._consumer[:8], "little")
         end = int.from_bytes(self._producer[:8], "little")
         while position < end:
