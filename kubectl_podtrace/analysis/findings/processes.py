@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import PurePath
 from typing import Final
 
 from kubectl_podtrace import units
@@ -12,6 +13,7 @@ from kubectl_podtrace.analysis.errno_names import signal_name
 from kubectl_podtrace.analysis.findings.evidence import SHOWN
 from kubectl_podtrace.analysis.findings.finding import AnyRule, Rule, Trouble
 from kubectl_podtrace.analysis.findings.observations import CommandEnd, Observations
+from kubectl_podtrace.analysis.lifecycle import ANSWERS_BY_CODE
 from kubectl_podtrace.analysis.processes import Exit, Processes
 from kubectl_podtrace.analysis.selection import OTHER
 
@@ -21,7 +23,7 @@ CRASHES: Final = frozenset({3, 4, 5, 6, 7, 8, 11, 31})
 
 
 def _command(end: CommandEnd, _: Observations) -> Iterator[Trouble]:
-    if end.status == 0:
+    if end.status == 0 or (end.status == 1 and PurePath(end.words[0]).name in ANSWERS_BY_CODE):
         return
     crashed = -end.status in CRASHES or end.status == -SIGKILL
     how = f"signal {signal_name(-end.status)}" if end.status < 0 else f"exit code {end.status}"
@@ -106,7 +108,9 @@ RULES: Final[tuple[AnyRule, ...]] = (
         section=lambda seen: seen.command,
         check=_command,
         explained_by=frozenset({"processes-oom-killed"}),
-        raised="local mode's command ends with an exit code other than 0, or by a signal that is not podtrace's own",
+        raised="local mode's command ends with an exit code other than 0 (1 of programs that answer by it, such as "
+        "`grep`, is "
+        "none), or by a signal that is not podtrace's own",
         severity="critical after a crash or SIGKILL; else warning",
         next_step="look at its last words on stderr, its log, its core dump",
     ),

@@ -184,6 +184,11 @@ EDGES: Final = (
         seen.with_cpu(waits=1_000, each_ns=108 * MILLISECOND_NS + 1, total_ratio=3.6),
     ),
     Edge("command-failed", command(0), command(3)),
+    Edge(
+        "command-failed",
+        replace(CALM, command=CommandEnd(words=("/usr/bin/grep", "x"), status=1)),
+        replace(CALM, command=CommandEnd(words=("/usr/bin/grep", "x"), status=2)),
+    ),
     Edge("command-failed", replace(command(-15), command=None), command(-15)),
     Edge("processes-crashed", exits(0, 15, 100), exits(0, 11, 1)),
     Edge("processes-killed", exits(0, 13, 100), exits(0, 9, 1)),
