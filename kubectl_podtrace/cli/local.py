@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from argparse import SUPPRESS
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -153,16 +153,24 @@ def _trace_process(pid: int, options: TraceOptions, factory: TracerFactory) -> i
 
 
 def _trace_cgroup(text: str, options: TraceOptions, factory: TracerFactory) -> int:
-    from kubectl_podtrace.local.cgroup import find_cgroup, mounted_hierarchies
+    from kubectl_podtrace.local.cgroup import find_cgroup, has_processes, mounted_hierarchies
     from kubectl_podtrace.report.target import TargetInfo
     from kubectl_podtrace.wire.request import CgroupTarget
 
-    path = str(find_cgroup(text, mounted_hierarchies()))
-    return _trace_running(options.request(CgroupTarget(path=path)), options, factory, TargetInfo(cgroup=path), None)
+    path = find_cgroup(text, mounted_hierarchies())
+    target = TargetInfo(cgroup=str(path))
+    request = options.request(CgroupTarget(path=str(path)))
+    return _trace_running(request, options, factory, target, None, is_alive=lambda: has_processes(path))
 
 
 def _trace_running(
-    request: TraceRequest, options: TraceOptions, factory: TracerFactory, target: TargetInfo, watched: int | None
+    request: TraceRequest,
+    options: TraceOptions,
+    factory: TracerFactory,
+    target: TargetInfo,
+    watched: int | None,
+    *,
+    is_alive: Callable[[], bool | None] = lambda: None,
 ) -> int:
     from kubectl_podtrace.cli.run import Run
     from kubectl_podtrace.local.source import LocalSource
@@ -173,6 +181,7 @@ def _trace_running(
         with closing(LocalSource(program=program, request=request, watched=watched)) as source:
             run.follow(source)
         _tell(run, source)
+        run.target = replace(target, is_alive=is_alive())
         run.report()
     return 0
 

@@ -21,6 +21,17 @@ _REMOVAL_TRIES: Final = 50
 _REMOVAL_PAUSE_S: Final = 0.01
 
 
+def has_processes(directory: Path) -> bool:
+    """Whether there is a process in a cgroup, or in one below it."""
+    for path, _, _ in os.walk(directory):
+        try:
+            if (Path(path) / "cgroup.procs").read_text(encoding="ascii").strip():
+                return True
+        except OSError:
+            continue  # gone meanwhile
+    return False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Hierarchy:
     """One mounted hierarchy: where, what the mount's top is within it, and its controllers (none: version 2)."""

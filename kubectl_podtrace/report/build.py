@@ -144,6 +144,7 @@ class _Builder:
             answered=self._fold.header is not None,
             started=bool(self._fold.started_ns),
             seen=self._containers.were_seen,
+            is_alive=self._target.was_running,
             containers=about.containers,
             phase=history.phase if history else "",
             is_local=not self._target.pods,

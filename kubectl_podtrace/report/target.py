@@ -23,7 +23,8 @@ class TargetInfo:
 
     `container_names` maps container id → name (newest state of the pod: restarts bring new ids). `selected` names the
     containers that the report is about; None: all of them. `history` is what the cluster said of the pod meanwhile;
-    None where there is no cluster. `was_ended`: podtrace itself ended the command.
+    None where there is no cluster. `was_ended`: podtrace itself ended the command. `is_alive`: there
+    was a process in local mode's cgroup in the end; None where nobody looked.
     """
 
     namespace: str | None = None
@@ -38,6 +39,15 @@ class TargetInfo:
     command: tuple[str, ...] | None = None
     exit_status: int | None = None
     was_ended: bool = False
+    is_alive: bool | None = None
+
+    @property
+    def was_running(self) -> bool | None:
+        """Whether it ran in the end: the pod, by the cluster's newest word, or what local mode looked at."""
+        if self.history is None:
+            return self.is_alive
+        ours = [run for run in self.history.runs if self.selected is None or run.container in self.selected]
+        return self.history.phase == "Running" and any(not run.has_ended for run in ours) if ours else None
 
 
 class TracedContainers:

@@ -260,7 +260,7 @@ def made(opened: ExitStack) -> Iterator[list[Path]]:
                 os.sched_yield()
 
 
-def controlled(controller: str, made: list[Path], limits: dict[str, str]) -> Path:
+def controlled(controller: str, made: list[Path], limits: dict[str, str], name: str = "") -> Path:
     """A cgroup in the hierarchy that has the controller, with the one of the limits that there is in it."""
     mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
     roots = [
@@ -272,12 +272,13 @@ def controlled(controller: str, made: list[Path], limits: dict[str, str]) -> Pat
         roots.append(v2)
     if not roots:
         pytest.skip(f"no cgroup hierarchy has the controller {controller}")
-    directory = roots[0] / f"podtrace-limited-{os.getpid()}"
-    directory.mkdir()
-    made.append(directory)
-    for name, value in limits.items():
-        if (directory / name).exists():
-            (directory / name).write_text(value)
+    directory = roots[0] / (name or f"podtrace-limited-{os.getpid()}")
+    if not directory.exists():
+        directory.mkdir()
+        made.append(directory)
+    for file, value in limits.items():
+        if (directory / file).exists():
+            (directory / file).write_text(value)
             return directory
     pytest.skip(f"{controller} has none of {', '.join(limits)}")
 
@@ -311,6 +312,19 @@ def test_a_process_that_takes_more_memory_than_it_may(diagnose: Diagnose, made: 
     limited = controlled("memory", made, {"memory.limit_in_bytes": str(48 << 20), "memory.max": str(48 << 20)})
     report = diagnose("sh", "-c", ENTER, "sh", str(limited), *AILING, "greedy", "200")
     assert only(report, "processes-oom-killed")["evidence"] == "the kernel killed 1 process: python3 1"
+
+
+def test_memory_that_is_nearly_used_up(diagnose: Diagnose, cgroup: Path, made: list[Path]) -> None:
+    limit = 64 << 20
+    limited = controlled("memory", made, {"memory.limit_in_bytes": str(limit), "memory.max": str(limit)}, cgroup.name)
+    entering = 'echo $$ > "$1/cgroup.procs" && echo $$ > "$2/cgroup.procs" && shift 2 && exec "$@"'
+    words = ["sh", "-c", entering, "sh", str(limited), str(cgroup), *AILING, "hold", "54"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as holding:
+        assert holding.stdout is not None
+        holding.stdout.readline()
+        report = diagnose(flags=("--diagnose", "3s", "--cgroup", str(cgroup)))
+        holding.kill()
+    assert "memory-near-limit" in rules(report), report["memory"]
 
 
 def test_threads_that_fight_for_a_lock(diagnose: Diagnose) -> None:
@@ -354,6 +368,18 @@ def test_a_process_that_does_nothing_is_idle(diagnose: Diagnose) -> None:
         idle.kill()
     assert only(report, "no-events")["severity"] == "info"
     assert "did nothing that was traced" in report["headline"]["verdict"]
+
+
+def test_an_idle_cgroup_and_an_empty_one_are_told_apart(diagnose: Diagnose, cgroup: Path) -> None:
+    flags = ("--diagnose", "1s", "--cgroup", str(cgroup))
+    empty = only(diagnose(flags=flags), "no-events")
+    assert (empty["severity"], empty["evidence"]) == ("warning", "the target is not running")
+    with subprocess.Popen(["sh", "-c", ENTER, "sh", str(cgroup), *AILING, "wait"], stdout=subprocess.PIPE) as idle:
+        assert idle.stdout is not None
+        idle.stdout.readline()
+        report = diagnose(flags=flags)
+        idle.kill()
+    assert only(report, "no-events")["severity"] == "info"
 
 
 def test_what_goes_through_io_uring_is_told(diagnose: Diagnose, workloads: Workloads, shm: Path) -> None:

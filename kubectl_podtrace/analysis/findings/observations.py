@@ -23,7 +23,8 @@ class Activity:
 
     `events` are the summary's; `ran` says whether a thread was seen on a CPU, which counts as no event. `refusal` is
     the tracer's reason and its hint; `answered`: it sent a header; `started`: all probes were attached; `seen`: one of
-    the target's cgroups or processes was met. `phase` is the pod's newest, and empty without a cluster.
+    the target's cgroups or processes was met, which takes an act of its own. `is_alive`: whether it was running in the
+    end by what cluster or machine say, where they were asked; `phase` is the pod's newest, and empty without a cluster.
     """
 
     events: int
@@ -32,6 +33,7 @@ class Activity:
     answered: bool = True
     started: bool = True
     seen: bool = True
+    is_alive: bool | None = None
     containers: tuple[str, ...] = ()
     phase: str = ""
     is_local: bool = False

@@ -38,13 +38,14 @@ def _no_events(activity: Activity, title: str) -> Trouble:
     names = ", ".join(activity.containers)
     who = f"container {names}" if names else "the target"
     phase = f" (the pod is {activity.phase})" if activity.phase not in ("", "Running") else ""
-    if not activity.seen:
+    if activity.is_alive is False or not (activity.seen or activity.is_alive):
         check = (
             "check that its process runs (ps)"
             if activity.is_local
             else "check that it runs (kubectl get pod, describe pod)"
         )
-        return _trouble("warning", title, f"{who} was not seen running{phase}", check)
+        was = "is not running" if activity.is_alive is False else "was not seen running"
+        return _trouble("warning", title, f"{who} {was}{phase}", check)
     return _trouble(
         "info",
         title,

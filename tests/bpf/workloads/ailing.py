@@ -167,6 +167,15 @@ def fight(seconds: str) -> None:
         fighter.join()
 
 
+def hold(size: str) -> None:
+    """So many MiB that are kept, until it is told to end."""
+    kept = bytearray(b"x") * (int(size) << 20)
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    while kept:
+        time.sleep(0.05)
+
+
 def greedy(size: str) -> None:
     """A child that takes more memory than it may have, and is killed for it."""
     child = os.fork()
@@ -303,7 +312,7 @@ AILMENTS: dict[str, Callable[..., None]] = {
     function.__name__: function
     for function in (
         refused, lookups, asked_twice, slow_writes, full_disk, forbidden, leaking, near_limit, out_of_descriptors,
-        children, busy, fight, greedy, spin, broken, hung_up, talk, upload, knock, unheard_datagrams, flood, wait,
+        children, busy, fight, hold, greedy, spin, broken, hung_up, talk, upload, knock, unheard_datagrams, flood, wait,
     )
 }  # fmt: skip
 

@@ -228,7 +228,7 @@ def test_a_trace_without_an_event_tells_of_what_happened_to_its_pod_too() -> Non
         container="api", container_id=CONTAINER_ID, number=1, ended_at=second(2), reason="Error", exit_code=3
     )
     headline = report_of(stream.fold(), replace(API, history=PodHistory(phase="Failed", runs=(run,)))).headline
-    assert headline.verdict == "no events in 30.0 s: container api did nothing that was traced (the pod is Failed)"
+    assert headline.verdict == "no events in 30.0 s: container api is not running (the pod is Failed)"
     assert headline.facts == ("containers end with errors: api 1 time (exit 3)",)
     assert headline.next_step == "its last words: kubectl logs --previous -c api"
 

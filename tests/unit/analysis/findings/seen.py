@@ -16,6 +16,7 @@ from kubectl_podtrace.analysis.findings.observations import Activity, CommandEnd
 from kubectl_podtrace.analysis.findings.registry import diagnose
 from kubectl_podtrace.analysis.lifecycle import CrashLoop, Lifecycle, Program
 from kubectl_podtrace.analysis.locks import LockHolder, LockHotspot, Locks
+from kubectl_podtrace.analysis.memory import ContainerMemory, Memory
 from kubectl_podtrace.analysis.pod_timeline import Incident, PodTimeline
 from kubectl_podtrace.analysis.processes import Exit, Processes
 from kubectl_podtrace.analysis.sections import Sections
@@ -89,6 +90,11 @@ PROCESSES: Final = Processes(
 )
 LIFECYCLE: Final = Lifecycle(ended=0, failed=0, oom_kills=0, lifetimes=dist(), programs=(), crash_loops=(), partial=())
 LOCKS: Final = Locks(waits=dist(), contended=dist(), timeouts=0, hotspots=(), partial=())
+MEMORY: Final = Memory(
+    minor_faults=0, minor_faults_per_s=0.0, major_faults=7, major_faults_per_s=0.1, oom_kills=0, limit_bytes=None,
+    current_bytes=None, peak_bytes=None, peak_is_exact=None, working_set_peak_bytes=None, used_ratio=None,
+    containers=(), processes=(), partial=(),
+)  # fmt: skip
 DESCRIPTORS: Final = Descriptors(
     opened=1_000, failed_opens=0, closed=1_000, ended_with_process=0, by_kind=None, fullest=(), leaks=(),
     estimated_tables=0, partial=(),
@@ -101,6 +107,7 @@ CALM: Final = Observations(
     sections=Sections(
         tcp=TCP, udp=UDP, connections=CONNECTIONS, dns=DNS, files=FILES, cpu=CPU, processes=PROCESSES,
         lifecycle=LIFECYCLE,
+        memory=MEMORY,
         locks=LOCKS,
         descriptors=DESCRIPTORS, kubernetes_events=PodTimeline(incidents=(), left_out=0),
     ),
@@ -193,6 +200,14 @@ def with_hotspot(**changes: Any) -> Observations:
         waits=1_000, timeouts=0, total_wait_ns=9 * SECOND_NS, max_wait_ns=50 * MILLISECOND_NS, holder=holder,
     )  # fmt: skip
     return but(locks=replace(LOCKS, hotspots=(replace(spot, **changes),)))
+
+
+def with_memory(used: int, limit: int | None) -> Observations:
+    container = ContainerMemory(
+        container="api", limit_bytes=limit, current_bytes=used, peak_bytes=used, peak_is_exact=True,
+        working_set_bytes=used, working_set_peak_bytes=used, used_ratio=used / limit if limit else None, oom_kills=0,
+    )  # fmt: skip
+    return but(memory=replace(MEMORY, containers=(container,)))
 
 
 def with_leak(growth: int, exhausted_in_s: float | None = None) -> Observations:

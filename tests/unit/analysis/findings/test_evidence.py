@@ -194,6 +194,11 @@ def test_a_fight_for_a_lock_is_told_with_its_holder() -> None:
     assert "for queue_mutex in" in only(seen.with_hotspot(symbol="queue_mutex")).evidence
 
 
+def test_memory_near_its_limit_is_told_with_its_container() -> None:
+    finding = only(seen.with_memory(950 << 20, 1_000 << 20))
+    assert finding.evidence == "api had a working set of 950 MiB of 1000 MiB (95.0 %); 7 pages read from disk"
+
+
 def test_a_command_that_was_killed_for_its_memory_is_told_as_such() -> None:
     killed = seen.with_oom_kills(1, Exit(comm="greedy", code=0, signal=9, count=1))
     finding = only(replace(killed, command=CommandEnd(words=("greedy",), status=-9)))
@@ -304,6 +309,13 @@ def test_a_finding_on_numbers_that_stop_early_says_until_when() -> None:
         ({"seen": False}, "warning", "container api was not seen running", "kubectl"),
         ({"seen": False, "phase": "Failed"}, "warning", "was not seen running (the pod is Failed)", "kubectl"),
         ({"seen": False, "containers": (), "phase": "", "is_local": True}, "warning", "the target was not seen", "ps"),
+        (
+            {"seen": False, "is_alive": False, "phase": "Failed"},
+            "warning",
+            "api is not running (the pod is Fa",
+            "kubectl",
+        ),
+        ({"seen": False, "is_alive": True}, "info", "container api did nothing that was traced", "send it traffic"),
         ({}, "info", "container api did nothing that was traced", "send it traffic"),
     ],
 )

@@ -206,6 +206,8 @@ EDGES: Final = (
         replace(seen.with_hotspot(total_wait_ns=2 * SECOND_NS - 1), duration_s=5.0),
         replace(seen.with_hotspot(total_wait_ns=2 * SECOND_NS), duration_s=5.0),
     ),
+    Edge("memory-near-limit", seen.with_memory(899 << 20, 1_000 << 20), seen.with_memory(900 << 20, 1_000 << 20)),
+    Edge("memory-near-limit", seen.with_memory(1 << 40, None), seen.with_memory(1_000 << 20, 1_000 << 20)),
     Edge("processes-oom-killed", seen.with_oom_kills(0), seen.with_oom_kills(1)),
     Edge(
         "processes-killed",
