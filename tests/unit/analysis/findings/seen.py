@@ -19,6 +19,7 @@ from kubectl_podtrace.analysis.locks import LockHolder, LockHotspot, Locks
 from kubectl_podtrace.analysis.memory import ContainerMemory, Memory
 from kubectl_podtrace.analysis.pod_timeline import Incident, PodTimeline
 from kubectl_podtrace.analysis.processes import Exit, Processes
+from kubectl_podtrace.analysis.queries import Query
 from kubectl_podtrace.analysis.sections import Sections
 from kubectl_podtrace.analysis.selection import Dist, Op, SlowOp
 from kubectl_podtrace.analysis.settings import Settings
@@ -95,6 +96,9 @@ MEMORY: Final = Memory(
     current_bytes=None, peak_bytes=None, peak_is_exact=None, working_set_peak_bytes=None, used_ratio=None,
     containers=(), processes=(), partial=(),
 )  # fmt: skip
+QUERY: Final = Query(
+    protocol="postgresql", statement="SELECT * FROM orders WHERE id = ?", count=1_000, errors=0, latency=dist(1_000)
+)
 DESCRIPTORS: Final = Descriptors(
     opened=1_000, failed_opens=0, closed=1_000, ended_with_process=0, by_kind=None, fullest=(), leaks=(),
     estimated_tables=0, partial=(),
@@ -107,6 +111,7 @@ CALM: Final = Observations(
     sections=Sections(
         tcp=TCP, udp=UDP, connections=CONNECTIONS, dns=DNS, files=FILES, cpu=CPU, processes=PROCESSES,
         lifecycle=LIFECYCLE,
+        queries=(QUERY,),
         memory=MEMORY,
         locks=LOCKS,
         descriptors=DESCRIPTORS, kubernetes_events=PodTimeline(incidents=(), left_out=0),

@@ -199,6 +199,18 @@ def test_memory_near_its_limit_is_told_with_its_container() -> None:
     assert finding.evidence == "api had a working set of 950 MiB of 1000 MiB (95.0 %); 7 pages read from disk"
 
 
+def test_statements_are_told_in_short() -> None:
+    long = replace(seen.QUERY, statement="SELECT " + "a, " * 100, count=500, errors=400)
+    failing = only(seen.but(queries=(seen.QUERY, long)))
+    shown = f"{long.statement[:57]}..."
+    assert failing.evidence == f"400 of 1,500 (26.7 %) failed, threshold 10 %, most of {shown}"
+    slow = replace(seen.QUERY, latency=dist(7, 2 * SECOND_NS))
+    rest = replace(seen.QUERY, statement="(other)", count=9, errors=9, latency=dist(0))
+    assert only(seen.but(queries=(seen.QUERY, slow, rest))).evidence == (
+        "SELECT * FROM orders WHERE id = ? took p50 2.00 s, p95 2.00 s, max 2.00 s in 7 executions"
+    )
+
+
 def test_a_command_that_was_killed_for_its_memory_is_told_as_such() -> None:
     killed = seen.with_oom_kills(1, Exit(comm="greedy", code=0, signal=9, count=1))
     finding = only(replace(killed, command=CommandEnd(words=("greedy",), status=-9)))

@@ -208,6 +208,26 @@ EDGES: Final = (
     ),
     Edge("memory-near-limit", seen.with_memory(899 << 20, 1_000 << 20), seen.with_memory(900 << 20, 1_000 << 20)),
     Edge("memory-near-limit", seen.with_memory(1 << 40, None), seen.with_memory(1_000 << 20, 1_000 << 20)),
+    Edge(
+        "query-errors",
+        seen.but(queries=(seen.QUERY, replace(seen.QUERY, count=500, errors=150))),
+        seen.but(queries=(seen.QUERY, replace(seen.QUERY, count=500, errors=151))),
+    ),
+    Edge(
+        "query-errors",
+        seen.but(queries=(replace(seen.QUERY, count=2, errors=2),)),
+        seen.but(queries=(replace(seen.QUERY, count=3, errors=3),)),
+    ),
+    Edge(
+        "queries-slow",
+        seen.but(queries=(replace(seen.QUERY, latency=dist(1_000, p95_ns=SECOND_NS)),)),
+        seen.but(queries=(replace(seen.QUERY, latency=dist(1_000, p95_ns=SECOND_NS + 1)),)),
+    ),
+    Edge(
+        "queries-slow",
+        seen.but(queries=(replace(seen.QUERY, latency=dist(2, 2 * SECOND_NS)),)),
+        seen.but(queries=(replace(seen.QUERY, latency=dist(3, 2 * SECOND_NS)),)),
+    ),
     Edge("processes-oom-killed", seen.with_oom_kills(0), seen.with_oom_kills(1)),
     Edge(
         "processes-killed",
@@ -283,6 +303,7 @@ def test_rules_have_names_of_their_own_and_explain_each_other_by_names_that_exis
 THRESHOLD_CASES: Final[tuple[tuple[str, Callable[[float], Observations]], ...]] = (
     ("connections-failed", lambda ratio: _with_error_ratio(seen.with_failures(26), ratio)),
     ("tcp-errors", lambda ratio: _with_error_ratio(seen.with_tcp(send=op(1_000, {"EPIPE": 26})), ratio)),
+    ("query-errors", lambda ratio: _with_error_ratio(seen.but(queries=(replace(seen.QUERY, errors=26),)), ratio)),
     ("dns-errors", lambda ratio: _with_error_ratio(seen.with_codes(SERVFAIL=26), ratio)),
     ("file-errors", lambda ratio: _with_error_ratio(seen.with_files(read=file_op(1_000, {"EIO": 26})), ratio)),
 )
