@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests.bpf.harness import ENTER_CGROUP
-from tests.bpf.installed import needed
+from tests.bpf.installed import needed, needed_file
 from tests.bpf.services import Service, free_port, owned_directory, until
 
 HERE = Path(__file__).parent
@@ -84,6 +84,8 @@ class Mariadb:
 
 def compiled(name: str, directory: Path, *libraries: str) -> Path:
     """A load that is linked with a client library, which is to be found as programs find theirs."""
+    for header, package in (("postgresql/libpq-fe.h", "libpq-dev"), ("mariadb/mysql.h", "libmariadb-dev")):
+        needed_file(f"/usr/include/{header}", package)
     program = directory / name
     includes = ["-I/usr/include/postgresql", "-I/usr/include/mariadb"]
     source = HERE / "workloads" / f"{name}.c"

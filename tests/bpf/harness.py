@@ -136,7 +136,7 @@ class Tracer:
             "PATH": os.environ["PATH"],
             "PYTHONPATH": f"{ROOT / 'tracer_image'}:{ROOT}",
             REQUEST_VARIABLE: request.to_json(),
-            **{name: os.environ[name] for name in (CACHE_VARIABLE, "PODTRACE_SINGLE_PROBES") if name in os.environ},
+            **{name: os.environ[name] for name in (CACHE_VARIABLE,) if name in os.environ},
         }
         self._lines: list[codec.Line | codec.UnknownKind | codec.Noise] = []
         self._arrived = threading.Condition()

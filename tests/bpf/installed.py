@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -15,9 +16,16 @@ PLACES = ("/usr/bin", "/usr/sbin", *map(str, sorted(Path("/usr/lib/postgresql").
 def needed(program: str, package: str) -> str:
     """The path of a program. A test without it is skipped with the reason; in CI, where it is installed, it fails."""
     found = shutil.which(program, path=os.pathsep.join(PLACES))
-    if found is None:
-        reason = f"there is no {program} (Debian: {package})"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found
+    return found or _absent(program, package)
+
+
+def needed_file(path: str, package: str) -> str:
+    """The path of another file that a test cannot do without; the same as `needed`."""
+    return path if Path(path).exists() else _absent(path, package)
+
+
+def _absent(what: str, package: str) -> NoReturn:
+    reason = f"there is no {what} (Debian: {package})"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)

@@ -16,7 +16,7 @@ from kubectl_podtrace.wire.request import CgroupTarget
 from tests.bpf.conftest import MakeCgroup, StartTracer
 from tests.bpf.databases import Mariadb, Postgresql, Run, compiled, in_cgroup
 from tests.bpf.harness import Tracer, ask
-from tests.bpf.installed import needed
+from tests.bpf.installed import needed, needed_file
 from tests.bpf.stream import Counts, Stream
 
 TOPICS = ("queries",)
@@ -78,13 +78,6 @@ def total(claims: dict[str, tuple[int, int]]) -> Counts:
     return Counts(count=sum(count for count, _ in claims.values()), errors=sum(errors for _, errors in claims.values()))
 
 
-@pytest.fixture(params=["at once", "one by one"])
-def attaching(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As this kernel can, and as those before 6.6 do."""
-    if request.param == "one by one":
-        monkeypatch.setenv("PODTRACE_SINGLE_PROBES", "1")
-
-
 @pytest.fixture
 def client_of_postgresql(cgroup: Path, postgresql: Postgresql, tmp_path: Path, opened: ExitStack) -> Run:
     program = compiled("postgresql", tmp_path, "-lpq")
@@ -100,11 +93,15 @@ def client_of_mariadb(cgroup: Path, mariadb: Mariadb, tmp_path: Path, opened: Ex
     return load
 
 
-@pytest.mark.usefixtures("attaching")
+@pytest.mark.parametrize(
+    "wrapper",
+    [(), ("env", "PODTRACE_SINGLE_PROBES=1"), ("env", "PODTRACE_READS=helper")],
+    ids=["as this kernel can", "as those before 6.6", "as those before 6.2"],
+)
 def test_every_function_of_libpq_counts_what_the_program_sent(
-    cgroup: Path, client_of_postgresql: Run, start_tracer: StartTracer, run: int
+    cgroup: Path, client_of_postgresql: Run, start_tracer: StartTracer, run: int, wrapper: tuple[str, ...]
 ) -> None:
-    tracer = start_tracer(ask(CgroupTarget(path=str(cgroup)), topics=TOPICS))
+    tracer = start_tracer(ask(CgroupTarget(path=str(cgroup)), topics=TOPICS), wrapper=wrapper)
     claims = client_of_postgresql.release()
     stream = tracer.stop()
     stream.assert_whole()
@@ -130,6 +127,19 @@ def test_every_function_of_libmariadb_counts_what_the_program_sent(
     assert stream.counts()["queries.mysql"] == total(claims)
     assert stream.counts()["queries.prepare"] == Counts(count=1)
     assert_no_literal(stream)
+
+
+def test_a_program_that_return_probes_would_end_lives_through_a_trace_of_everything(
+    cgroup: Path, mariadb: Mariadb, start_tracer: StartTracer, tmp_path: Path, opened: ExitStack
+) -> None:
+    program = compiled("mariadb_nonblocking", tmp_path, "-lmariadb")
+    load = Run([str(program), mariadb.socket], cgroup=cgroup)
+    opened.callback(load.close)
+    tracer = start_tracer(ask(CgroupTarget(path=str(cgroup))))
+    assert load.release() == {}
+    stream = tracer.stop()
+    (absent,) = {probe for probe in stream.of(records.Probe) if probe.topic == "queries" and not probe.attached}
+    assert "--filter db" in absent.reason
 
 
 @pytest.mark.parametrize("mode", ["simple", "extended", "prepared"])
@@ -162,8 +172,7 @@ def test_pgbench_and_its_server_count_the_same_statements(
 def test_statements_of_others_do_not_count_and_those_of_python_do(
     cgroup: Path, servers: Path, postgresql: Postgresql, trace: Tracer
 ) -> None:
-    if subprocess.run(["/usr/bin/python3", "-c", "import psycopg2"], capture_output=True, check=False).returncode:
-        pytest.skip("/usr/bin/python3 has no psycopg2 (Debian: python3-psycopg2)")
+    needed_file("/usr/lib/python3/dist-packages/psycopg2", "python3-psycopg2")
     script = """
 import psycopg2
 connection = psycopg2.connect("")

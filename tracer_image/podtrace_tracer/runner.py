@@ -13,8 +13,9 @@ from kubectl_podtrace import __version__
 from kubectl_podtrace.wire.fields import MAX_TEXT
 from kubectl_podtrace.wire.records import Header, Notice, Probe, Record, Trailer
 from kubectl_podtrace.wire.request import TraceRequest
+from kubectl_podtrace.wire.topics import TOPICS
 from kubectl_podtrace.wire.version import WIRE_VERSION
-from podtrace_tracer.collectors import base
+from podtrace_tracer.collectors import base, queries
 from podtrace_tracer.collectors.model import ProbeSpec
 from podtrace_tracer.collectors.registry import collectors_of
 from podtrace_tracer.cost.overhead import Overhead
@@ -242,6 +243,7 @@ class Runner:
         context = TraceContext(
             programs=programs, host=self._host, target=target, scopes=scopes, takers=takers,
             emit_event=events.emit, frames=self._frames, paths=paths, tell=self._remark,
+            is_chosen=set(topics) != set(TOPICS),
         )  # fmt: skip
         snapshots = Snapshots(tables, self._emitter, readers=readers_of(topics, context))
         self._stop.watch(programs.wake_descriptor(program.RING_BYTES), events.drain)
@@ -276,7 +278,7 @@ class Runner:
             programs,
             self._emitter,
             groups=groups_of(self._request.topics, [name for name, shown in names.items() if shown in attached]),
-            names=names,
+            names=names | queries.PROGRAM_NAMES,
             limit_ppm=self._request.max_overhead_ppm,
             cpus=online_cpus(),
             machine=self._host.machine,

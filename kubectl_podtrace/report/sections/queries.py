@@ -27,7 +27,10 @@ def queries(section: tuple[Query, ...] | None, libraries: tuple[QueryLibrary, ..
     """Statements by the time that they took in all, and the libraries through which they were seen."""
     used = [library for library in libraries if library.attached and library.processes]
     if section is None:
-        return Section(title=TITLE, blocks=(), empty=NOT_SEEN)
+        refused = [library for library in libraries if library.processes and not library.attached]
+        reasons = tuple((library.path, f"no probes: {library.reason}") for library in refused)
+        blocks_of_refused = (Facts(pairs=reasons),) if reasons else ()
+        return Section(title=TITLE, blocks=blocks_of_refused, empty="" if reasons else NOT_SEEN)
     facts: list[tuple[str, str]] = []
     if section:
         facts.append(("statements", _counts(section)))

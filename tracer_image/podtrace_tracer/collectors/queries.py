@@ -14,6 +14,8 @@ COLLECTOR: Final = Collector(
 )
 
 CALL_PROGRAM, RETURN_PROGRAM = "query_call", "query_return"
+PROGRAM_NAMES: Final = {CALL_PROGRAM: "uprobe:database clients", RETURN_PROGRAM: "uretprobe:database clients"}
+"""What reports call the programs; they hang at many places."""
 PROTOCOLS: Final = ("postgresql", "mysql")
 """By the number that the programs know them by."""
 

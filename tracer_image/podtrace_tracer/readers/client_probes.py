@@ -23,7 +23,10 @@ from podtrace_tracer.target.client_libraries import Candidate, ClientLibraries, 
 MAX_LIBRARIES: Final = 64
 _COSTS: Final = "database statements through it are not seen"
 _STATUS: Final = "PQresultStatus"
-_WANTED: Final = frozenset({function.name for function in FUNCTIONS} | {_STATUS})
+_NON_BLOCKING: Final = "mysql_real_query_start"
+"""libmariadb's functions of this kind run the others on a stack of their own and leave it in the middle. The kernel
+does not find its way back from a return probe there, and ends the program, whoever's it is."""
+_WANTED: Final = frozenset({function.name for function in FUNCTIONS} | {_STATUS, _NON_BLOCKING})
 _STATUS_AT: Final = 40  # RESULT_STATUS of collectors/queries.bpf.c
 _STATUS_READS: Final = re.compile(rb"\x8b\x47(.)", re.DOTALL)  # mov eax, [rdi + N]
 
@@ -32,6 +35,7 @@ _STATUS_READS: Final = re.compile(rb"\x8b\x47(.)", re.DOTALL)  # mov eax, [rdi +
 class _Library:
     """A file with functions of interest. `since_ns`: when it got its probes; without them 0, and a `reason`.
 
+    One that `is_costly` to attach to gets them only when somebody maps it.
     `users`: by scope, the processes that were seen to have it mapped.
     """
 
@@ -112,13 +116,19 @@ class ClientProbes:
         if not protocols:
             return None
         library = _Library(path=path, protocols=protocols, reason=self._why_not(candidate.descriptor, offsets))
-        if not library.reason:
+        library.is_costly = _NON_BLOCKING in offsets
+        if not library.reason and (candidate.is_mapped or not library.is_costly):
             self._attach(library, candidate, offsets)
         return library
 
     def _why_not(self, descriptor: int, offsets: dict[str, int]) -> str:
         if sum(library is not None and not library.reason for library in self._files.values()) >= MAX_LIBRARIES:
             return f"{MAX_LIBRARIES} such files have probes already"
+        if _NON_BLOCKING in offsets and not self._context.is_chosen:
+            return (
+                "a program that uses its non-blocking functions would not survive the probes:"
+                " if there is none on this node, ask for them with --filter db"
+            )
         if _STATUS in offsets and self._context.host.machine == "x86_64":
             read = _STATUS_READS.search(os.pread(descriptor, 32, offsets[_STATUS]))
             if read and read[1][0] != _STATUS_AT:

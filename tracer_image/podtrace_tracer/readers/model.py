@@ -44,7 +44,8 @@ class TraceContext:
 
     A reader may put itself among the `takers` of the ring buffer's records, by the number of their kind, and may emit
     single events; what it `tell`s is repeated. `frames` names the places of stacks, `paths` files by their key. `blind`
-    are the topics whose system calls are not looked at any more, because that cost too much.
+    are the topics whose system calls are not looked at any more, because that cost too much. `is_chosen`: somebody
+    asked for just these topics, not for all that there are.
     """
 
     programs: Programs
@@ -53,6 +54,7 @@ class TraceContext:
     scopes: Scopes
     emit_event: Callable[[Event], None] = _to_nobody
     tell: Callable[[Record], None] = _to_nobody
+    is_chosen: bool = True
     frames: FrameBook = field(default_factory=FrameBook)
     paths: Paths = field(default_factory=Paths)
     takers: Takers = field(default_factory=dict)
