@@ -133,7 +133,7 @@ def _tracer(cgroup: Path, topics: tuple[str, ...], processors: Processors, footp
     )  # fmt: skip
     assert process.stdin is not None
     assert process.stdout is not None
-    _await_start(process.stdout)
+    await_start(process.stdout)
     began, ticks = time.monotonic(), cpu_ticks(_of_process(process.pid, "stat"))
     stream = _Drain(process.stdout)
     try:
@@ -165,7 +165,8 @@ def _stop(process: subprocess.Popen[bytes], stream: _Drain) -> int:
     return 1024 * usage.ru_maxrss
 
 
-def _await_start(stream: IO[bytes]) -> None:
+def await_start(stream: IO[bytes]) -> None:
+    """Reads a tracer's stream up to the line that says that it has begun."""
     for data in stream:
         line = codec.decode(data)
         if isinstance(line, codec.Line) and isinstance(line.record, records.Header) and line.record.started_ns:

@@ -268,6 +268,7 @@ class Runner:
         self._emitter.emit_all(activity.lines())
         self._repeat(scopes, overhead)
         totals = snapshots.final(scopes.indices(), ended_ns)
+        self._frames.close()  # what its reader took is then part of the cost
         heartbeat = snapshots.heartbeat()
         self._emitter.emit(Trailer(ended_ns=ended_ns, reason=reason, heartbeat=heartbeat, totals=totals))
 

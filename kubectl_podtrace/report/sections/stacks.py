@@ -57,9 +57,10 @@ def _what(stack: Stack) -> str:
 def frame_text(frame: Frame) -> str:
     """A frame on one line: function, file of the program, line of the source; or the place in a file without names."""
     module = frame.module.rpartition("/")[2] or frame.module
+    source = (frame.source or "").rpartition("/")[2]
     if frame.symbol is None:
         return f"{module}+{frame.offset:#x}" if frame.offset else module
-    return f"{frame.symbol} ({module}){f' {frame.source}' if frame.source else ''}"
+    return f"{frame.symbol} ({module}){f' {source}' if source else ''}"
 
 
 def _left_out(section: tuple[Stack, ...], more: list[Stack]) -> tuple[tuple[str, str], ...]:
