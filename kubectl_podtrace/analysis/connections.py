@@ -9,6 +9,7 @@ from kubectl_podtrace.analysis.partial import Partial
 from kubectl_podtrace.analysis.patterns import Pattern, connection_pattern
 from kubectl_podtrace.analysis.selection import LISTED, OTHER, Dist, Selection
 from kubectl_podtrace.wire import records
+from kubectl_podtrace.wire.connection_records import OneShots
 from kubectl_podtrace.wire.records import Existing
 
 
@@ -24,6 +25,17 @@ class ConnectionTarget:
     name: str | None
     count: int
     failed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneShotTarget:
+    """A target of connections that were closed after one request each, and what their handshakes took together."""
+
+    address: str
+    port: int
+    name: str | None
+    connections: int
+    handshake_total_ns: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,13 +66,13 @@ class Connections:
     peak_per_s: float
     unique_targets: int
     pending: int
-    one_shot: None
+    one_shot: tuple[OneShotTarget, ...] | None
     existing: ExistingConnections | None
     partial: tuple[Partial, ...]
 
 
-def connections(selection: Selection) -> Connections:
-    """The section `connections` of the selected scopes."""
+def connections(selection: Selection, *, sees_exchanges: bool = True) -> Connections:
+    """The section `connections` of the selected scopes; `sees_exchanges`: sends and receives of TCP were traced too."""
     selection = selection.while_counted("connections.attempt")
     attempts, failures = selection.of("connections.attempt"), selection.of("connections.failure")
     established = selection.of("connections.handshake").count
@@ -80,7 +92,7 @@ def connections(selection: Selection) -> Connections:
         peak_per_s=selection.peak_per_s("connections"),
         unique_targets=len(targets),
         pending=max(attempts.count - established - failures.count, 0),
-        one_shot=None,
+        one_shot=_one_shots(selection) if sees_exchanges else None,
         existing=_existing(selection.existing),
         partial=selection.partial_of("connections"),
     )
@@ -100,6 +112,28 @@ def _targets(selection: Selection) -> list[ConnectionTarget]:
         ConnectionTarget(address=address, port=port, name=names.get(address), count=count, failed=failed)
         for (address, port), (count, failed) in sums.items()
     ]
+
+
+def _one_shots(selection: Selection) -> tuple[OneShotTarget, ...]:
+    """Those with the most connections first."""
+    known = names_of_addresses(selection)
+    sums: dict[tuple[str, int], tuple[int, int]] = {}
+    names: dict[str, str] = {}
+    for row in selection.rows(OneShots):
+        count, spent_ns = sums.get((row.address, row.port), (0, 0))
+        sums[row.address, row.port] = (count + row.connections, spent_ns + row.handshake_ns)
+        name = known.get((row.scope, row.address))
+        if name:
+            names.setdefault(row.address, name)
+    found = [
+        OneShotTarget(
+            address=address, port=port, name=names.get(address), connections=count, handshake_total_ns=spent_ns
+        )
+        for (address, port), (count, spent_ns) in sums.items()
+    ]
+    return tuple(
+        sorted(found, key=lambda each: (-each.connections, -each.handshake_total_ns, each.address, each.port))
+    )[:LISTED]
 
 
 def _top(targets: list[ConnectionTarget], *, total: int, failed: int) -> tuple[ConnectionTarget, ...]:

@@ -8,6 +8,7 @@ from itertools import islice
 
 from kubectl_podtrace.analysis.dns_numbers import code_name, type_name
 from kubectl_podtrace.analysis.partial import Partial
+from kubectl_podtrace.analysis.search_waste import SearchWaste, search_waste
 from kubectl_podtrace.analysis.selection import LISTED, OTHER, Dist, Selection, distribution, most_frequent_first
 from kubectl_podtrace.analysis.tables import valid_buckets
 from kubectl_podtrace.wire.dns_records import AddressNames, DnsCodes, DnsNames, DnsTypes, ResolverRow, Resolvers
@@ -55,7 +56,7 @@ class Dns:
     timeouts: int
     retransmits: int
     nxdomain_ratio: float
-    search_waste: None
+    search_waste: SearchWaste | None
     rcodes: dict[str, int]
     query_types: dict[str, int]
     top_names: tuple[DnsName, ...]
@@ -78,7 +79,7 @@ def dns(selection: Selection) -> Dns:
         timeouts=selection.of("dns.timeout").count,
         retransmits=selection.of("dns.retransmit").count,
         nxdomain_ratio=_ratio(codes.get(DNS_NXDOMAIN, 0), lookups),
-        search_waste=None,
+        search_waste=search_waste(selection),
         rcodes=_listed({code_name(code): count for code, count in codes.items()}, total=answers),
         query_types=_listed({type_name(number): count for number, count in types.items()}, total=lookups),
         top_names=_top_names(selection, lookups=lookups, errors=errors, nxdomain=codes.get(DNS_NXDOMAIN, 0)),

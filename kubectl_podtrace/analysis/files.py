@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kubectl_podtrace.analysis.partial import Partial
 from kubectl_podtrace.analysis.selection import LISTED, OTHER, Op, Selection, SlowOp
-from kubectl_podtrace.wire import records
+from kubectl_podtrace.wire import file_records
 
 _BY_FILE = ("read", "write", "fsync")
 """The kinds of operations that are counted by file, too."""
@@ -83,7 +83,7 @@ def _slow_operation(selection: Selection, name: str) -> SlowOp:
 
 def _top_files(selection: Selection) -> tuple[TopFile, ...]:
     sums: dict[str, list[int]] = {}
-    for row in selection.rows(records.Files):
+    for row in selection.rows(file_records.Files):
         if row.operations:
             sums.setdefault(row.path, [0, 0, 0])
             for position, number in enumerate((row.operations, row.bytes, row.slow)):
@@ -103,8 +103,8 @@ def _top_files(selection: Selection) -> tuple[TopFile, ...]:
 def _top_opened(selection: Selection) -> tuple[OpenedFile, ...]:
     sums: dict[str, list[int]] = {}
     for path, opened, failed in (
-        *((row.path, row.opened, 0) for row in selection.rows(records.Files) if row.opened),
-        *((row.path, 0, row.failed) for row in selection.rows(records.FailedOpens) if row.failed),
+        *((row.path, row.opened, 0) for row in selection.rows(file_records.Files) if row.opened),
+        *((row.path, 0, row.failed) for row in selection.rows(file_records.FailedOpens) if row.failed),
     ):
         sums.setdefault(path, [0, 0])
         sums[path][0] += opened + failed

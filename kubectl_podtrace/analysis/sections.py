@@ -59,7 +59,7 @@ def sections(
     return Sections(
         tcp=tcp(selection, rtt_threshold_ns=settings.rtt_threshold_ns) if "tcp" in measured else None,
         udp=udp(selection) if "udp" in measured else None,
-        connections=connections(selection) if "connections" in measured else None,
+        connections=connections(selection, sees_exchanges="tcp" in measured) if "connections" in measured else None,
         network_io=network_io(selection) if measured & {"tcp", "udp"} else None,
         dns=dns(selection) if "dns" in measured else None,
         files=files(selection, slow_threshold_ns=settings.fs_threshold_ns) if "files" in measured else None,

@@ -6,15 +6,25 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Generic, TypeVar
 
+from kubectl_podtrace.wire.connection_records import OneShots
 from kubectl_podtrace.wire.cpu_records import CpuProcesses, Throttling
 from kubectl_podtrace.wire.descriptor_records import DescriptorTables
 from kubectl_podtrace.wire.dns_records import AddressNames, DnsCodes, DnsNames, DnsTypes, Resolvers
+from kubectl_podtrace.wire.file_records import FailedOpens, Files
 from kubectl_podtrace.wire.histogram import BUCKETS, midpoint
 from kubectl_podtrace.wire.lifecycle_records import Lifetimes
 from kubectl_podtrace.wire.lock_records import Locks
 from kubectl_podtrace.wire.memory_records import CgroupMemory, MemoryProcesses
 from kubectl_podtrace.wire.query_records import ClientLibraries, Queries
-from kubectl_podtrace.wire.records import ErrorRow, Errors, Exits, FailedOpens, Files, Processes, Targets, TotalsRow
+from kubectl_podtrace.wire.records import (
+    ErrorRow,
+    Errors,
+    Exits,
+    Processes,
+    Targets,
+    TotalsRow,
+)
+from kubectl_podtrace.wire.search_records import DnsEmpty, ResolverSettings
 from kubectl_podtrace.wire.stack_records import CpuFunctions, Frames, Stacks
 
 CAPACITY: Final = 20_000
@@ -107,6 +117,9 @@ KEYED: Final[Mapping[type[Any], TableFields]] = {
     DnsNames: TableFields(
         key=("scope", "key"), counters=("lookups", "answers", "errors", "nxdomain", "timeouts", "total_ns")
     ),
+    DnsEmpty: TableFields(key=("scope", "key"), counters=("empty_aaaa",)),
+    ResolverSettings: TableFields(key=("scope",), counters=()),
+    OneShots: TableFields(key=("scope", "address", "port"), counters=("connections", "handshake_ns")),
     DnsTypes: TableFields(key=("scope", "query_type"), counters=("count",)),
     DnsCodes: TableFields(key=("scope", "code"), counters=("count",)),
     Resolvers: TableFields(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from kubectl_podtrace.wire.activity_records import Activity
+from kubectl_podtrace.wire.connection_records import OneShots
 from kubectl_podtrace.wire.cost_records import Cost, Shed
 from kubectl_podtrace.wire.cpu_records import CpuProcesses, Throttling
 from kubectl_podtrace.wire.descriptor_records import DescriptorTables
@@ -28,10 +29,12 @@ from kubectl_podtrace.wire.fields import (
     Topic,
     TopicOrAll,
 )  # fmt: skip
+from kubectl_podtrace.wire.file_records import FailedOpens, Files
 from kubectl_podtrace.wire.lifecycle_records import Lifetimes
 from kubectl_podtrace.wire.lock_records import Locks
 from kubectl_podtrace.wire.memory_records import CgroupMemory, MemoryProcesses
 from kubectl_podtrace.wire.query_records import ClientLibraries, Queries
+from kubectl_podtrace.wire.search_records import DnsEmpty, ResolverSettings
 from kubectl_podtrace.wire.stack_records import CpuFunctions, Frames, Stacks
 
 
@@ -138,44 +141,6 @@ class Histogram:
     scope: Index
     operation: OperationName
     buckets: tuple[Count, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class FileRow:
-    """One file: `key` is its number here; `operations` are reads, writes, fsyncs; `total_ns` is their time."""
-
-    scope: Index
-    key: Count
-    path: Text
-    operations: Count
-    bytes: Count
-    slow: Count
-    total_ns: Count
-    opened: Count
-
-
-@dataclass(frozen=True, kw_only=True)
-class Files:
-    """Files by path; the top ones when they changed, all at the end."""
-
-    rows: tuple[FileRow, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class FailedOpenRow:
-    """A path, as the program gave it, that could not be opened."""
-
-    scope: Index
-    key: Count
-    path: Text
-    failed: Count
-
-
-@dataclass(frozen=True, kw_only=True)
-class FailedOpens:
-    """Paths that could not be opened, as `Files`."""
-
-    rows: tuple[FailedOpenRow, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -363,14 +328,17 @@ type_of_kind: Final = {
     "files": Files,
     "failed_opens": FailedOpens,
     "targets": Targets,
+    "one_shots": OneShots,
     "processes": Processes,
     "exits": Exits,
     "lifetimes": Lifetimes,
     "dns_names": DnsNames,
+    "dns_empty": DnsEmpty,
     "dns_types": DnsTypes,
     "dns_codes": DnsCodes,
     "resolvers": Resolvers,
     "address_names": AddressNames,
+    "resolver_settings": ResolverSettings,
     "cpu_processes": CpuProcesses,
     "throttling": Throttling,
     "locks": Locks,
@@ -397,4 +365,5 @@ Record = (
     | Lifetimes | Activity | DnsNames | DnsTypes | DnsCodes | Resolvers | AddressNames | CpuProcesses | Throttling
     | Locks | MemoryProcesses | CgroupMemory | DescriptorTables | Frames | Stacks | CpuFunctions | Queries
     | ClientLibraries | Existing | Event | Heartbeat | Cost | Shed | Notice | Refusal | Trailer
+    | OneShots | DnsEmpty | ResolverSettings
 )  # fmt: skip

@@ -5,7 +5,8 @@
 #   2  2026-11  operations and tables of further topics; what tracing costs, and what was shed for it; losses, probes
 #               of all topics; the request's lease, `ping` and `ack` on the tracer's stdin; lifetimes of
 #               processes; stacks, frames, functions; activity, several readings a second; waits for locks; memory;
-#               statements sent to databases and the libraries that they go through; nothing of version 1 changed
+#               statements sent to databases and the libraries that they go through;
+#               connections of one request, empty answers, resolver settings; nothing of version 1 changed
 WIRE_VERSION = 2
 READABLE_VERSIONS = frozenset({1, 2})
 """Streams of these versions are understood."""

@@ -2,7 +2,8 @@
 
 `never` gets no answer, `nx`, `servfail`, `refused`, `formerr` and `notimp` get that code, `cut` is truncated over UDP,
 `slow17` is answered after 17 ms, `late` after 5.5 s, `lost2` from the third transmission on, `alias` by way of two
-aliases; anything else gets one address. Prints `ready`; on a line of stdin it prints what it has counted, as JSON.
+aliases, `v4only` has no IPv6 address, there is nothing below `absent`; anything else gets one address. Prints `ready`;
+on a line of stdin it prints what it has counted, as JSON.
 """
 
 from __future__ import annotations
@@ -46,8 +47,12 @@ class Server:
         lost = re.fullmatch(r"lost(\d+)", first)
         if first == "never" or (lost and transmission <= int(lost[1])):
             return None
-        code = CODES.get(first, 0)
-        records = [] if code or kind not in (A, AAAA) else self.records(first, name, kind)
+        code = CODES["nx"] if name.endswith(".absent") else CODES.get(first, 0)
+        records = (
+            []
+            if code or (first == "v4only" and kind == AAAA) or kind not in (A, AAAA)
+            else self.records(first, name, kind)
+        )
         flags = 0x8180 | code | (0x0200 if first == "cut" and transport == "udp" else 0)
         if flags & 0x0200:
             records = []

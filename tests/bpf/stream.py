@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from functools import cache, cached_property
 from typing import TypeVar
 
-from kubectl_podtrace.wire import codec, records
+from kubectl_podtrace.wire import codec, file_records, records
 from kubectl_podtrace.wire.descriptor_records import DescriptorTableRow, DescriptorTables
 from kubectl_podtrace.wire.topics import TOPICS
 from podtrace_tracer.collectors import base
@@ -178,7 +178,7 @@ class Stream:
     @cached_property
     def files(self) -> dict[str, FileUse]:
         """What was done with each path."""
-        latest = {(row.scope, row.key): row for record in self.of(records.Files) for row in record.rows}
+        latest = {(row.scope, row.key): row for record in self.of(file_records.Files) for row in record.rows}
         found: dict[str, FileUse] = {}
         for row in latest.values():
             old = found.get(row.path, FileUse(operations=0, bytes=0, opened=0))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kubectl_podtrace.wire import records
+from kubectl_podtrace.wire import file_records
 from kubectl_podtrace.wire.request import CgroupTarget
 from tests.bpf.conftest import StartTracer
 from tests.bpf.echo import HOST, Echo
@@ -84,7 +84,7 @@ def strace_run(command: list[str], directory: Path, log: Path, opened: ExitStack
 
 
 def failed_opens(stream: Stream, directory: Path) -> dict[str, int]:
-    latest = {row.path: row.failed for record in stream.of(records.FailedOpens) for row in record.rows}
+    latest = {row.path: row.failed for record in stream.of(file_records.FailedOpens) for row in record.rows}
     return {path: failed for path, failed in latest.items() if path.startswith(str(directory))}
 
 

@@ -18,6 +18,7 @@ from kubectl_podtrace.wire.records import (
     TableRow,
     Totals,
 )
+from tests.unit.depth_records import depth_records
 from tests.unit.lock_rows import lock_records
 from tests.unit.process_records import lifecycle_records, memory_records
 from tests.unit.query_streams import query_records
@@ -57,7 +58,7 @@ def every_kind_stream() -> Stream:
     row, buckets = timed("files.fsync", [31_000_000, 2_000_000], slow_above=10_000_000, errors=1)
     stream.add(Totals(rows=(row,)), buckets, Errors(rows=error_rows("files.fsync", {28: 1})))
     stream.add(*keyed_records(), *lifecycle_records(), *memory_records(), *cpu_records(), *lock_records())
-    stream.add(*dns_records(), *stack_records())
+    stream.add(*depth_records(), *dns_records(), *stack_records())
     stream.add(*query_records())
     stream.add(DescriptorTables(rows=(table_row(limit=1_024, first_file=4, file=5, first_socket=20, socket=30),)))
     stream.add(activity((0, 0.5, 1), (0, 1, 2)))

@@ -29,6 +29,7 @@ from kubectl_podtrace.wire.records import (
     Totals,
     TotalsRow,
 )
+from tests.unit.depth_records import depth_records
 from tests.unit.lock_rows import lock_records
 from tests.unit.process_records import lifecycle_records, memory_records
 from tests.unit.query_streams import ALL_DURATIONS, query_records
@@ -168,7 +169,7 @@ def _final_snapshot(stream: Stream) -> None:
     )
     stream.add(*keyed_records(), *lifecycle_records(), *memory_records(), *cpu_records(), *lock_records(), at_s=29.95)
     stream.add(*stack_records(), at_s=29.95)
-    stream.add(*lookup_records(), _descriptor_tables(more_sockets=9), at_s=29.95)
+    stream.add(*depth_records(), *lookup_records(), _descriptor_tables(more_sockets=9), at_s=29.95)
     stream.add(*query_records(), at_s=29.95)
     stream.add(cost(sys_exit=360_000_000, sys_enter=240_000_000, sched_switch=90_000_000), at_s=29.95)
 

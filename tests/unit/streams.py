@@ -27,16 +27,13 @@ from kubectl_podtrace.wire.dns_records import (
     ResolverRow,
     Resolvers,
 )
+from kubectl_podtrace.wire.file_records import FailedOpenRow, FailedOpens, FileRow, Files
 from kubectl_podtrace.wire.histogram import bucket_of
 from kubectl_podtrace.wire.records import (
     ErrorRow,
     Event,
     ExitRow,
     Exits,
-    FailedOpenRow,
-    FailedOpens,
-    FileRow,
-    Files,
     Header,
     Heartbeat,
     Histogram,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from kubectl_podtrace import units
-from kubectl_podtrace.analysis.connections import Connections, ConnectionTarget
+from kubectl_podtrace.analysis.connections import Connections, ConnectionTarget, OneShotTarget
 from kubectl_podtrace.analysis.endpoints import endpoint
 from kubectl_podtrace.analysis.selection import OTHER
 from kubectl_podtrace.analysis.settings import Settings
 from kubectl_podtrace.report.document import Block, Facts, Name, Section, Table, left, right
-from kubectl_podtrace.report.sections.cells import latency_table, number_or_dash, shown, tally
+from kubectl_podtrace.report.sections.cells import SHOWN, latency_table, number_or_dash, shown, tally
 
 
 def connections(section: Connections, settings: Settings) -> Section:
@@ -37,6 +37,8 @@ def connections(section: Connections, settings: Settings) -> Section:
     blocks.extend(latency_table((("handshake", section.latency),)))
     if section.top_targets:
         blocks.append(_targets(section.top_targets))
+    if section.one_shot:
+        blocks.append(_one_shots(section.one_shot))
     return Section(title="Connections", blocks=tuple(blocks))
 
 
@@ -49,6 +51,14 @@ def _targets(targets: tuple[ConnectionTarget, ...]) -> Table:
     return Table(columns=(*right("attempts", "failed"), left("target")), rows=tuple(rows))
 
 
-def _target(target: ConnectionTarget) -> str:
+def _one_shots(targets: tuple[OneShotTarget, ...]) -> Table:
+    rows = tuple(
+        (units.count(each.connections), units.duration(each.handshake_total_ns), Name(_target(each)))
+        for each in targets[:SHOWN]
+    )
+    return Table(columns=(*right("one request", "handshakes took"), left("closed after it, to")), rows=rows)
+
+
+def _target(target: ConnectionTarget | OneShotTarget) -> str:
     name = f" {target.name}" if target.name else ""
     return endpoint(target.address, target.port) + name

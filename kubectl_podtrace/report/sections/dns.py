@@ -53,9 +53,26 @@ def _facts(section: Dns, settings: Settings) -> Facts:
     if section.timeouts or section.retransmits:
         missing = f"{units.count(section.timeouts)} in {units.limit(DNS_TIMEOUT_NS)}"
         pairs.append(("no answer", f"{missing}; {units.counted(section.retransmits, 'query', 'queries')} sent again"))
+    pairs.extend(_search(section))
     if section.query_types:
         pairs.append(("query types", top_tally(section.query_types)))
     return Facts(pairs=tuple(pairs))
+
+
+def _search(section: Dns) -> tuple[tuple[str, str], ...]:
+    """What search domains and lookups of missing IPv6 addresses cost, and what to change."""
+    waste = section.search_waste
+    if waste is None:
+        return ()
+    found = []
+    if waste.wasted:
+        ratio = "" if waste.per_useful is None else f" ({waste.per_useful:.2f} for each)"
+        useful = units.counted(waste.useful, "useful answer")
+        in_vain = f"{units.counted(waste.wasted, 'lookup')} in vain for {useful}{ratio}"
+        found.append(("search domains", f"{in_vain}; ndots:{waste.ndots}: {waste.advice}"))
+    if waste.empty_aaaa:
+        found.append(("no IPv6 address", f"{units.counted(waste.empty_aaaa, 'answer')} to AAAA"))
+    return tuple(found)
 
 
 def _resolvers(entries: tuple[Resolver, ...]) -> Table:

@@ -13,7 +13,16 @@ from kubectl_podtrace.analysis.fold import RECENT_EVENTS, Fold
 from kubectl_podtrace.analysis.tables import KEYED
 from kubectl_podtrace.errors import IncompatibleTracerError
 from kubectl_podtrace.wire.codec import Line, Noise, UnknownKind, encode
-from kubectl_podtrace.wire.records import Event, FileRow, Files, Histogram, Notice, Record, Refusal, Totals, Trailer
+from kubectl_podtrace.wire.file_records import FileRow, Files
+from kubectl_podtrace.wire.records import (
+    Event,
+    Histogram,
+    Notice,
+    Record,
+    Refusal,
+    Totals,
+    Trailer,
+)
 from tests.unit.every_kind import every_kind_stream
 from tests.unit.shop import shop_stream
 from tests.unit.streams import HEADER, HEARTBEAT, SECOND, STARTED, Stream, folded, timed, totals_row

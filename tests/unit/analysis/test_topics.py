@@ -13,14 +13,12 @@ from kubectl_podtrace.analysis.selection import select
 from kubectl_podtrace.analysis.summary import summary
 from kubectl_podtrace.analysis.tables import State, difference
 from kubectl_podtrace.analysis.tcp import tcp
+from kubectl_podtrace.wire.connection_records import OneShotRow, OneShots
+from kubectl_podtrace.wire.file_records import FailedOpenRow, FailedOpens, FileRow, Files
 from kubectl_podtrace.wire.records import (
     Errors,
     ExitRow,
     Exits,
-    FailedOpenRow,
-    FailedOpens,
-    FileRow,
-    Files,
     Processes,
     ProcessRow,
     TargetRow,
@@ -358,3 +356,16 @@ def test_a_peak_is_that_of_one_second_also_in_a_trace_of_two_and_a_half() -> Non
     stream.add(Totals(rows=(totals_row("connections.attempt", count=36),)), at_s=1)
     stream.end(2.5)
     assert connections(selection_of(stream.fold())).peak_per_s == pytest.approx(36)
+
+
+def test_targets_of_one_request_are_added_up_over_containers_and_unknown_without_tcp() -> None:
+    stream = Stream()
+    rows = [OneShotRow(scope=scope, address="10.0.0.7", port=80, connections=7, handshake_ns=50) for scope in (0, 1)]
+    stream.add(OneShots(rows=(*rows, OneShotRow(scope=0, address="10.0.0.8", port=80, connections=9, handshake_ns=5))))
+    chosen = selection_of(stream.fold())
+    found = connections(chosen).one_shot
+    assert found is not None
+    assert [(each.address, each.connections, each.handshake_total_ns) for each in found] == [
+        ("10.0.0.7", 14, 100), ("10.0.0.8", 9, 5),
+    ]  # fmt: skip
+    assert connections(chosen, sees_exchanges=False).one_shot is None

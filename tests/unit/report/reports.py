@@ -20,14 +20,11 @@ from kubectl_podtrace.wire.dns_records import (
     ResolverRow,
     Resolvers,
 )
+from kubectl_podtrace.wire.file_records import FailedOpenRow, FailedOpens, FileRow, Files
 from kubectl_podtrace.wire.records import (
     Errors,
     ExitRow,
     Exits,
-    FailedOpenRow,
-    FailedOpens,
-    FileRow,
-    Files,
     LostRow,
     Notice,
     Processes,

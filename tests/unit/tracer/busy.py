@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from kubectl_podtrace.wire.file_records import FileRow, Files
 from kubectl_podtrace.wire.records import (
     ErrorRow,
     ExitRow,
-    FileRow,
-    Files,
     Histogram,
     LostRow,
     Processes,

@@ -21,7 +21,8 @@ from kubectl_podtrace.wire.codec import (
     split_rows,
 )
 from kubectl_podtrace.wire.fields import CUT_MARK, MAX_LINE, MAX_TEXT
-from kubectl_podtrace.wire.records import FileRow, Files, Notice, Record, Totals, type_of_kind
+from kubectl_podtrace.wire.file_records import FileRow, Files
+from kubectl_podtrace.wire.records import Notice, Record, Totals, type_of_kind
 from tests.unit.streams import HEADER, totals_row
 from tests.unit.wire.record_strategies import of_type
 

@@ -11,6 +11,8 @@ struct target_counters {
 	u64 established;
 	u64 handshake_ns;
 	u64 max_ns;
+	u64 one_shots;
+	u64 one_shot_ns;
 };
 BPF_PERCPU_HASH(targets, struct target_key, struct target_counters, MAX_TARGETS);
 

@@ -13,7 +13,9 @@ COLLECTOR: Final = Collector(
     topic="connections",
     sources=(
         "include/address.bpf.h",
+        "include/payload.bpf.h",
         "include/sockets.bpf.h",
+        "include/exchanges.bpf.h",
         "collectors/connections.bpf.c",
         "collectors/sockets.bpf.c",
         io_uring.SOURCE,

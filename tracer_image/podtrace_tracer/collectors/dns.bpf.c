@@ -86,12 +86,6 @@ static __always_inline void dns_gather(struct pt_regs *regs, struct dns_work *dn
 	dns->size = copied;
 }
 
-static __always_inline u16 dns_number(const struct dns_work *dns, u32 place)
-{
-	place &= 1023;
-	return dns->bytes[place] << 8 | dns->bytes[place + 1];
-}
-
 /* Where the message begins behind its length, which over TCP may stand in front or have been read apart: one question
  * is all that a query asks, and no flags look like that. */
 static __always_inline int dns_begin(struct dns_work *dns)

@@ -11,6 +11,22 @@ static __always_inline void socket_remember(struct sock *sk, u32 scope, u64 atte
 		lose(LOST_SOCKETS);
 }
 
+/* A socket ends. Its connection was for one request only, if no second one followed; the handshake of TLS is no request. */
+static __always_inline void socket_forget(u64 key)
+{
+#if defined(TOPIC_CONNECTIONS) && defined(TOPIC_TCP)
+	struct owned_socket *owned = sockets.lookup(&key);
+	if (owned && owned->handshake_ns && owned->sends && owned->exchanges <= 1 + owned->is_tls && tracing()) {
+		struct target_counters *target = target_of(owned->scope, &owned->remote);
+		if (target) {
+			__sync_fetch_and_add(&target->one_shots, 1);
+			__sync_fetch_and_add(&target->one_shot_ns, owned->handshake_ns);
+		}
+	}
+#endif
+	sockets.delete(&key);
+}
+
 static __always_inline void accept_done(u32 scope, struct process *process, const struct done *done)
 {
 	struct file *file = done->result >= 0 ? file_of(done->result) : 0;
@@ -62,6 +78,10 @@ static __always_inline void attempt_ends(struct sock *sk, struct owned_socket *o
 		struct target_counters *target = target_of(owned->scope, &owned->remote);
 		if (target) {
 			u64 duration = now - owned->attempt_ns;
+			owned->handshake_ns = duration;
+#ifdef TOPIC_TCP
+			socket_unsettled(sk);
+#endif
 			target->established++;
 			target->handshake_ns += duration;
 			if (duration > target->max_ns)
@@ -101,7 +121,7 @@ PROBE(inet_sock_set_state)
 #endif
 #ifndef PROBE_TCP_DESTROY_SOCK
 	if (state == STATE_CLOSE)
-		sockets.delete(&key);
+		socket_forget(key);
 #endif
 	return 0;
 }
@@ -110,8 +130,7 @@ PROBE(inet_sock_set_state)
 /* Later than CLOSE: closing with unread data sends its reset after the state has changed. */
 PROBE(tcp_destroy_sock)
 {
-	u64 key = ctx->args[0];
-	sockets.delete(&key);
+	socket_forget(ctx->args[0]);
 	return 0;
 }
 #endif

@@ -41,6 +41,10 @@ static __always_inline void socket_done(const struct finished *finished, struct 
 	if (outcome == OUTCOME_NONE)
 		return;
 	count_for_process(finished->process);
+#if defined(TOPIC_CONNECTIONS) && defined(TOPIC_TCP)
+	if (protocol == PROTOCOL_TCP && done->bytes)
+		exchange_seen(finished, sk, writes);
+#endif
 	struct slow_target *target = slow_seen(operation, finished->scope, done, RTT_THRESHOLD_NS);
 	if (target)
 		slow_on_socket(target, sk);

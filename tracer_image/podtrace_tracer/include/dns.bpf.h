@@ -45,6 +45,7 @@ struct dns_name_counters {
 	u64 max_ns;
 	u64 named;
 	u64 answer_ns;
+	u64 empty_aaaa; /* answers that there is no IPv6 address */
 };
 BPF_PERCPU_HASH(dns_names, struct dns_name_key, struct dns_name_counters, MAX_DNS_NAMES);
 
@@ -80,6 +81,7 @@ struct dns_record {
 	u32 scope;
 	u64 name_hash;
 	u64 length;
+	u64 node_pid; /* of who asked */
 	u8 bytes[DNS_ANSWER];
 };
 BPF_PERCPU_ARRAY(dns_scratch, struct dns_record, 1);

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* dns: what a query and an answer count. */
 
+static __always_inline u16 dns_number(const struct dns_work *dns, u32 place)
+{
+	place &= 1023;
+	return dns->bytes[place] << 8 | dns->bytes[place + 1];
+}
+
 static __always_inline struct dns_name_counters *dns_name_of(u32 scope, u64 name_hash)
 {
 	struct dns_name_key key = {.name_hash = name_hash, .scope = scope};
@@ -31,6 +37,9 @@ static __always_inline int dns_send(struct dns_work *dns, u32 kind, u32 scope, u
 	record->record = kind;
 	record->scope = scope;
 	record->name_hash = dns->key.name_hash;
+	u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	struct process *process = processes.lookup(&tgid);
+	record->node_pid = process ? process->node_pid : 0;
 	FORGET(size);
 	size = size > DNS_ANSWER ? DNS_ANSWER : size;
 	record->length = size;
@@ -119,6 +128,8 @@ static __always_inline void name_answered(struct dns_work *dns, u32 scope, u32 c
 	name->total_ns += duration;
 	if (duration > name->max_ns)
 		name->max_ns = duration;
+	u32 answers_at = dns->name_at - DNS_HEADER + 6;
+	name->empty_aaaa += !code && dns->key.type == DNS_TYPE_AAAA && !dns_number(dns, answers_at);
 	u32 has_addresses = !code && (dns->key.type == DNS_TYPE_A || dns->key.type == DNS_TYPE_AAAA);
 	if (!has_addresses || (name->answer_ns && dns->now - name->answer_ns < DNS_SECOND))
 		return;

@@ -10,6 +10,11 @@ struct owned_socket {
 	u32 scope;
 	u32 tgid;
 	struct address remote;
+	u32 sends;
+	u32 exchanges; /* how often something was received behind what had been sent */
+	u32 awaits;    /* has something been sent since? */
+	u32 is_tls;
+	u64 handshake_ns; /* 0 where the target did not open it while it was traced */
 };
 /* From connect or accept to the end of the socket. Never an LRU map: an evicted owner would be a silent loss. */
 BPF_HASH(sockets, u64, struct owned_socket, MAX_SOCKETS);

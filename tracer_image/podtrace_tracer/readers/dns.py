@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from kubectl_podtrace.wire.dns_records import (
     Resolvers,
 )
 from kubectl_podtrace.wire.records import Event, TotalsRow
+from kubectl_podtrace.wire.search_records import DnsEmpty, DnsEmptyRow, ResolverSettings, ResolverSettingsRow
 from kubectl_podtrace.wire.topics import DNS_TIMEOUT_NS
 from podtrace_tracer.addresses import address_text
 from podtrace_tracer.programs.bpf import Programs
@@ -31,6 +32,7 @@ from podtrace_tracer.readers.dns_message import addresses, name_text
 from podtrace_tracer.readers.model import KeyedTable, TopicReader, TraceContext
 from podtrace_tracer.readers.tables import totals_row
 from podtrace_tracer.target.open_sockets import sockets_of
+from podtrace_tracer.target.resolver_settings import Settings
 
 RECORD_DNS_NAME, RECORD_DNS_ANSWER = 3, 4  # RECORD_ constants of include/dns.bpf.h
 CODES: Final = 16
@@ -80,6 +82,8 @@ class DnsReader(TopicReader):
         self._timeouts: Counter[int] = Counter()
         self._timeouts_of_name: Counter[NameKey] = Counter()
         self._timeouts_of_resolver: Counter[ResolverKey] = Counter()
+        self._settings = Settings(context.host.proc)
+        self._askers: dict[int, int] = {}
         context.takers[RECORD_DNS_NAME] = self._take_name
         context.takers[RECORD_DNS_ANSWER] = self._take_answer
 
@@ -88,6 +92,7 @@ class DnsReader(TopicReader):
         if "dns" in self._context.blind:
             self._forget_queries()
             return
+        self._want_settings()
         now, queries = self._clock(), self._queries()
         gone = self._without_socket(queries, now - SETTLED_NS)
         for key, query in queries.items():
@@ -114,6 +119,14 @@ class DnsReader(TopicReader):
                 self._timed_out.add(key)
                 self._count(query, DNS_TIMEOUT_NS)
 
+    def _want_settings(self) -> None:
+        """Whoever asked first may have gone before its settings could be read: others of the container have them."""
+        missing = set(self._askers) - set(self._settings.found())
+        if missing:
+            scopes, pids = self._context.scopes.by_pid(), self._context.pids()
+            for scope in missing:
+                self._settings.want(scope, [pid for pid in pids if scopes.get(pid, 0) == scope])
+
     def _queries(self) -> dict[bytes, Query]:
         return {key: self._query(key, values[0]) for key, values in self._programs.items("dns_queries")}
 
@@ -130,15 +143,18 @@ class DnsReader(TopicReader):
             yield replace(self._total(scope, "dns.timeout"), count=count)
 
     def tables(self) -> Iterator[KeyedTable]:
-        """Names, types, codes, servers, addresses."""
+        """Names, types, codes, servers, addresses, settings."""
+        counted = self._counted_names()
         yield KeyedTable(
-            record=DnsNames, rows=self._name_rows(),
+            record=DnsNames, rows={row.key: row for row in self._name_rows(counted)},
             ranks=(lambda row: row.lookups, lambda row: row.errors + row.timeouts, lambda row: row.total_ns),
         )  # fmt: skip
+        yield KeyedTable(record=DnsEmpty, rows=self._empty_rows(counted), ranks=(lambda row: row.empty_aaaa,))
         yield KeyedTable(record=DnsTypes, rows=self._type_rows(), ranks=(lambda row: row.count,))
         yield KeyedTable(record=DnsCodes, rows=self._code_rows(), ranks=(lambda row: row.count,))
         yield KeyedTable(record=Resolvers, rows=self._resolver_rows(), ranks=(lambda row: row.lookups,))
         yield KeyedTable(record=AddressNames, rows=dict(self._addresses), ranks=(self._newness,))
+        yield KeyedTable(record=ResolverSettings, rows=self._settings_rows(), ranks=(lambda row: row.ndots,))
 
     def _newness(self, row: AddressNameRow) -> int:
         return self._given[row.scope, row.address]
@@ -191,7 +207,11 @@ class DnsReader(TopicReader):
 
     def _take_name(self, data: bytes) -> None:
         record = self._record(data)
-        self._names[record["scope"], record["name_hash"]] = name_text(record["bytes"][: record["length"]])
+        scope = record["scope"]
+        if record["node_pid"] and scope not in self._askers:
+            self._settings.want(scope, [record["node_pid"]])
+            self._askers[scope] = record["node_pid"]
+        self._names[scope, record["name_hash"]] = name_text(record["bytes"][: record["length"]])
 
     def _take_answer(self, data: bytes) -> None:
         record = self._record(data)
@@ -208,20 +228,39 @@ class DnsReader(TopicReader):
                 oldest = next(iter(self._addresses))
                 del self._addresses[oldest], self._given[oldest]
 
-    def _name_rows(self) -> dict[NameKey, DnsNameRow]:
-        rows = {}
+    def _counted_names(self) -> dict[NameKey, dict[str, int]]:
+        """What the programs counted of each name."""
+        layout, found = self._layouts["dns_names"], {}
         for key, values in self._programs.items("dns_names"):
             name_hash, scope = struct.unpack("=QQ", key)
-            counters = merged([self._layouts["dns_names"].fields(value) for value in values])
-            name = (scope, name_hash)
-            rows[name] = DnsNameRow(
-                scope=scope,
-                key=self._numbers.setdefault(name, len(self._numbers)),
+            found[scope, name_hash] = merged([layout.fields(value) for value in values])
+        return found
+
+    def _number(self, name: NameKey) -> int:
+        return self._numbers.setdefault(name, len(self._numbers))
+
+    def _name_rows(self, counted: Mapping[NameKey, Mapping[str, int]]) -> Iterator[DnsNameRow]:
+        for name, counters in counted.items():
+            yield DnsNameRow(
+                scope=name[0],
+                key=self._number(name),
                 name=self._names.get(name, NAME_UNKNOWN),
                 timeouts=self._timeouts_of_name[name],
                 **{field: counters[field] for field in _NAME_COUNTERS},
             )
-        return rows
+
+    def _empty_rows(self, counted: Mapping[NameKey, Mapping[str, int]]) -> dict[int, DnsEmptyRow]:
+        rows = (
+            DnsEmptyRow(scope=name[0], key=self._number(name), empty_aaaa=counters["empty_aaaa"])
+            for name, counters in counted.items()
+        )
+        return {row.key: row for row in rows if row.empty_aaaa}
+
+    def _settings_rows(self) -> dict[int, ResolverSettingsRow]:
+        return {
+            scope: ResolverSettingsRow(scope=scope, search=" ".join(found.search), ndots=found.ndots)
+            for scope, found in self._settings.found().items()
+        }
 
     def _type_rows(self) -> dict[bytes, DnsTypeRow]:
         rows = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from podtrace_tracer.readers.connections import ConnectionReader
 from podtrace_tracer.readers.cpu import CpuReader
 from podtrace_tracer.readers.cpu_functions import CpuFunctionReader
 from podtrace_tracer.readers.descriptors import DescriptorReader
@@ -17,6 +18,7 @@ from podtrace_tracer.readers.queries import QueryReader
 from podtrace_tracer.readers.stacks import StackReader
 
 READERS: Final[dict[str, MakeReader]] = {
+    "connections": ConnectionReader,
     "dns": DnsReader,
     "cpu": CpuReader,
     "locks": LockReader,

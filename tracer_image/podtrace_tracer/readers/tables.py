@@ -8,13 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from kubectl_podtrace.wire.file_records import FailedOpenRow, FailedOpens, FileRow, Files
 from kubectl_podtrace.wire.records import (
     ErrorRow,
     ExitRow,
-    FailedOpenRow,
-    FailedOpens,
-    FileRow,
-    Files,
     Histogram,
     LostRow,
     Processes,
@@ -52,6 +49,7 @@ _IN_OTHERS: Final = frozenset({*_LOST_OF_TABLE.values(), "STACKS", "STACK_COUNTS
 _FILE_RANKS: Final = (
     lambda row: row.operations, lambda row: row.bytes, lambda row: row.total_ns, lambda row: row.opened,
 )  # fmt: skip
+_TARGET_COUNTERS: Final = ("attempts", "failed", "established", "handshake_ns", "max_ns")
 _TARGET_RANKS: Final = (lambda row: row.attempts, lambda row: row.failed, lambda row: row.handshake_ns)
 
 
@@ -163,7 +161,8 @@ class Tables:
         found = {}
         for key, values in self._programs.items("targets"):
             scope, family, port = struct.unpack_from("=IHH", key)
-            counters = merged([layout.fields(value) for value in values])
+            merged_counters = merged([layout.fields(value) for value in values])
+            counters = {name: merged_counters[name] for name in _TARGET_COUNTERS}
             found[key] = TargetRow(scope=scope, address=address_text(family, key[8:24]), port=port, **counters)
         return found
 

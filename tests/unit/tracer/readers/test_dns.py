@@ -61,7 +61,7 @@ class Node:
         return key
 
     def record(self, kind: int, data: bytes) -> None:
-        self.context.takers[kind](struct.pack("=IIQQ", kind, 0, HASH, len(data)) + data)
+        self.context.takers[kind](struct.pack("=IIQQQ", kind, 0, HASH, len(data), 0) + data)
 
     def timeouts(self) -> int:
         return sum(row.count for row in self.reader.totals() if row.operation == "dns.timeout")

@@ -6,7 +6,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from kubectl_podtrace.wire.records import ErrorRow, ExitRow, FailedOpenRow, LostRow, TableRow
+from kubectl_podtrace.wire.file_records import FailedOpenRow
+from kubectl_podtrace.wire.records import ErrorRow, ExitRow, LostRow, TableRow
 from kubectl_podtrace.wire.topics import OPERATIONS
 from podtrace_tracer.programs.program import EVENT_RANKS, LOST, TIMED, operation_index
 from podtrace_tracer.readers.paths import UNKNOWN, Paths

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from kubectl_podtrace.wire.fields import MAX_LINE, MAX_TEXT
-from kubectl_podtrace.wire.records import FileRow, Files, LostRow, Notice, SuppressedRow
+from kubectl_podtrace.wire.file_records import FileRow, Files
+from kubectl_podtrace.wire.records import LostRow, Notice, SuppressedRow
 from podtrace_tracer.stream.emit import Emitter, ReaderGoneError, suppressed_rows
 from podtrace_tracer.stream.event_room import OPERATION_BYTES_PER_S
 from tests.unit.tracer.events import an_event

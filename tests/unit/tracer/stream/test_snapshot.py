@@ -5,11 +5,10 @@ from collections import Counter
 import pytest
 
 from kubectl_podtrace.wire.codec import Line, decode
+from kubectl_podtrace.wire.file_records import FileRow, Files
 from kubectl_podtrace.wire.records import (
     Errors,
     Exits,
-    FileRow,
-    Files,
     Heartbeat,
     Histogram,
     Processes,
