@@ -211,6 +211,13 @@ def test_handshakes_with_a_far_peer_are_slow(diagnose: Diagnose) -> None:
     assert "half of 13 took longer than 100 ms" in finding["evidence"]
 
 
+def test_connections_that_carry_one_request_each_to_a_far_peer(diagnose: Diagnose) -> None:
+    with far_away(10, 0) as inside:
+        finding = only(diagnose(*inside, *AILING, "talk_once", "10.77.0.2", "53"), "connections-one-shot")
+    # The last one is still being closed when the program, and with it the trace, ends.
+    assert finding["evidence"].startswith(("52 connections to 10.77.0.2:", "53 connections to 10.77.0.2:"))
+
+
 def test_segments_that_get_lost_are_sent_again(diagnose: Diagnose) -> None:
     with far_away(1, 5) as inside:
         finding = only(diagnose(*inside, *AILING, "upload", "10.77.0.2", "60"), "retransmits")

@@ -13,6 +13,11 @@ from kubectl_podtrace.analysis.findings.finding import AnyRule, Rule, Trouble
 from kubectl_podtrace.analysis.findings.observations import Observations
 from kubectl_podtrace.analysis.selection import OTHER
 
+ONE_SHOTS: Final = 50
+HANDSHAKES_NS: Final = 100 * units.MILLISECOND_NS
+HANDSHAKES_RATIO: Final = 0.01
+MANY_HANDSHAKES_RATIO: Final = 0.1
+
 
 def _failed(section: Connections, seen: Observations) -> Iterator[Trouble]:
     failed = section.failed - _made_good(section)
@@ -85,6 +90,25 @@ def _slow(section: Connections, seen: Observations) -> Iterator[Trouble]:
     )
 
 
+def _one_shot(section: Connections, seen: Observations) -> Iterator[Trouble]:
+    worst = max(section.one_shot or (), key=lambda target: target.handshake_total_ns, default=None)
+    if worst is None or worst.connections < ONE_SHOTS or worst.handshake_total_ns < HANDSHAKES_NS:
+        return
+    ratio = worst.handshake_total_ns / units.SECOND_NS / seen.duration_s if seen.duration_s else 0.0
+    if ratio <= HANDSHAKES_RATIO:
+        return
+    peer = endpoint(worst.name or worst.address, worst.port)
+    numbers = f"{units.counted(worst.connections, 'connection')} to {peer} carried one request each"
+    took = units.duration(worst.handshake_total_ns)
+    yield Trouble(
+        severity="warning" if ratio >= MANY_HANDSHAKES_RATIO else "info",
+        title="connections are not reused",
+        fact=numbers,
+        evidence=f"{numbers}; their handshakes took {took} in all ({units.ratio(min(ratio, 1.0))} of the time)",
+        next_step="keep connections open (keep-alive, a pool): each request then saves a handshake",
+    )
+
+
 RULES: Final[tuple[AnyRule, ...]] = (
     Rule(
         slug="connections-failed",
@@ -107,5 +131,16 @@ RULES: Final[tuple[AnyRule, ...]] = (
         raised=f"more than 5 % of at least {FEW} handshakes take longer than `--rtt-threshold`",
         severity="warning",
         next_step="look for lost SYNs and full accept queues (1 s and more); keep connections to far peers open",
+    ),
+    Rule(
+        slug="connections-one-shot",
+        looks_for="connections for one request",
+        section=lambda seen: seen.sections.connections,
+        check=_one_shot,
+        topics=("connections",),
+        raised=f"at least {ONE_SHOTS} connections to a target carry one request each, and their handshakes take "
+        f"{units.threshold(HANDSHAKES_NS)} and more than {units.ratio_threshold(HANDSHAKES_RATIO)} of the time",
+        severity=f"warning from {units.ratio_threshold(MANY_HANDSHAKES_RATIO)} of the time on; else info",
+        next_step="keep connections open (keep-alive, a pool)",
     ),
 )

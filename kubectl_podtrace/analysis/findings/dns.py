@@ -15,6 +15,8 @@ from kubectl_podtrace.analysis.selection import OTHER
 
 TIMEOUT_RATIO: Final = 0.01
 RETRY_RATIO: Final = 0.05
+WASTED: Final = 100
+WASTED_RATIO: Final = 0.5
 SLOW_NS: Final = 100 * units.MILLISECOND_NS
 
 
@@ -101,6 +103,22 @@ def _retried(section: Dns, _: Observations) -> Iterator[Trouble]:
     )
 
 
+def _wasted(section: Dns, _: Observations) -> Iterator[Trouble]:
+    waste = section.search_waste
+    if waste is None or waste.wasted < WASTED or waste.wasted <= WASTED_RATIO * section.lookups:
+        return
+    numbers = f"{share(min(waste.wasted, section.lookups), section.lookups)} lookups"
+    useful = f" for {units.counted(waste.useful, 'useful answer')}"
+    yield Trouble(
+        severity="info",
+        title="search domains waste lookups",
+        fact=f"{numbers}{useful}",
+        evidence=f"{numbers} asked for names that do not exist{useful}, with ndots:{waste.ndots} and "
+        f"{units.counted(len(waste.search), 'search domain')}",
+        next_step=waste.advice or "end the names with a dot, or lower ndots (dnsConfig of the pod)",
+    )
+
+
 RULES: Final[tuple[AnyRule, ...]] = (
     Rule(
         slug="dns-timeouts",
@@ -146,5 +164,17 @@ RULES: Final[tuple[AnyRule, ...]] = (
         "lookups",
         severity="warning",
         next_step="check the resolver's load and the node's conntrack table",
+    ),
+    Rule(
+        slug="dns-search-waste",
+        looks_for="wasted lookups",
+        section=lambda seen: seen.sections.dns,
+        check=_wasted,
+        topics=("dns",),
+        raised=f"at least {WASTED} lookups, and more than {units.ratio_threshold(WASTED_RATIO)}, are search domains "
+        "tried in "
+        "vain (`search_waste`)",
+        severity="info",
+        next_step="the line of resolv.conf (dnsConfig of the pod) to change, or names that end with a dot",
     ),
 )

@@ -251,6 +251,15 @@ def talk(host: str, turns: str) -> None:
             own.recv(1 << 16)
 
 
+def talk_once(host: str, count: str) -> None:
+    """A connection for each question."""
+    port = serving(echo)
+    for _ in range(int(count)):
+        with socket.create_connection((host, port)) as own:
+            own.sendall(b"question")
+            own.recv(64)
+
+
 def upload(host: str, blocks: str) -> None:
     """Blocks of 64 KiB to a server that swallows them."""
 
@@ -312,7 +321,8 @@ AILMENTS: dict[str, Callable[..., None]] = {
     function.__name__: function
     for function in (
         refused, lookups, asked_twice, slow_writes, full_disk, forbidden, leaking, near_limit, out_of_descriptors,
-        children, busy, fight, hold, greedy, spin, broken, hung_up, talk, upload, knock, unheard_datagrams, flood, wait,
+        children, busy, fight, hold, greedy, spin, broken, hung_up, talk, talk_once, upload, knock, unheard_datagrams,
+        flood, wait,
     )
 }  # fmt: skip
 

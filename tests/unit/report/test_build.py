@@ -203,7 +203,7 @@ def test_what_went_through_io_uring_stands_in_the_headline_and_under_trust() -> 
 
 def test_a_report_with_issues_begins_with_the_worst() -> None:
     headline = typical().headline
-    assert headline.verdict == "5 findings, 2 critical, 3 warnings; 30,211 events in 30.0 s"
+    assert headline.verdict == "7 findings, 2 critical, 3 warnings, 2 info; 30,211 events in 30.0 s"
     assert [fact.partition(":")[0] for fact in headline.facts] == ["out of memory", "descriptors leak"]
     assert headline.next_step == "compare the memory limit with what it needs; look for what grows"
 

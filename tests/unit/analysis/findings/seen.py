@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from kubectl_podtrace.analysis.connections import Connections, ConnectionTarget
+from kubectl_podtrace.analysis.connections import Connections, ConnectionTarget, OneShotTarget
 from kubectl_podtrace.analysis.cpu import BlockByCause, Cpu, Throttled
 from kubectl_podtrace.analysis.descriptors import Descriptors, FullTable, Leak
 from kubectl_podtrace.analysis.dns import Dns, DnsName, Resolver
@@ -20,6 +20,7 @@ from kubectl_podtrace.analysis.memory import ContainerMemory, Memory
 from kubectl_podtrace.analysis.pod_timeline import Incident, PodTimeline
 from kubectl_podtrace.analysis.processes import Exit, Processes
 from kubectl_podtrace.analysis.queries import Query
+from kubectl_podtrace.analysis.search_waste import SearchWaste
 from kubectl_podtrace.analysis.sections import Sections
 from kubectl_podtrace.analysis.selection import Dist, Op, SlowOp
 from kubectl_podtrace.analysis.settings import Settings
@@ -213,6 +214,21 @@ def with_memory(used: int, limit: int | None) -> Observations:
         working_set_bytes=used, working_set_peak_bytes=used, used_ratio=used / limit if limit else None, oom_kills=0,
     )  # fmt: skip
     return but(memory=replace(MEMORY, containers=(container,)))
+
+
+def with_waste(wasted: int, advice: str | None = None) -> Observations:
+    waste = SearchWaste(
+        useful=100, wasted=wasted, per_useful=wasted / 100, empty_aaaa=0, search=("shop.svc.cluster.local",), ndots=5,
+        names=(), advice=advice,
+    )  # fmt: skip
+    return with_dns(search_waste=waste)
+
+
+def with_one_shots(connections: int, handshake_total_ns: int) -> Observations:
+    target = OneShotTarget(
+        address="10.0.0.9", port=443, name="api", connections=connections, handshake_total_ns=handshake_total_ns
+    )
+    return with_connections(one_shot=(target,))
 
 
 def with_leak(growth: int, exhausted_in_s: float | None = None) -> Observations:

@@ -211,6 +211,23 @@ def test_statements_are_told_in_short() -> None:
     )
 
 
+def test_wasted_lookups_are_told_with_the_advice() -> None:
+    finding = only(seen.with_waste(900, "options ndots:1"))
+    assert finding.evidence == (
+        "900 of 1,000 (90.0 %) lookups asked for names that do not exist for 100 useful answers, with ndots:5 and "
+        "1 search domain"
+    )
+    assert (finding.severity, finding.next_step) == ("info", "options ndots:1")
+
+
+def test_connections_for_one_request_are_told_with_what_their_handshakes_took() -> None:
+    finding = only(seen.with_one_shots(500, 3 * SECOND_NS))
+    assert finding.evidence == (
+        "500 connections to api:443 carried one request each; their handshakes took 3.00 s in all (10.0 % of the time)"
+    )
+    assert finding.severity == "warning"
+
+
 def test_a_command_that_was_killed_for_its_memory_is_told_as_such() -> None:
     killed = seen.with_oom_kills(1, Exit(comm="greedy", code=0, signal=9, count=1))
     finding = only(replace(killed, command=CommandEnd(words=("greedy",), status=-9)))

@@ -228,6 +228,23 @@ EDGES: Final = (
         seen.but(queries=(replace(seen.QUERY, latency=dist(2, 2 * SECOND_NS)),)),
         seen.but(queries=(replace(seen.QUERY, latency=dist(3, 2 * SECOND_NS)),)),
     ),
+    Edge("dns-search-waste", seen.with_waste(500), seen.with_waste(501)),
+    Edge(
+        "dns-search-waste",
+        replace(seen.with_waste(99), sections=replace(seen.with_waste(99).sections, cpu=None)),
+        seen.with_waste(1_000),
+    ),
+    Edge("connections-one-shot", seen.with_one_shots(49, SECOND_NS), seen.with_one_shots(50, SECOND_NS)),
+    Edge(
+        "connections-one-shot",
+        seen.with_one_shots(50, 300 * MILLISECOND_NS),
+        seen.with_one_shots(50, 300 * MILLISECOND_NS + 1),
+    ),
+    Edge(
+        "connections-one-shot",
+        replace(seen.with_one_shots(50, 100 * MILLISECOND_NS - 1), duration_s=1.0),
+        seen.with_one_shots(50, 4 * SECOND_NS),
+    ),
     Edge("processes-oom-killed", seen.with_oom_kills(0), seen.with_oom_kills(1)),
     Edge(
         "processes-killed",
