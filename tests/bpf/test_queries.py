@@ -228,3 +228,24 @@ def test_a_library_that_is_none_of_this_machine_is_told_with_the_reason(
     (absent,) = {probe for probe in stream.of(records.Probe) if not probe.attached}
     assert (absent.name, absent.topic, absent.required) == (f"uprobe:{broken}", "queries", False)
     assert absent.reason
+
+
+def test_where_no_library_was_in_sight_a_later_one_is_told_and_nothing_is_counted(
+    cgroup: Path, start_tracer: StartTracer, tmp_path: Path, opened: ExitStack
+) -> None:
+    root, source = tmp_path / "root", tmp_path / "waiting.c"
+    root.mkdir()
+    source.write_text('#include <stdio.h>\nint main(void) { puts("ready"); fflush(stdout); return getchar(); }\n')
+    subprocess.run([needed("gcc", "gcc"), "-static", "-o", str(root / "waiting"), str(source)], check=True)
+    waiting = Run(["chroot", str(root), "/waiting"], cgroup=cgroup)
+    opened.callback(waiting.close)
+    tracer = start_tracer(ask(CgroupTarget(path=str(cgroup)), topics=("queries", "processes")))
+    script = "import ctypes; ctypes.CDLL('libpq.so.5'); print('ready', flush=True); input()"
+    late = Run(["/usr/bin/python3", "-c", script], cgroup=cgroup)
+    opened.callback(late.close)
+    tracer.wait_for(lambda record: isinstance(record, records.Probe) and "libpq" in record.name)
+    stream = tracer.stop()
+    (told,) = {probe for probe in stream.of(records.Probe) if not probe.attached}
+    assert (told.topic, told.required) == ("queries", False)
+    assert told.reason.startswith("it came while the trace was under way")
+    assert statements(stream) == {}

@@ -6,6 +6,7 @@ import os
 import tempfile
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +28,7 @@ from podtrace_tracer.kernel.host import Host
 from podtrace_tracer.programs import headers, kernel_functions, program
 from podtrace_tracer.programs.bpf import BpfError, Programs, online_cpus, possible_cpus
 from podtrace_tracer.programs.compilation import Cache, CompileError, Compiler
+from podtrace_tracer.readers import client_probes
 from podtrace_tracer.readers.model import Takers, TraceContext
 from podtrace_tracer.readers.paths import Paths
 from podtrace_tracer.readers.registry import readers_of
@@ -112,25 +114,35 @@ class Runner:
             target = scope.find(self._request, self._host, btf, has_helper=has_helper)
             self._mode = target.match.mode
             self._note_absent(btf)
+            compiled = self._compiled_topics(target)
             with tempfile.TemporaryDirectory(prefix="podtrace-") as directory:
                 tree = headers.write_tree(Path(directory), btf, wanted, release=self._host.release, machine=machine)
-                return self._programs(compiler, btf, target, tree.path), target
+                return self._programs(compiler, btf, target, tree.path, compiled), target
 
-    def _programs(self, compiler: Compiler, btf: Btf, target: scope.Target, tree: Path) -> Programs:
+    def _compiled_topics(self, target: scope.Target) -> tuple[str, ...]:
+        """Those asked for; no queries where nobody could send one, since that is a fifth of what is to be compiled."""
+        topics, pids = self._request.topics, target.members()
+        if not pids or client_probes.is_any_in_sight(self._host, pids):
+            return topics
+        return tuple(topic for topic in topics if topic != "queries")
+
+    def _programs(
+        self, compiler: Compiler, btf: Btf, target: scope.Target, tree: Path, topics: tuple[str, ...]
+    ) -> Programs:
         is_new = not _as_older_kernels()
         # The variable is for trying, on other kernels, what those do whose tracepoints are preemptible.
         preemptible = kernel_functions.are_preemptible(btf) or os.environ.get("PODTRACE_CALLS") == "events"
         functions = kernel_functions.find(btf, casts=is_new, preemptible=preemptible)
         events = trace_events.find(base.BY_EVENTS) if preemptible else {}
         values = program.defines(
-            self._request,
+            replace(self._request, topics=topics),
             target.match,
             btf,
             functions=functions,
             by_events=bool(events),
             task_registers=kernel_helper.task_registers_are_allowed(),
         )
-        text, flags = program.source_text(self._request.topics), program.compiler_flags(values)
+        text, flags = program.source_text(topics), program.compiler_flags(values)
         try:
             compiled = compiler.compile(text, flags, tree)
         except CompileError as error:

@@ -39,8 +39,8 @@ def compile_text(text: str, flags: list[str], tree: str) -> Compiled:
     import bcc
     from bcc.libbcc import lib
 
-    # bcc optimizes what clang hands it; once is enough.
-    bpf = bcc.BPF(text=text.encode(), cflags=[*flags, "-Xclang", "-disable-llvm-passes"])
+    # bcc optimizes what clang hands it; once is enough. Nobody reads what is told to debuggers.
+    bpf = bcc.BPF(text=text.encode(), cflags=[*flags, "-g0", "-Xclang", "-disable-llvm-passes"])
     library, module = ctypes.CDLL(lib._name), bpf.module
     _declare(library)
     maps = [(library.bpf_table_fd_id(module, n), _map(bpf, library, n)) for n in range(library.bpf_num_tables(module))]

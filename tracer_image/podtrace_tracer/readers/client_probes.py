@@ -6,6 +6,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,6 +15,7 @@ from kubectl_podtrace.wire.fields import MAX_TEXT
 from kubectl_podtrace.wire.query_records import ClientLibraryRow
 from kubectl_podtrace.wire.records import Probe
 from podtrace_tracer.collectors.queries import CALL_PROGRAM, FUNCTIONS, PROTOCOLS, RETURN_PROGRAM
+from podtrace_tracer.kernel.host import Host
 from podtrace_tracer.programs.bpf import BpfError
 from podtrace_tracer.programs.program import user_probe_constants
 from podtrace_tracer.readers.model import TraceContext
@@ -46,6 +48,19 @@ class _Library:
     users: dict[int, set[int]] = field(default_factory=dict)
     is_told: bool = False
     is_costly: bool = False
+
+
+def is_any_in_sight(host: Host, pids: Iterable[int]) -> bool:
+    """Does a process of these, or one that would find its libraries where they do, speak to databases?"""
+    found: list[str] = []
+
+    def meet(candidate: Candidate) -> None:
+        with suppress(ElfError):
+            if not found and function_offsets(candidate.descriptor, _WANTED):
+                found.append(candidate.path)
+
+    ClientLibraries(host, meet).look(pids, again=False)
+    return bool(found)
 
 
 class ClientProbes:
@@ -122,6 +137,8 @@ class ClientProbes:
         return library
 
     def _why_not(self, descriptor: int, offsets: dict[str, int]) -> str:
+        if not self._context.programs.defines(CALL_PROGRAM):
+            return "it came while the trace was under way, which had begun without any; trace again"
         if sum(library is not None and not library.reason for library in self._files.values()) >= MAX_LIBRARIES:
             return f"{MAX_LIBRARIES} such files have probes already"
         if _NON_BLOCKING in offsets and not self._context.is_chosen:

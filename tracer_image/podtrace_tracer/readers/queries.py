@@ -31,19 +31,21 @@ _Group = tuple[int, int, str]
 
 
 class QueryReader(TopicReader):
-    """Groups statements by their text, without their values."""
+    """Groups statements by their text, without their values.
+
+    Where no library was in sight at the start the programs are left out; it looks for libraries all the same, to tell.
+    """
 
     def __init__(self, context: TraceContext) -> None:
         self._context = context
         self._programs = context.programs
         self._seconds = 0
-        self._counters = self._programs.value_layout("queries")
-        self._key = self._programs.key_layout("queries")
         self._texts: dict[tuple[int, int], str] = {}
         self._numbers: dict[_Group, int] = {}
         self._probes = ClientProbes(context)
         context.takers[RECORD_STATEMENT] = self._take_statement
-        self._programs.set_number("query_steps", 0, int.from_bytes(statement_automaton.table(), "little"))
+        if self._programs.has("queries"):
+            self._programs.set_number("query_steps", 0, int.from_bytes(statement_automaton.table(), "little"))
         self._probes.look(self._pids(), again=False)
 
     def second(self) -> None:
@@ -52,13 +54,13 @@ class QueryReader(TopicReader):
         pids = self._pids()
         every = AGAIN_S if len(pids) <= MANY_PROCESSES else SELDOM_S
         self._probes.look(pids, again=self._seconds % every == 0)
-        if self._seconds % SELDOM_S == 0:
+        if self._seconds % SELDOM_S == 0 and self._programs.has("queries"):
             self._forget_ended()
 
     def tables(self) -> Iterator[KeyedTable]:
         """Statements, and the files through which they were seen."""
         yield KeyedTable(
-            record=Queries, rows=self._rows(),
+            record=Queries, rows=self._rows() if self._programs.has("queries") else {},
             ranks=(lambda row: row.sum_ns, lambda row: row.count, lambda row: row.errors),
         )  # fmt: skip
         yield KeyedTable(record=ClientLibraries, rows=self._probes.rows(), ranks=(lambda row: row.processes,))
@@ -77,11 +79,12 @@ class QueryReader(TopicReader):
 
     def _rows(self) -> dict[int, QueryRow]:
         """Statements by their number: those whose texts are alike without their values are one."""
+        counters_of, key_of = self._programs.value_layout("queries"), self._programs.key_layout("queries")
         histograms = {key: values[0] for key, values in self._programs.items("query_histograms")}
         counters: dict[_Group, list[dict[str, int]]] = {}
         buckets: dict[_Group, Counter[int]] = {}
         for key, values in self._programs.items("queries"):
-            what, found = self._key.fields(key), merged([self._counters.fields(value) for value in values])
+            what, found = key_of.fields(key), merged([counters_of.fields(value) for value in values])
             text = self._text_of(what)
             if text is None or not found["count"]:
                 continue  # it has just been met: the text is on its way
