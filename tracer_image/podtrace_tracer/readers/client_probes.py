@@ -37,7 +37,7 @@ _STATUS_READS: Final = re.compile(rb"\x8b\x47(.)", re.DOTALL)  # mov eax, [rdi +
 class _Library:
     """A file with functions of interest. `since_ns`: when it got its probes; without them 0, and a `reason`.
 
-    One that `is_costly` to attach to gets them only when somebody maps it.
+    One that `is_costly` to detach from gets them only when somebody maps it.
     `users`: by scope, the processes that were seen to have it mapped.
     """
 
@@ -131,8 +131,7 @@ class ClientProbes:
         if not protocols:
             return None
         library = _Library(path=path, protocols=protocols, reason=self._why_not(candidate.descriptor, offsets))
-        library.is_costly = _NON_BLOCKING in offsets
-        if not library.reason and (candidate.is_mapped or not library.is_costly):
+        if not library.reason:
             self._attach(library, candidate, offsets)
         return library
 
