@@ -27,9 +27,12 @@ class AttachablePrograms(MemoryPrograms):
 
     def __init__(self) -> None:
         super().__init__(("queries",))
-        self.at_once = True
+        self.at_once = self.are_compiled = True
         self.refusal = ""
         self.attached: list[tuple[str, dict[int, int], bool]] = []
+
+    def defines(self, program: str) -> bool:
+        return program not in {"query_call", "query_return"} or self.are_compiled
 
     def attach_user_probes(
         self, program: str, path: str, places: Mapping[int, int], *, at_return: bool, constants_of: ConstantsOf,
@@ -217,6 +220,14 @@ def test_where_probes_are_costly_to_remove_only_a_mapped_library_gets_them(place
         reader.second()
     assert len(place.programs.attached) == 2
     assert libraries(reader) == [(LIBRARY, 1, "")]
+
+
+def test_a_library_for_which_no_programs_were_compiled_says_so(place: Place) -> None:
+    place.programs.are_compiled = False
+    place.map(elf("PQexec"))
+    ((_, processes, reason),) = libraries(place.reader())
+    assert (processes, place.programs.attached) == (1, [])
+    assert "trace again" in reason
 
 
 def test_a_library_that_takes_no_probes_says_why(place: Place) -> None:
