@@ -224,3 +224,19 @@ def test_functions_that_ran_are_those_that_used_the_cpu(
     found = own["hot"] / (own["hot"] + own["warm"])
     # Some 300 samples: three standard deviations are 0.08.
     assert found == pytest.approx(share, abs=0.1)
+
+
+def test_a_program_without_frame_pointers_loses_callers_and_no_operation(
+    trace_program: TraceProgram, tmp_path: Path
+) -> None:
+    script = (
+        "import os, sys; file = os.open(sys.argv[1], os.O_CREAT | os.O_RDWR); print('ready', flush=True); input();"
+        "[os.write(file, b'by hand') for _ in range(7)]; print('done', flush=True); input()"
+    )
+    stream = trace_program(["/usr/bin/python3", "-c", script, str(tmp_path / "journal")])
+    stacks = stacks_of(stream, "files.write")
+    assert sum(stack.row.count for stack in stacks) == stream.total("files.write").slow == 7
+    # The caller of the function around the system call is found without frames, too.
+    for stack in stacks:
+        assert stack.symbols[0] in {"write", "__write"}
+        assert stack.frames[1].module.rpartition("/")[2].startswith("python3")

@@ -129,6 +129,10 @@ class MemoryPrograms(Programs):
         assert [len(value) for value in found] == [size] * self._parts(table), f"{table} has other values"
         return found
 
+    def value_at(self, table: str, key: bytes) -> bytes | None:
+        found = self.tables[table].get(key)
+        return found[0] if found else None
+
     def items(self, table: str) -> Iterator[tuple[bytes, list[bytes]]]:
         for key, values in list(self.tables[table].items()):
             assert len(values) == self._parts(table), f"{table} has other values"

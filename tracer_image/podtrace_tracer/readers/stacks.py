@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from kubectl_podtrace.wire.stack_records import StackRow, Stacks
@@ -20,6 +21,11 @@ FINAL_PATIENCE_S: Final = 3.0
 TOP_STACKS: Final = 50
 _FILE_KEY_BYTES: Final = 40
 _NO_FILE: Final = bytes(32)
+_ROOMY: Final = 2
+"""Processes that have gone are looked for when more than one in so many places is taken."""
+
+What = tuple[int, str, tuple[int, ...]]
+"""Scope, operation, frames."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,14 +52,23 @@ class StackReader(TopicReader):
         self._image = self._programs.value_layout("stack_scratch")
         self._value = self._programs.value_layout("stack_counts")
         self._groups: dict[bytes, Group] = {}
+        self._values: dict[bytes, list[bytes]] = {}
+        self._ended: dict[What, Group] = {}
         self._addresses: dict[int, tuple[int, ...]] = {}
-        self._numbers: dict[tuple[int, str, tuple[int, ...]], int] = {}
+        self._numbers: dict[What, int] = {}
 
     def second(self) -> None:
-        """Reads the groups, and asks for the names of new stacks."""
+        """Reads the groups, asks for the names of new stacks, and makes room where it gets short."""
+        is_crowded = len(self._values) * _ROOMY > self._programs.capacity("stack_counts")
+        # Found before the groups are read: what has gone counts nothing any more.
+        gone = {key for key in self._values if self._frames.has_gone(_image_of(key)[0])} if is_crowded else set()
         for key, values in list(self._programs.items("stack_counts")):
-            self._groups[key] = self._group(key, values)
-            self._frames_of(key)
+            if self._values.get(key) != values:
+                self._values[key] = values
+                self._groups[key] = self._group(key, values)
+            frames = self._frames_of(key)
+            if key in gone and frames is not None:
+                self._let_go(key, frames)
 
     def last_look(self) -> None:
         """Asks for names as long as nobody waits for them."""
@@ -66,6 +81,7 @@ class StackReader(TopicReader):
 
     def tables(self) -> Iterator[KeyedTable]:
         """The stacks, with the frames that they are made of."""
+        self.second()
         stacks = sorted(self._rows(), key=lambda row: -row.total_ns)
         for row in stacks:
             self._frames.use(row.frames)
@@ -73,6 +89,16 @@ class StackReader(TopicReader):
             record=Stacks, rows={row.key: row for row in stacks},
             ranks=(lambda row: row.total_ns, lambda row: row.count), top=TOP_STACKS,
         )  # fmt: skip
+
+    def _let_go(self, key: bytes, frames: tuple[int, ...]) -> None:
+        """Keeps what a process did that has gone, and gives its place in the kernel to others."""
+        self._programs.delete("stack_counts", key)
+        self._programs.delete("stack_durations", key)
+        del self._values[key]
+        group = self._groups.pop(key)
+        what = (group.scope, group.operation, frames)
+        known = self._ended.get(what)
+        self._ended[what] = group if known is None else _added((known, group))
 
     def _group(self, key: bytes, values: list[bytes]) -> Group:
         fields = [self._value.fields(value) for value in values]
@@ -128,32 +154,43 @@ class StackReader(TopicReader):
 
     def _rows(self) -> list[StackRow]:
         """One row for each operation and stack of frames, over the processes of a scope."""
-        together: dict[tuple[int, str, tuple[int, ...]], list[Group]] = {}
+        together: dict[What, list[Group]] = {what: [group] for what, group in self._ended.items()}
         for key, group in self._groups.items():
             frames = self._frames_of(key)
             if frames is not None and group.count:
                 together.setdefault((group.scope, group.operation, frames), []).append(group)
         return [self._row(what, groups) for what, groups in together.items()]
 
-    def _row(self, what: tuple[int, str, tuple[int, ...]], groups: list[Group]) -> StackRow:
+    def _row(self, what: What, groups: list[Group]) -> StackRow:
         scope, operation, frames = what
-        buckets: dict[int, int] = {}
-        for group in groups:
-            for bucket, count in group.buckets.items():
-                buckets[bucket] = buckets.get(bucket, 0) + count
-        slowest = max(groups, key=lambda group: group.max_ns)
+        group = _added(groups)
         return StackRow(
             scope=scope,
             key=self._numbers.setdefault(what, len(self._numbers)),
             operation=operation,
-            target=slowest.target,
-            targets_vary=any(group.targets_vary or group.target != slowest.target for group in groups),
-            count=sum(group.count for group in groups),
-            total_ns=sum(group.total_ns for group in groups),
-            max_ns=slowest.max_ns,
-            buckets=tuple(number for pair in sorted(buckets.items()) for number in pair),
+            target=group.target,
+            targets_vary=group.targets_vary,
+            count=group.count,
+            total_ns=group.total_ns,
+            max_ns=group.max_ns,
+            buckets=tuple(number for pair in sorted(group.buckets.items()) for number in pair),
             frames=frames,
         )
+
+
+def _added(groups: Sequence[Group]) -> Group:
+    """What several processes did, of one scope and operation, as one."""
+    buckets: Counter[int] = Counter()
+    for group in groups:
+        buckets.update(group.buckets)
+    slowest = max(groups, key=lambda group: group.max_ns)
+    return replace(
+        slowest,
+        count=sum(group.count for group in groups),
+        total_ns=sum(group.total_ns for group in groups),
+        targets_vary=any(group.targets_vary or group.target != slowest.target for group in groups),
+        buckets=dict(buckets),
+    )
 
 
 def _image_of(key: bytes) -> tuple[ImageKey, int]:

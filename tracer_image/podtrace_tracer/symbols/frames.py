@@ -97,6 +97,11 @@ class FrameBook:
         found = [self._numbers.get(spot) for spot in spots]
         return None if None in found else tuple(number for number in found if number is not None)
 
+    def has_gone(self, image: ImageKey) -> bool:
+        """Has this process certainly ended?"""
+        known = self._images.get(image)
+        return known is not None and known.node_pid > 0 and not (self._proc / str(known.node_pid)).exists()
+
     def use(self, numbers: Iterable[int]) -> None:
         """These frames stand in what is sent, so they are to be sent themselves; the most important first."""
         for number in numbers:
