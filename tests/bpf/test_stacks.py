@@ -32,13 +32,15 @@ TraceProgram = Callable[[Sequence[str]], Stream]
 
 
 @pytest.fixture
-def trace_program(cgroup: Path, start_tracer: StartTracer, opened: ExitStack) -> TraceProgram:
+def trace_program(cgroup: Path, start_tracer: StartTracer, opened: ExitStack, tmp_path: Path) -> TraceProgram:
     """Traces the whole work of a program that says "ready", works when it reads a line, and says "done"."""
 
     def trace(command: Sequence[str]) -> Stream:
         process = subprocess.Popen(
-            ["sh", "-c", ENTER_CGROUP, "sh", str(cgroup), *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
+            ["sh", "-c", ENTER_CGROUP, "sh", str(cgroup), *command],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tmp_path,
+        )  # fmt: skip
+        opened.callback(Path(f"/tmp/perf-{process.pid}.map").unlink, missing_ok=True)
         opened.callback(process.wait)
         opened.callback(process.kill)
         assert process.stdin is not None
