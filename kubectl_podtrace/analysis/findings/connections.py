@@ -90,6 +90,11 @@ def _slow(section: Connections, seen: Observations) -> Iterator[Trouble]:
     )
 
 
+def _with_exchanges(seen: Observations) -> Connections | None:
+    section = seen.sections.connections
+    return section if section and section.one_shot is not None else None
+
+
 def _one_shot(section: Connections, seen: Observations) -> Iterator[Trouble]:
     worst = max(section.one_shot or (), key=lambda target: target.handshake_total_ns, default=None)
     if worst is None or worst.connections < ONE_SHOTS or worst.handshake_total_ns < HANDSHAKES_NS:
@@ -135,7 +140,7 @@ RULES: Final[tuple[AnyRule, ...]] = (
     Rule(
         slug="connections-one-shot",
         looks_for="connections for one request",
-        section=lambda seen: seen.sections.connections,
+        section=_with_exchanges,
         check=_one_shot,
         topics=("connections",),
         raised=f"at least {ONE_SHOTS} connections to a target carry one request each, and their handshakes take "

@@ -103,6 +103,11 @@ def _retried(section: Dns, _: Observations) -> Iterator[Trouble]:
     )
 
 
+def _with_search(seen: Observations) -> Dns | None:
+    section = seen.sections.dns
+    return section if section and section.search_waste else None
+
+
 def _wasted(section: Dns, _: Observations) -> Iterator[Trouble]:
     waste = section.search_waste
     if waste is None or waste.wasted < WASTED or waste.wasted <= WASTED_RATIO * section.lookups:
@@ -168,7 +173,7 @@ RULES: Final[tuple[AnyRule, ...]] = (
     Rule(
         slug="dns-search-waste",
         looks_for="wasted lookups",
-        section=lambda seen: seen.sections.dns,
+        section=_with_search,
         check=_wasted,
         topics=("dns",),
         raised=f"at least {WASTED} lookups, and more than {units.ratio_threshold(WASTED_RATIO)}, are search domains "

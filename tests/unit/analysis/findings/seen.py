@@ -65,13 +65,16 @@ UDP: Final = Udp(
 SHOP: Final = ConnectionTarget(address="10.0.0.7", port=80, name="shop", count=1_000, failed=0)
 CONNECTIONS: Final = Connections(
     total=1_000, per_s=33.3, accepted=0, accept_errors={}, latency=dist(1_000), failed=0, failed_ratio=0.0, errors={},
-    top_targets=(SHOP,), pattern=None, peak_per_s=1.0, unique_targets=1, pending=0, one_shot=None, existing=None,
+    top_targets=(SHOP,), pattern=None, peak_per_s=1.0, unique_targets=1, pending=0, one_shot=(), existing=None,
     partial=(),
 )  # fmt: skip
+NO_WASTE: Final = SearchWaste(
+    useful=0, wasted=0, per_useful=None, empty_aaaa=0, search=(), ndots=1, names=(), advice=None
+)
 RESOLVER: Final = Resolver(address="10.96.0.10", port=53, count=1_000, timeouts=0, latency=dist(1_000))
 DNS: Final = Dns(
     lookups=1_000, per_s=33.3, latency=dist(1_000), answers=1_000, errors=0, error_ratio=0.0, timeouts=0,
-    retransmits=0, nxdomain_ratio=0.0, search_waste=None, rcodes={"NOERROR": 1_000}, query_types={"A": 1_000},
+    retransmits=0, nxdomain_ratio=0.0, search_waste=NO_WASTE, rcodes={"NOERROR": 1_000}, query_types={"A": 1_000},
     top_names=(DnsName(name="db.shop", count=1_000, errors=0, nxdomain=0, addresses=()),), resolvers=(RESOLVER,),
     partial=(),
 )  # fmt: skip

@@ -272,6 +272,13 @@ def test_the_most_severe_finding_comes_first() -> None:
     assert [finding.severity for finding in findings] == ["critical", "critical", "warning"]
 
 
+def test_rules_whose_part_of_a_section_is_not_known_have_not_looked() -> None:
+    sections = replace(seen.with_dns(search_waste=None).sections, connections=replace(seen.CONNECTIONS, one_shot=None))
+    applied = {rule.slug for rule in diagnose(replace(CALM, sections=sections)).applied}
+    assert {"connections-failed", "dns-errors"} <= applied
+    assert not applied & {"connections-one-shot", "dns-search-waste"}
+
+
 def test_rules_whose_sections_were_not_measured_have_not_looked() -> None:
     diagnosis = diagnose(seen.but(files=None, cpu=None))
     applied = {rule.slug for rule in diagnosis.applied}
