@@ -136,7 +136,7 @@ class ClientProbes:
         return library
 
     def _why_not(self, descriptor: int, offsets: dict[str, int]) -> str:
-        if not self._context.programs.has("queries"):
+        if not self._context.programs.defines(CALL_PROGRAM):
             return "it came while the trace was under way, which had begun without any; trace again"
         if sum(library is not None and not library.reason for library in self._files.values()) >= MAX_LIBRARIES:
             return f"{MAX_LIBRARIES} such files have probes already"
