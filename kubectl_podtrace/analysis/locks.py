@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from kubectl_podtrace.analysis.partial import Partial
 from kubectl_podtrace.analysis.selection import LISTED, OTHER, Dist, Selection
+from kubectl_podtrace.analysis.stacks import Frame, FrameBook
 from kubectl_podtrace.wire import lock_records
 
 HotspotKind = Literal["lock", "other"]
@@ -20,7 +21,8 @@ MOSTLY: Final = 0.5
 class LockHolder:
     """The thread that ended the longest time of waits; of a lock, the one that had held it. Numbers as its process.
 
-    `waits` are those that it ended, `total_wait_ns` is how long they had lasted then.
+    `waits` are those that it ended, `total_wait_ns` is how long they had lasted then. `stack` is where it ended a long
+    one, innermost first; empty where it is not known.
     """
 
     tid: int
@@ -28,6 +30,7 @@ class LockHolder:
     comm: str
     waits: int
     total_wait_ns: int
+    stack: tuple[Frame, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +38,7 @@ class LockHotspot:
     """One word that threads of a process waited for. `address` is its place in the process, `(other)` all not listed.
 
     `waiters` are different threads, `max_waiters` the most that waited at once; `timeouts` are waits that ended by
-    their time-out. `holder` is null where nobody in the target ended any.
+    their time-out. `stack` is where a long wait stood, `holder` is null where nobody in the target ended any.
     """
 
     address: str
@@ -50,6 +53,7 @@ class LockHotspot:
     timeouts: int
     total_wait_ns: int
     max_wait_ns: int
+    stack: tuple[Frame, ...] = ()
     holder: LockHolder | None
 
 
@@ -87,7 +91,8 @@ def _hotspots(selection: Selection, rows: Sequence[lock_records.LockRow]) -> tup
     # Rows of single words can be ahead of the totals, which travel before them.
     total = selection.of("cpu.lock")
     rest = max(total.count - sum(row.waits for row in listed), 0)
-    found = [_hotspot(row) for row in listed]
+    book = FrameBook(selection)
+    found = [_hotspot(row, book) for row in listed]
     if rest:
         found.append(
             LockHotspot(
@@ -103,13 +108,14 @@ def _hotspots(selection: Selection, rows: Sequence[lock_records.LockRow]) -> tup
                 timeouts=sum(row.timeouts for row in ordered[LISTED:]),
                 total_wait_ns=max(total.sum_ns - sum(row.sum_ns for row in listed), 0),
                 max_wait_ns=max((row.max_ns for row in ordered[LISTED:]), default=0),
+                stack=(),
                 holder=None,
             )
         )
     return tuple(found)
 
 
-def _hotspot(row: lock_records.LockRow) -> LockHotspot:
+def _hotspot(row: lock_records.LockRow, book: FrameBook) -> LockHotspot:
     return LockHotspot(
         address=f"{row.address:#x}",
         symbol=None,
@@ -123,11 +129,12 @@ def _hotspot(row: lock_records.LockRow) -> LockHotspot:
         timeouts=row.timeouts,
         total_wait_ns=row.sum_ns,
         max_wait_ns=row.max_ns,
-        holder=_holder(row),
+        stack=book.frames(row.frames),
+        holder=_holder(row, book),
     )
 
 
-def _holder(row: lock_records.LockRow) -> LockHolder | None:
+def _holder(row: lock_records.LockRow, book: FrameBook) -> LockHolder | None:
     if not row.waker_waits:
         return None
     return LockHolder(
@@ -136,4 +143,5 @@ def _holder(row: lock_records.LockRow) -> LockHolder | None:
         comm=row.waker_comm,
         waits=row.waker_waits,
         total_wait_ns=row.waker_ns,
+        stack=book.frames(row.waker_frames),
     )

@@ -16,8 +16,9 @@ import pytest
 from kubectl_podtrace.wire import records
 from kubectl_podtrace.wire.lock_records import LockRow, Locks
 from kubectl_podtrace.wire.request import CgroupTarget, ProcessTarget
+from kubectl_podtrace.wire.stack_records import Frames
 from podtrace_tracer.programs.program import TABLE_SIZES
-from tests.bpf.conftest import StartLoad, StartTracer, Workloads
+from tests.bpf.conftest import CFLAGS, StartLoad, StartTracer, Workloads
 from tests.bpf.harness import Load, ask
 from tests.bpf.stream import Stream
 from tests.bpf.test_c_libraries import LIBRARIES
@@ -199,11 +200,41 @@ def test_locks_of_the_c_library_are_told_from_its_semaphores_and_conditions(
             # A thread that waits for a condition waits for a word on its stack.
             assert rows == []
             continue
-        if is_musl and name == "rwlock":
-            continue  # its value says nothing
         assert sum(row.waits for row in rows) == claim["waits"], name
         assert sum(row.held for row in rows) == claim["held"], name
     condition = next(claim for claim in body["locks"] if claim["name"] == "condition")
     if is_musl:
         on_stacks = [row for row in locks_of(stream).values() if row.waits == condition["waits"]]
         assert [row.held for row in on_stacks] == [0]
+
+
+def symbols(stream: Stream, numbers: Sequence[int]) -> list[str]:
+    """The functions of these frames, innermost first."""
+    frames = {row.key: row.symbol for record in stream.of(Frames) for row in record.rows}
+    return [frames[number] for number in numbers]
+
+
+def test_the_stacks_of_who_waits_and_of_who_ends_that_are_those_of_the_program(
+    cgroup: Path, start_tracer: StartTracer, tmp_path: Path, opened: ExitStack
+) -> None:
+    source, program = Path(__file__).parent / "workloads/locks.c", tmp_path / "locks"
+    subprocess.run(["gcc", *CFLAGS, "-fno-omit-frame-pointer", "-o", str(program), str(source)], check=True)
+    load = Load(program, "known", cgroup=cgroup)
+    opened.callback(load.close)
+    stream, body = trace(load, start_tracer, CgroupTarget(path=str(cgroup)))
+    assert_whole(stream)
+    compared = 0
+    for claim in body["locks"]:
+        if claim["name"] not in ("held", "musl", "conditional", "woken in time", "timed"):
+            continue
+        row = locks_of(stream)[claim["pid"], claim["address"]]
+        waiting, waking = symbols(stream, row.frames), symbols(stream, row.waker_frames)
+        at = waiting.index("wait_here")
+        assert waiting[at : at + 3] == ["wait_here", "wait_for_word", "sleep_in_turns"], claim["name"]
+        if claim["woken"]:
+            at = waking.index("wake")
+            assert waking[at : at + 2] == ["wake", "known"], claim["name"]
+        else:
+            assert waking == []
+        compared += 1
+    assert compared == 5

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from kubectl_podtrace import units
 from kubectl_podtrace.analysis.locks import LockHotspot, Locks
 from kubectl_podtrace.analysis.selection import OTHER
+from kubectl_podtrace.analysis.stacks import Frame
 from kubectl_podtrace.report.document import Facts, Name, Section, Table, left, right
 from kubectl_podtrace.report.sections.cells import NONE, SHOWN, latency_table, number_or_dash
+from kubectl_podtrace.report.sections.stacks import frame_text
 
 OTHERS_SHOWN = 5
+STACKS_SHOWN = 5
+"""So many words have a line or two about the threads at them."""
+FUNCTIONS_SHOWN = 4
 
 
 def locks(section: Locks) -> Section:
@@ -38,18 +43,21 @@ def _hotspots(title: str, entries: Sequence[LockHotspot], most: int) -> tuple[Ta
         return ()
     named = [entry for entry in entries if entry.address != OTHER]
     rest = named[most:] + [entry for entry in entries if entry.address == OTHER]
-    rows = [
-        (
-            units.duration(entry.total_wait_ns),
-            units.count(entry.waits),
-            units.duration(entry.max_wait_ns),
-            number_or_dash(entry.timeouts),
-            units.count(entry.waiters),
-            str(entry.pid),
-            Name(_where(entry)),
+    rows: list[tuple[str, ...]] = []
+    for place, entry in enumerate(named[:most]):
+        rows.append(
+            (
+                units.duration(entry.total_wait_ns),
+                units.count(entry.waits),
+                units.duration(entry.max_wait_ns),
+                number_or_dash(entry.timeouts),
+                units.count(entry.waiters),
+                str(entry.pid),
+                Name(entry.symbol or entry.address),
+            )
         )
-        for entry in named[:most]
-    ]
+        if place < STACKS_SHOWN:
+            rows.extend((*("",) * 6, Name(f"  {line}")) for line in _about(entry))
     if rest:
         waits, total_ns = sum(entry.waits for entry in rest), sum(entry.total_wait_ns for entry in rest)
         rows.append((units.duration(total_ns), units.count(waits), *(NONE,) * 4, Name(OTHER)))
@@ -57,6 +65,17 @@ def _hotspots(title: str, entries: Sequence[LockHotspot], most: int) -> tuple[Ta
     return (Table(columns=(*numbers, left(title)), rows=tuple(rows)),)
 
 
-def _where(entry: LockHotspot) -> str:
-    place = entry.symbol or entry.address
-    return f"{place}, mostly ended by {entry.holder.comm} ({entry.holder.tid})" if entry.holder else place
+def _about(entry: LockHotspot) -> Iterator[str]:
+    """Where it is waited for, and who ends that most."""
+    if entry.stack:
+        yield f"waited for in {_path(entry.stack)}"
+    if entry.holder:
+        ends = "held" if entry.kind == "lock" else "ended"
+        place = f" in {_path(entry.holder.stack)}" if entry.holder.stack else ""
+        yield f"mostly {ends} by {entry.holder.comm} ({entry.holder.tid}){place}"
+
+
+def _path(stack: Sequence[Frame]) -> str:
+    """The innermost functions that have a name, each behind its caller; the innermost place where none has."""
+    named = [frame.symbol for frame in stack if frame.symbol]
+    return ", ".join(named[:FUNCTIONS_SHOWN]) or frame_text(stack[0])

@@ -25,8 +25,13 @@ def test_a_lock_stands_before_what_idle_threads_waited_for_and_names_who_held_it
     assert (section.waits.count, section.contended.count, section.timeouts) == (103, 101, 1)
     lock, idle = section.hotspots
     assert (lock.kind, lock.address, lock.waiters, lock.max_waiters, lock.waits) == ("lock", "0x55d01000", 8, 7, 101)
+    assert lock.holder is not None
     assert (lock.total_wait_ns, lock.max_wait_ns, lock.timeouts) == (9_000_000, 3_000_000, 0)
-    assert lock.holder == LockHolder(tid=12, node_tid=40_012, comm="compactor", waits=67, total_wait_ns=8_000_000)
+    assert [frame.symbol for frame in lock.stack] == [None, "shop::price(shop::cart const&)", "main"]
+    assert lock.holder == LockHolder(
+        tid=12, node_tid=40_012, comm="compactor", waits=67, total_wait_ns=8_000_000, stack=lock.holder.stack
+    )
+    assert [frame.symbol for frame in lock.holder.stack] == ["store::flush(store::journal&)", "main"]
     assert (idle.kind, idle.address, idle.waits, idle.timeouts) == ("other", "0x7f002000", 2, 1)
     assert sum(hotspot.total_wait_ns for hotspot in section.hotspots) == pytest.approx(
         section.waits.avg_ns * section.waits.count, rel=0.01

@@ -15,6 +15,7 @@
 #define FUTEX_CMP_REQUEUE_PI 12
 #define FUTEX_LOCK_PI2 13
 #define FUTEX_COMMAND 0x7f
+#define FUTEX_CLOCK_REALTIME 256
 
 #define COMMAND_BIT(name) (1u << (name))
 #define WAITING_COMMANDS                                                                                               \
@@ -37,11 +38,11 @@ struct awaited {
 	u32 flags;
 };
 
-/* Values by which locks say that they are held and waited for: 2 in those of glibc, Go's runtime and Rust, 3 in glibc's
- * read-write locks; a top bit with an owner or a number of threads below it in musl and in robust locks. */
+/* Values by which locks say that they are held and waited for: 2 in those of glibc, Go's runtime and Rust; a top bit with an
+ * owner or a number of threads below it in musl and in robust locks. */
 static __always_inline int says_held(u32 value)
 {
-	return value == 2 || value == 3 || (value > 0x80000000 && value != 0xffffffff);
+	return value == 2 || (value > 0x80000000 && value != 0xffffffff);
 }
 
 static __always_inline u32 futex_command(struct pt_regs *regs)
@@ -56,7 +57,9 @@ static __always_inline void await_futex(struct pt_regs *regs, struct awaited *aw
 	if (!(command & WAITING_COMMANDS))
 		return;
 	awaited->address = SYSCALL_ARG0(regs);
-	awaited->value = SYSCALL_ARG2(regs);
+	/* So glibc waits for conditions, whose values count and pass by those of a lock. */
+	if (!(SYSCALL_ARG1(regs) & FUTEX_CLOCK_REALTIME))
+		awaited->value = SYSCALL_ARG2(regs);
 	awaited->flags = (SYSCALL_ARG3(regs) ? LOCK_HAS_TIMEOUT : 0) | (command & LOCKING_COMMANDS ? LOCK_HELD : 0);
 }
 
@@ -101,6 +104,8 @@ PROBE(lock_wait)
 	if (queued)
 		awaited.flags |= LOCK_QUEUED | (queued < MOST_QUEUED ? queued : MOST_QUEUED) << 16;
 	thread->lock_flags = awaited.flags;
+	thread->lock_stack =
+		lock_stack(ctx, awaited.flags & LOCK_HELD ? LOCK_STACK_HELD : LOCK_STACK_OTHER, thread->left_ns, regs);
 	thread->lock_address = awaited.address;
 	return 0;
 }
@@ -135,6 +140,7 @@ static __always_inline void count_lock_wait(struct task_struct *task, const stru
 		row->max_ns = came->waited_ns;
 	if (queued > row->max_queue)
 		row->max_queue = queued;
+	keep_wait_stack(row, task, came->stack, came->waited_ns, came->scope);
 }
 
 PROBE(lock_came)
@@ -210,6 +216,7 @@ PROBE(lock_wake)
 		return 0;
 	row->woken++;
 	row->woken_ns += now - thread->left_ns;
+	keep_waker_stack(ctx, row, now - thread->left_ns, now, thread->scope);
 	return 0;
 }
 

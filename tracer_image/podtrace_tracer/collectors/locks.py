@@ -9,7 +9,7 @@ from podtrace_tracer.collectors.model import Collector, ProbeSpec
 
 COLLECTOR: Final = Collector(
     topic="locks",
-    sources=(*cpu.COLLECTOR.sources, "include/locks.bpf.h", "collectors/locks.bpf.c"),
+    sources=(*cpu.COLLECTOR.sources, "include/locks.bpf.h", "include/lock_stacks.bpf.h", "collectors/locks.bpf.c"),
     probes=(
         ProbeSpec(
             tracepoint="sched_waking",

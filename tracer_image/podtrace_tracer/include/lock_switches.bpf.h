@@ -15,6 +15,7 @@
 struct lock_came {
 	u64 address;
 	u64 waited_ns;
+	u64 stack;
 	u32 tid;
 	u32 scope;
 	u32 flags;
@@ -45,6 +46,7 @@ static __always_inline void lock_comes(const struct off_cpu *thread, u64 now, in
 		now = woken;
 	came->address = thread->lock_address;
 	came->waited_ns = now - left;
+	came->stack = thread->lock_stack;
 	came->tid = thread->tid;
 	came->scope = thread->scope;
 	came->flags = thread->lock_flags;

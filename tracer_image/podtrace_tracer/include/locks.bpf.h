@@ -31,6 +31,11 @@ struct lock_thread {
 	u64 max_queue;
 	u64 woken;    /* waits of others that it ended */
 	u64 woken_ns; /* how long these had lasted */
+	u64 stack;    /* of a wait, and how long that was */
+	u64 stack_ns;
+	u64 waker_stack; /* of waking somebody, and how long that one had waited */
+	u64 waker_stack_ns;
+	u64 executions; /* of the process, when a stack was taken */
 	u32 pid;
 	u32 node_pid;
 	u32 tid;

@@ -12,6 +12,7 @@ struct off_cpu {
 	u32 operation;
 	u32 lock_flags;
 	u64 lock_address;
+	u64 lock_stack;
 };
 
 /* By the low bits of the thread id, four to a place: a switch writes it and the wake-up and the return look there, so a thread

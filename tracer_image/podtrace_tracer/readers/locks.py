@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from kubectl_podtrace.wire.lock_records import LockRow, Locks
@@ -12,6 +12,7 @@ from kubectl_podtrace.wire.records import LostRow
 from podtrace_tracer.kernel import waits
 from podtrace_tracer.programs.map_values import name_in
 from podtrace_tracer.readers.ended_rows import MAX_ENDED, EndedRows
+from podtrace_tracer.readers.lock_stacks import LockStacks
 from podtrace_tracer.readers.model import KeyedTable, TopicReader, TraceContext
 
 _LOCK_BYTES: Final = 24
@@ -19,7 +20,37 @@ _LOCK_BYTES: Final = 24
 _ROOMY: Final = 4
 """Threads that ended are looked for when more than one in so many places is taken."""
 
+NAMED: Final = 200
+"""So many words, those with the longest waits, get the frames of their stacks."""
+FINAL_PATIENCE_S: Final = 3.0
+"""So long the end of a trace waits for names."""
+
 Fields = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Word:
+    """What is known of one word: its row, and the stacks by their hashes. `stack_ns` is how long its wait was."""
+
+    row: LockRow
+    tgid: int
+    executions: int
+    stack: int
+    stack_ns: int
+    waker_stack: int
+
+    def __add__(self, other: Word) -> Word:
+        """The same word for other threads; of equal ones, the stacks are those of `other`."""
+        stack = max(other, self, key=lambda word: word.stack_ns)
+        waker = max(other, self, key=lambda word: word.row.waker_ns)
+        return replace(
+            other,
+            row=_added(other.row, self.row, waker.row),
+            executions=max(self.executions, other.executions),
+            stack=stack.stack,
+            stack_ns=stack.stack_ns,
+            waker_stack=waker.waker_stack,
+        )
 
 
 class LockReader(TopicReader):
@@ -30,7 +61,8 @@ class LockReader(TopicReader):
         self._proc = context.host.proc
         self._key = self._programs.key_layout("lock_threads")
         self._value = self._programs.value_layout("lock_threads")
-        self._ended = EndedRows(lambda row: row.sum_ns, most=max_ended)
+        self._ended = EndedRows(lambda word: word.row.sum_ns, most=max_ended)
+        self._stacks = LockStacks(self._programs, context.frames)
         for number, value in waits.class_of_numbers(context.host.machine).items():
             self._programs.set_number("wait_calls", number, value)
 
@@ -43,14 +75,16 @@ class LockReader(TopicReader):
                 if not any(values[0]):
                     self._programs.delete("lock_queues", key)
 
+    def settle(self, ended_ns: int) -> None:  # noqa: ARG002  nothing here depends on the moment
+        """Asks for the names of what came last, and waits a moment for them."""
+        self._named(self._words())
+        self._stacks.finish(FINAL_PATIENCE_S)
+
     def tables(self) -> Iterator[KeyedTable]:
         """Futexes that were waited for."""
-        rows = dict(self._ended.rows)
-        for lock, row in self._rows(self._programs.items("lock_threads")).items():
-            rows[lock] = _added(rows[lock], row) if lock in rows else row
         yield KeyedTable(
             record=Locks,
-            rows={lock: row for lock, row in rows.items() if row.waits},
+            rows=self._named(self._words()),
             ranks=(lambda row: row.sum_ns, lambda row: row.held and row.sum_ns, lambda row: row.waits),
         )
 
@@ -66,20 +100,39 @@ class LockReader(TopicReader):
         for key, _ in ended:
             self._programs.delete("lock_threads", key)
         known = self._ended.rows
-        found = self._rows(ended)
-        self._ended.keep({lock: _added(known[lock], row) if lock in known else row for lock, row in found.items()})
+        found = self._read(ended)
+        self._ended.keep({lock: known[lock] + word if lock in known else word for lock, word in found.items()})
 
     def _has_ended(self, value: bytes) -> bool:
         pid, tid = self._value.unsigned("node_pid", value), self._value.unsigned("node_tid", value)
         # 0: not in the tracer's pid namespace, so nobody can tell.
         return pid > 0 and tid > 0 and not (self._proc / str(pid) / "task" / str(tid)).exists()
 
-    def _rows(self, threads: Iterable[tuple[bytes, list[bytes]]]) -> dict[bytes, LockRow]:
-        """By the beginning of the key that threads have in common."""
+    def _words(self) -> dict[bytes, Word]:
+        """Those that were waited for, by the beginning of the key that threads have in common."""
+        words: dict[Any, Word] = dict(self._ended.rows)
+        for lock, word in self._read(self._programs.items("lock_threads")).items():
+            words[lock] = words[lock] + word if lock in words else word
+        return {lock: word for lock, word in words.items() if word.row.waits}
+
+    def _read(self, threads: Iterable[tuple[bytes, list[bytes]]]) -> dict[bytes, Word]:
         of_locks: dict[bytes, list[Fields]] = defaultdict(list)
         for key, values in threads:
             of_locks[key[:_LOCK_BYTES]].append({**self._key.fields(key), **self._value_fields(values[0])})
-        return {lock: _row(found) for lock, found in of_locks.items()}
+        return {lock: _word(found) for lock, found in of_locks.items()}
+
+    def _named(self, words: Mapping[bytes, Word]) -> dict[bytes, LockRow]:
+        """The rows, the first ones with the frames of their stacks."""
+        rows = {lock: word.row for lock, word in words.items()}
+        ordered = sorted(words.items(), key=lambda item: (item[1].row.held == 0, -item[1].row.sum_ns))
+        for lock, word in ordered[:NAMED]:
+            image = (word.row.start_ns, word.executions, word.tgid)
+            rows[lock] = replace(
+                word.row,
+                frames=self._stacks.frames_of(image, word.stack),
+                waker_frames=self._stacks.frames_of(image, word.waker_stack),
+            )
+        return rows
 
     def _value_fields(self, value: bytes) -> Fields:
         fields = self._value.fields(value)
@@ -88,10 +141,11 @@ class LockReader(TopicReader):
         return fields
 
 
-def _row(threads: list[Fields]) -> LockRow:
+def _word(threads: list[Fields]) -> Word:
     first, waker = threads[0], max(threads, key=lambda thread: (thread["woken_ns"], thread["woken"]))
+    longest = max(threads, key=lambda thread: thread["stack_ns"])
     is_known = waker["woken"] > 0
-    return LockRow(
+    row = LockRow(
         scope=first["scope"],
         pid=first["pid"],
         node_pid=first["node_pid"],
@@ -107,12 +161,20 @@ def _row(threads: list[Fields]) -> LockRow:
         waker_comm=name_in(waker["thread_comm"]) if is_known else "",
         waker_waits=waker["woken"],
         waker_ns=waker["woken_ns"],
+        frames=(),
+        waker_frames=(),
+    )
+    return Word(
+        row=row,
+        tgid=first["tgid"],
+        executions=max(thread["executions"] for thread in threads),
+        stack=longest["stack"],
+        stack_ns=longest["stack_ns"],
+        waker_stack=waker["waker_stack"],
     )
 
 
-def _added(ended: LockRow, row: LockRow) -> LockRow:
-    """Threads that have ended, and others, at the same address."""
-    waker = max(ended, row, key=lambda part: part.waker_ns)
+def _added(row: LockRow, ended: LockRow, waker: LockRow) -> LockRow:
     return replace(
         row,
         waits=ended.waits + row.waits,

@@ -12,6 +12,7 @@ from kubectl_podtrace.wire.stack_records import StackRow, Stacks
 from podtrace_tracer.addresses import address_text
 from podtrace_tracer.programs.map_values import merged
 from podtrace_tracer.programs.program import ORDERED_OPERATIONS
+from podtrace_tracer.readers.frames import stack_addresses
 from podtrace_tracer.readers.model import KeyedTable, TopicReader, TraceContext
 from podtrace_tracer.readers.paths import UNKNOWN as UNKNOWN_PATH
 from podtrace_tracer.symbols.frames import ImageKey
@@ -49,7 +50,6 @@ class StackReader(TopicReader):
         self._context = context
         self._programs, self._frames, self._paths = context.programs, context.frames, context.paths
         self._key = self._programs.key_layout("stack_counts")
-        self._image = self._programs.value_layout("stack_scratch")
         self._value = self._programs.value_layout("stack_counts")
         self._groups: dict[bytes, Group] = {}
         self._values: dict[bytes, list[bytes]] = {}
@@ -138,19 +138,8 @@ class StackReader(TopicReader):
             return ()
         addresses = self._addresses.get(stack)
         if addresses is None:
-            addresses = self._addresses[stack] = self._read_stack(stack)
+            addresses = self._addresses[stack] = stack_addresses(self._programs, stack)
         return self._frames.numbers(_image_of(key)[0], addresses)
-
-    def _read_stack(self, stack: int) -> tuple[int, ...]:
-        """Where the functions of a stack were: behind a call, so that one byte less is in the call itself."""
-        value = self._programs.value_at("stacks", stack.to_bytes(8, "little"))
-        if value is None:
-            return ()
-        fields = self._image.fields(value)
-        found = list(struct.unpack_from(f"={fields['count']}Q", fields["frames"]))
-        if fields["caller"] and fields["caller"] not in found[:2]:
-            found.insert(1, fields["caller"])
-        return tuple(address - 1 for address in found)
 
     def _rows(self) -> list[StackRow]:
         """One row for each operation and stack of frames, over the processes of a scope."""

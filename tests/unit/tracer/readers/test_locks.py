@@ -12,6 +12,7 @@ from podtrace_tracer.kernel.host import Host
 from podtrace_tracer.programs.program import ScopeMatch
 from podtrace_tracer.readers.locks import LockReader
 from podtrace_tracer.readers.model import TraceContext
+from podtrace_tracer.symbols.frames import FrameBook
 from podtrace_tracer.target.scope import Target
 from podtrace_tracer.target.scopes import Scopes
 from tests.unit.tracer.memory_programs import MemoryPrograms, constants
@@ -24,10 +25,14 @@ def programs() -> MemoryPrograms:
     return MemoryPrograms(("locks",))
 
 
-def reader_of(programs: MemoryPrograms, root: Path, *, max_ended: int = 100) -> LockReader:
+def reader_of(
+    programs: MemoryPrograms, root: Path, *, max_ended: int = 100, frames: FrameBook | None = None
+) -> LockReader:
     target = Target(match=ScopeMatch(mode="processes"), directory=None, pids=(PROCESS,))
     host = Host(root=root, release="6.1.0", machine="x86_64", is_root=True)
-    context = TraceContext(programs=programs, host=host, target=target, scopes=Scopes(programs, target))
+    context = TraceContext(
+        programs=programs, host=host, target=target, scopes=Scopes(programs, target), frames=frames or FrameBook()
+    )
     return LockReader(context, max_ended=max_ended)
 
 
@@ -46,6 +51,17 @@ def put(programs: MemoryPrograms, tid: int, *, address: int = LOCK, start_ns: in
 def rows_of(reader: LockReader) -> list[LockRow]:
     (table,) = reader.tables()
     return list(table.rows.values())
+
+
+def put_stack(programs: MemoryPrograms, stack: int, *addresses: int) -> None:
+    """Functions return to these addresses."""
+    programs.put("stacks", stack, programs.value("stacks", frames=addresses, count=len(addresses)))
+
+
+def map_code(root: Path) -> None:
+    """A program's file at the same places in memory as in the file, which cannot be read."""
+    (root / f"proc/{PROCESS}").mkdir(parents=True)
+    (root / f"proc/{PROCESS}/maps").write_text("5000-9000 r-xp 00005000 08:01 42    /bin/shop\n")
 
 
 def alive(root: Path, *tids: int) -> None:
@@ -77,7 +93,7 @@ def test_threads_at_one_word_are_one_row_with_the_one_that_kept_the_others_waiti
         LockRow(
             scope=0, pid=100, node_pid=PROCESS, start_ns=5, comm="web", address=LOCK, waits=10, held=8, timeouts=2,
             sum_ns=110, max_ns=30, waiters=2, max_waiters=3, waker_tid=103, waker_node_tid=1_003, waker_comm="worker",
-            waker_waits=1, waker_ns=90,
+            waker_waits=1, waker_ns=90, frames=(), waker_frames=(),
         )
     ]  # fmt: skip
 
@@ -149,3 +165,41 @@ def test_words_that_nobody_waits_for_make_room_too(programs: MemoryPrograms, tmp
     reader.second()
     assert all(int.from_bytes(values[0], "little") for _, values in programs.items("lock_queues"))
     assert programs.count("lock_queues") == constants()["MAX_LOCK_QUEUES"] // 8
+
+
+def test_a_word_has_the_frames_of_its_longest_wait_and_of_who_ended_most(
+    programs: MemoryPrograms, tmp_path: Path
+) -> None:
+    map_code(tmp_path)
+    frames = FrameBook(tmp_path / "proc")
+    reader = reader_of(programs, tmp_path, frames=frames)
+    frames.see((5, 3, PROCESS), PROCESS, 100)
+    put_stack(programs, 71, 0x5101, 0x5201)
+    put_stack(programs, 72, 0x5301, 0x5401)
+    put_stack(programs, 73, 0x5501)
+    put(programs, 1_001, waits=7, sum_ns=70, stack=71, stack_ns=20, executions=3)
+    put(programs, 1_002, waits=7, sum_ns=70, stack=72, stack_ns=30, executions=3)
+    put(programs, 1_003, woken=2, woken_ns=90, waker_stack=73, executions=3)
+    put(programs, 1_004, waits=1, address=LOCK + 4)
+    rows = {row.address: row for row in rows_of(reader)}
+    assert [frames.rows[number].offset for number in rows[LOCK].frames] == [0x5300, 0x5400]
+    assert [frames.rows[number].offset for number in rows[LOCK].waker_frames] == [0x5500]
+    assert {*rows[LOCK].frames, *rows[LOCK].waker_frames} == set(frames.used)
+    assert (rows[LOCK + 4].frames, rows[LOCK + 4].waker_frames) == ((), ())
+
+
+def test_the_stack_of_a_thread_that_ended_stays_while_no_longer_wait_is_seen(
+    programs: MemoryPrograms, tmp_path: Path
+) -> None:
+    map_code(tmp_path)
+    frames = FrameBook(tmp_path / "proc")
+    reader = reader_of(programs, tmp_path, frames=frames)
+    frames.see((5, 3, PROCESS), PROCESS, 100)
+    put_stack(programs, 71, 0x5101)
+    put_stack(programs, 72, 0x5301)
+    put(programs, 1_001, waits=7, sum_ns=70, stack=71, stack_ns=20, executions=3)
+    fill(programs, first=LOCK + 8)
+    reader.second()
+    put(programs, 1_002, waits=7, sum_ns=70, stack=72, stack_ns=19, executions=3)
+    (row,) = rows_of(reader)
+    assert [frames.rows[number].offset for number in row.frames] == [0x5100]
