@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from kubectl_podtrace.wire.request import CgroupTarget, TraceRequest
-from tests.bpf.conftest import HERE, StartTracer
+from tests.bpf.conftest import HERE, StartLoad, StartTracer
 from tests.bpf.harness import ENTER_CGROUP
 from tests.bpf.stack_stream import counts_by_chain, samples_of, stacks_of
 from tests.bpf.stream import Stream
@@ -242,3 +242,22 @@ def test_a_program_without_frame_pointers_loses_callers_and_no_operation(
     for stack in stacks:
         assert stack.symbols[0] in {"write", "__write"}
         assert stack.frames[1].module.rpartition("/")[2].startswith("python3")
+
+
+def test_receives_that_waited_longer_than_the_threshold_are_told_with_the_other_side(
+    cgroup: Path, start_load: StartLoad, start_tracer: StartTracer
+) -> None:
+    load = start_load("timing", "delays", "53", cgroup=cgroup)
+    threshold_ns = 1_000_000
+    request = TraceRequest(
+        target=CgroupTarget(path=str(cgroup)), topics=("tcp",), rtt_threshold_ns=threshold_ns, max_overhead_ppm=0
+    )
+    tracer = start_tracer(request)
+    load.release()
+    claims = load.claims()
+    load.finish()
+    stream = tracer.stop()
+    stacks, slow = stacks_of(stream, "tcp.receive"), stream.total("tcp.receive").slow
+    assert sum(stack.row.count for stack in stacks) == slow
+    assert slow >= sum(duration > threshold_ns for duration in claims.body["durations_ns"]) > 0
+    assert {stack.row.target.rpartition(":")[0] for stack in stacks} == {"127.0.0.1"}
