@@ -35,9 +35,10 @@ HERE = Path(podtrace_tracer.__file__).parent
 C_FILES = {str(path.relative_to(HERE)): path for path in (*HERE.glob("*/*.bpf.c"), *HERE.glob("*/*.bpf.h"))}
 SELECTIONS = [
     tuple(topic for topic in TOPICS if topic in chosen)
-    for size in range(1, len(TOPICS) + 1)
+    for size in (1, 2, len(TOPICS) - 1, len(TOPICS))
     for chosen in itertools.combinations(TOPICS, size)
 ]
+"""Each topic alone, each two together, all but each, and all."""
 BASE_PROBES = {
     "sched_process_fork", "sched_process_exec", "sched_process_exit", "cgroup_attach_task",
 }  # fmt: skip
