@@ -77,3 +77,19 @@ def test_connections_that_were_there_before_are_known_at_the_start(
     rows = {(row.state, row.address, row.port): row.count for record in existing for row in record.rows}
     assert rows["ESTABLISHED", "127.0.0.1", 4000] == 5
     assert existing[0].total == sum(rows.values())
+
+
+def test_attempts_that_a_timer_ends_inside_the_same_program_count_too(
+    run: int, cgroup: Path, start_load: StartLoad, start_tracer: StartTracer
+) -> None:
+    """A timer's interrupt comes while a process is inside the program of the very tracepoint that the timer reaches."""
+    load = start_load("connections", "interrupted", cgroup=cgroup, wrapper=("unshare", "-n", "sh", "-c", NETWORK, "sh"))
+    tracer = start_tracer(ask(CgroupTarget(path=str(cgroup)), topics=TOPICS))
+    load.release()
+    claims = load.claims()
+    load.finish()
+    stream = tracer.stop()
+    assert_equal(stream, claims, topics=TOPICS)
+    assert stream.errors["connections.failure", errno.ETIMEDOUT] == 101 * 7
+    expected = {(address, port): attempts for (address, port), attempts in claims.targets.items()}
+    assert {key: v for key, v in stream.targets.items() if key[1]} == expected

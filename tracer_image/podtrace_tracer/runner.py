@@ -158,6 +158,7 @@ class Runner:
                 constants=program.late_constants(values),
                 kernel_functions=kernel_functions.replacements(functions),
                 events=events,
+                copies=program.copies_of(topics),
             )
         except BpfError as error:
             raise RefusedError("attach", f"the kernel refuses the tracer's maps: {error}", _ATTACH_HINT) from error

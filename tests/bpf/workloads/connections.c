@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Every way in which a TCP connection attempt can end, each a prime number of times, and accepts of every kind.
- * Usage: connections [hold]: with `hold`, it waits for another line after the JSON, so that what is under way stays so.
+ * Usage: connections [hold | interrupted]: with `hold`, it waits for another line after the JSON, so that what is under way stays
+ * so; with `interrupted`, timers of the kernel's end attempts on one CPU while the program keeps making others there.
  *
  * It expects a network namespace of its own with `lo` up, the routes `unreachable 198.51.100.0/24`, `prohibit 203.0.113.0/24` and no
  * default route, and (for `neighbour`) a link with 192.0.2.1/24 on which nobody else answers.
@@ -12,6 +13,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -279,6 +281,52 @@ static void slow_failures(void)
     (void)listeners;
 }
 
+/* Attempts of which several give up at once, in one interrupt of a timer's: in groups that begin one after the other. */
+enum { GROUPS = 101, GROUP = 7 };
+static struct pollfd waiting[GROUPS * GROUP];
+
+static void begin_group(struct pollfd *group, const struct address *full)
+{
+    unsigned int patience_ms = 100;
+    for (int i = 0; i < GROUP; i++) {
+        group[i] = (struct pollfd){.fd = stream(full, SOCK_NONBLOCK), .events = POLLOUT};
+        setsockopt(group[i].fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience_ms, sizeof(patience_ms));
+        must(dial(group[i].fd, full) < 0 && errno == EINPROGRESS ? 0 : -1, "connect");
+    }
+}
+
+static void interrupted(void)
+{
+    struct address full = four("127.0.0.1", 4300), open = four("127.0.0.1", 4301), closed = four("127.0.0.1", 4302);
+    int full_one = full_listener(&full), open_one = listening(&open, 5), begun = 0;
+    long start = now_ns();
+    while (begun < GROUPS || must(poll(waiting, GROUPS * GROUP, 0), "poll") < GROUPS * GROUP) {
+        if (begun < GROUPS && now_ns() - start > begun * 30000000L)
+            begin_group(waiting + GROUP * begun++, &full);
+        TIMES(37) load_close(attempt(&closed));
+        int fd = attempt(&open);
+        accept_counted(open_one, 1);
+        load_close(fd);
+    }
+    for (int i = 0; i < GROUPS * GROUP; i++) {
+        int number;
+        socklen_t size = sizeof(number);
+        getsockopt(waiting[i].fd, SOL_SOCKET, SO_ERROR, &number, &size);
+        failed(&full, number); /* ETIMEDOUT */
+        load_close(waiting[i].fd);
+    }
+    load_close(full_one);
+    load_close(open_one);
+}
+
+static void stay_on_one_cpu(void)
+{
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(sched_getcpu(), &one);
+    must(sched_setaffinity(0, sizeof(one), &one), "sched_setaffinity");
+}
+
 /* UDP and UNIX sockets have connect() too. */
 static void other_kinds(void)
 {
@@ -302,6 +350,14 @@ int main(int argc, char **argv)
     struct address closed[3] = {four("127.0.0.1", 4011), six("::1", 4012), six("::ffff:127.0.0.1", 4013)};
     load_prepare();
     signal(SIGPIPE, SIG_IGN);
+    if (argc == 2 && !strcmp(argv[1], "interrupted")) {
+        stay_on_one_cpu();
+        load_start();
+        interrupted();
+        print_targets();
+        load_print();
+        return 0;
+    }
     int listener = listening(&before, 7);
     for (int i = 0; i < 5; i++)
         must(dial(early[i] = stream(&before, 0), &before), "connect");

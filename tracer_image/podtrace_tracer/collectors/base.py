@@ -74,7 +74,7 @@ STRUCTS: Final = {
     "path": ("mnt", "dentry"),
     "inode": ("i_mode", "i_ino"),
     "socket": ("sk", "state"),
-    "sock": ("__sk_common", "sk_protocol", "sk_err", "sk_cgrp_data"),
+    "sock": ("__sk_common", "sk_lock.owned", "sk_protocol", "sk_err", "sk_cgrp_data"),
     "sock_common": (
         "skc_family", "skc_dport", "skc_num", "skc_daddr", "skc_v6_daddr", "skc_state", "skc_cookie",
     ),

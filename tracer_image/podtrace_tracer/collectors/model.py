@@ -15,6 +15,8 @@ class ProbeSpec:
 
     `costs` says what its absence costs; without a `required` one the topic cannot be measured.
     Nothing is missing where the kernel lacks the `feature` (a struct of its) or has the `other` tracepoint instead.
+    With `has_copy` its program is attached twice, since the kernel skips a program where an interrupt reaches its
+    tracepoint while a process is inside (`include/sockets.bpf.h`).
     `left_out`: why the programs may do without it in some ways of matching the target; empty where that costs nothing.
     """
 
@@ -24,6 +26,7 @@ class ProbeSpec:
     kind: Literal["raw_tracepoint", "perf_event"] = "raw_tracepoint"
     feature: str = ""
     other: str = ""
+    has_copy: bool = False
     left_out: str = ""
 
     @property

@@ -69,25 +69,29 @@ static __always_inline void attempt_starts(struct sock *sk)
 }
 
 #ifdef TOPIC_CONNECTIONS
-static __always_inline void attempt_ends(struct sock *sk, struct owned_socket *owned, u32 state)
+static __always_inline void attempt_established(u32 scratch, struct sock *sk, struct owned_socket *owned, u64 now)
+{
+	u64 duration = now - owned->attempt_ns;
+	struct target_counters *target = target_of(owned->scope, &owned->remote);
+	count_handshake(owned->scope, duration);
+	if (target) {
+		owned->handshake_ns = duration;
+#ifdef TOPIC_TCP
+		socket_unsettled(sk);
+#endif
+		__sync_fetch_and_add(&target->established, 1);
+		__sync_fetch_and_add(&target->handshake_ns, duration);
+		if (duration > target->max_ns)
+			target->max_ns = duration;
+	}
+	connection_event(scratch, OP_CONNECTIONS_ATTEMPT, owned, owned->attempt_ns, now, 0);
+}
+
+static __always_inline void attempt_ends(u32 scratch, struct sock *sk, struct owned_socket *owned, u32 state)
 {
 	u64 now = bpf_ktime_get_ns();
 	if (state == STATE_ESTABLISHED) {
-		struct done done = {.start = owned->attempt_ns, .now = now, .threshold = NO_THRESHOLD};
-		count_done(owned->scope, OP_CONNECTIONS_HANDSHAKE, &done);
-		struct target_counters *target = target_of(owned->scope, &owned->remote);
-		if (target) {
-			u64 duration = now - owned->attempt_ns;
-			owned->handshake_ns = duration;
-#ifdef TOPIC_TCP
-			socket_unsettled(sk);
-#endif
-			target->established++;
-			target->handshake_ns += duration;
-			if (duration > target->max_ns)
-				target->max_ns = duration;
-		}
-		connection_event(SCRATCH_INTERRUPT, OP_CONNECTIONS_ATTEMPT, owned, owned->attempt_ns, now, 0);
+		attempt_established(scratch, sk, owned, now);
 	} else {
 		u32 error = READ(sk, sk_err);
 		struct call *call = error ? 0 : current_call();
@@ -96,7 +100,7 @@ static __always_inline void attempt_ends(struct sock *sk, struct owned_socket *o
 			call->flags |= CALL_ATTEMPT_FAILED;
 			return;
 		}
-		attempt_failed(SCRATCH_INTERRUPT, owned, now, error ? error : ERROR_ABORTED);
+		attempt_failed(scratch, owned, now, error ? error : ERROR_ABORTED);
 	}
 	owned->attempt_ns = 0;
 }
@@ -108,6 +112,9 @@ PROBE(inet_sock_set_state)
 	u32 state = ctx->args[2];
 	if (READ(sk, sk_protocol) != PROTOCOL_TCP || state > TCP_STATES || state < 1)
 		return 0;
+	int by_process = is_held_by_process(sk);
+	if (!is_for_this_copy(sk, state, by_process))
+		return 0;
 	if (state == STATE_SYN_SENT)
 		attempt_starts(sk);
 #ifdef TOPIC_TCP
@@ -117,7 +124,7 @@ PROBE(inet_sock_set_state)
 #ifdef TOPIC_CONNECTIONS
 	struct owned_socket *owned = sockets.lookup(&key);
 	if (owned && owned->attempt_ns && (state == STATE_ESTABLISHED || state == STATE_CLOSE) && tracing())
-		attempt_ends(sk, owned, state);
+		attempt_ends(by_process ? SCRATCH_PROCESS : SCRATCH_INTERRUPT, sk, owned, state);
 #endif
 #ifndef PROBE_TCP_DESTROY_SOCK
 	if (state == STATE_CLOSE)
@@ -130,7 +137,9 @@ PROBE(inet_sock_set_state)
 /* Later than CLOSE: closing with unread data sends its reset after the state has changed. */
 PROBE(tcp_destroy_sock)
 {
-	socket_forget(ctx->args[0]);
+	struct sock *sk = (struct sock *)ctx->args[0];
+	if (is_for_this_copy(sk, HIT_DESTROYED, is_held_by_process(sk)))
+		socket_forget((u64)sk);
 	return 0;
 }
 #endif

@@ -65,10 +65,10 @@ static __always_inline int event_allowed(u32 operation, u32 rank, u64 now)
 		budget->used = 0;
 	}
 	if (budget->used >= EVENTS_PER_S) {
-		budget->suppressed++;
+		__sync_fetch_and_add(&budget->suppressed, 1);
 		return 0;
 	}
-	budget->used++;
+	__sync_fetch_and_add(&budget->used, 1);
 	return 1;
 }
 

@@ -6,7 +6,8 @@ import errno
 import os
 import resource
 import struct
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -47,23 +48,24 @@ class Programs:
         constants: Mapping[int, int] | None = None,
         kernel_functions: Mapping[int, int] | None = None,
         events: Mapping[str, int] | None = None,
+        copies: Mapping[str, Sequence[Mapping[int, int]]] | None = None,
     ) -> None:
         """Makes the maps. Raises BpfError.
 
         `constants`: what stands in the code for a constant of this trace -> its value. `kernel_functions`: number of
         the helper that stands there for one -> the kernel function's BTF id. `events`: tracepoints whose programs, and
-        the tail calls, come by trace events -> the numbers of these.
+        the tail calls, come by trace events -> the numbers of these. `copies`: tracepoints that take several copies of
+        their program -> the constants of each, in the order in which the kernel is to run them.
         """
         self._compiled = compiled
         self._constants = constants or {}
         self._kernel_functions = kernel_functions or {}
         self._events = events or {}
+        self._copies = copies or {}
         self._maps: dict[str, tuple[Map, int]] = {}
-        self._programs: dict[tuple[str, int], int] = {}
-        self._attached: dict[str, int] = {}
-        self._clocks: dict[str, list[int]] = {}
-        self._entered: dict[str, int] = {}
-        self._user_programs: dict[tuple[str, int, bool], int] = {}
+        self._programs: dict[tuple[str, int, bool, tuple[tuple[int, int], ...]], int] = {}
+        self._attached: dict[str, list[int]] = {}
+        self._entered: dict[str, set[int]] = {}
         self._user_probes: list[int] = []
         self._ring: Ring | None = None
         self._cpus = possible_cpus()
@@ -79,14 +81,22 @@ class Programs:
                 raise BpfError(f"the map {each.name} cannot be made: {error.strerror}") from error
             self._maps[each.name] = (each, descriptor)
 
-    def _load(self, program: str, kind: int) -> int:
-        """The descriptor of a program, which is loaded when it is first asked for. Raises BpfError."""
-        known = self._programs.get((program, kind))
+    def _load(
+        self, program: str, kind: int, constants: Mapping[int, int] | None = None, *, at_many: bool = False
+    ) -> int:
+        """The descriptor of a program, which is loaded when it is first asked for. Raises BpfError.
+
+        `constants` go before those of the trace. `at_many`: it is to hang at many places of a file at once.
+        """
+        own = constants or {}
+        key = (program, kind, at_many, tuple(own.items()))
+        known = self._programs.get(key)
         if known is None:
-            known = self._programs[program, kind] = self._loaded(program, kind, self._constants)
+            merged = {**self._constants, **own}
+            known = self._programs[key] = self._loaded(program, kind, merged, at_many=at_many)
         return known
 
-    def _loaded(self, program: str, kind: int, constants: Mapping[int, int], *, at_many: bool = False) -> int:
+    def _loaded(self, program: str, kind: int, constants: Mapping[int, int], *, at_many: bool) -> int:
         name = f"on_{program}"
         numbers = dict(enumerate(descriptor for _, descriptor in self._maps.values()))
         code = with_map_numbers(with_constants(self._compiled.programs[name], constants), numbers)
@@ -105,30 +115,34 @@ class Programs:
 
     def attach(self, tracepoint: str) -> None:
         """Loads and attaches the program of a raw tracepoint. Raises BpfError with the kernel's words."""
-        program = self._load(tracepoint, self._kind(tracepoint))
+        copies = self._copies.get(tracepoint, ({},))
+        programs = [self._load(tracepoint, self._kind(tracepoint), constants) for constants in copies]
+        attached = self._attached.setdefault(tracepoint, [])
         try:
-            if tracepoint in self._events:
-                self._attached[tracepoint] = perf_event.attach_trace_event(self._events[tracepoint], program)
-            else:
-                self._attached[tracepoint] = bpf_syscall.attach_raw_tracepoint(tracepoint, program)
+            for program in programs:
+                if tracepoint in self._events:
+                    attached.append(perf_event.attach_trace_event(self._events[tracepoint], program))
+                else:
+                    attached.append(bpf_syscall.attach_raw_tracepoint(tracepoint, program))
         except OSError as error:
+            self._detach_one(tracepoint)
             raise BpfError(f"the tracepoint {tracepoint} takes no program: {error.strerror}") from error
-        self._entered[tracepoint] = program
+        self._entered[tracepoint] = set(programs)
 
     def attach_clock(self, program: str, per_s: int) -> None:
         """Loads a program and runs it so many times a second on each CPU, in the interrupt of a clock of its own."""
         descriptor = self._load(program, PERF_EVENT)
-        clocks = self._clocks.setdefault(program, [])
+        clocks = self._attached.setdefault(program, [])
         try:
             for cpu in _cpus("online"):
                 clocks.append(perf_event.attach_clock(cpu, descriptor, per_s))
         except OSError as error:
-            self._detach_clock(program)
+            self._detach_one(program)
             raise BpfError(f"there is no clock of the CPU: {error.strerror}") from error
-        self._entered[program] = descriptor
+        self._entered[program] = {descriptor}
 
-    def _detach_clock(self, program: str) -> None:
-        for descriptor in self._clocks.pop(program, []):
+    def _detach_one(self, name: str) -> None:
+        for descriptor in self._attached.pop(name, []):
             os.close(descriptor)
 
     def attach_user_probes(
@@ -152,13 +166,13 @@ class Programs:
         if not one_by_one:
             return False
         for offset, cookie in places.items():
-            descriptor = self._user_program(program, cookie, constants_of(cookie))
+            descriptor = self._load(program, KPROBE, constants_of(cookie))
             try:
                 probe = perf_event.attach_user_probe(path, offset, descriptor, at_return=at_return)
             except (OSError, ValueError) as error:
                 raise BpfError(f"the kernel takes no program there: {error}") from error
             self._user_probes.append(probe)
-            self._entered[program] = descriptor
+            self._entered.setdefault(program, set()).add(descriptor)
         return True
 
     def _attach_at_once(
@@ -167,26 +181,17 @@ class Programs:
         if _ONE_BY_ONE in os.environ:
             return False
         try:
-            descriptor = self._user_program(program, 0, constants, at_many=True)
+            descriptor = self._load(program, KPROBE, constants, at_many=True)
             self._user_probes.append(bpf_syscall.attach_user_probes(path, places, descriptor, at_return=at_return))
         except (OSError, BpfError):
             return False
-        self._entered[program] = descriptor
+        self._entered.setdefault(program, set()).add(descriptor)
         return True
-
-    def _user_program(self, program: str, kind: int, constants: Mapping[int, int], *, at_many: bool = False) -> int:
-        key = (program, kind, at_many)
-        if key not in self._user_programs:
-            merged = {**self._constants, **constants}
-            self._user_programs[key] = self._loaded(program, KPROBE, merged, at_many=at_many)
-        return self._user_programs[key]
 
     def detach(self, names: Collection[str] | None = None) -> None:
         """Detaches all programs, or those of these tracepoints and clocks; the maps stay readable."""
-        for name in (*self._clocks, *self._attached) if names is None else names:
-            self._detach_clock(name)
-            if name in self._attached:
-                os.close(self._attached.pop(name))
+        for name in tuple(self._attached) if names is None else names:
+            self._detach_one(name)
         while names is None and self._user_probes:
             os.close(self._user_probes.pop())
 
@@ -194,10 +199,9 @@ class Programs:
         """Gives everything back."""
         self.detach()
         maps = [descriptor for _, descriptor in self._maps.values()]
-        for descriptor in (*self._programs.values(), *self._user_programs.values(), *maps):
+        for descriptor in (*self._programs.values(), *maps):
             os.close(descriptor)
         self._entered.clear()
-        self._user_programs.clear()
         self._programs.clear()
         self._maps.clear()
 
@@ -321,19 +325,31 @@ class Programs:
         return self._ring
 
     def recursion_misses(self) -> dict[str, int]:
-        """By tracepoint: events that no map saw, because the program was interrupted by its own tracepoint."""
-        return {name: _MISSES.unpack_from(found, _MISSES_OFFSET)[0] for name, found in self._information()}
+        """By tracepoint: events that no map saw, because the program was interrupted by its own tracepoint.
+
+        Where a program has copies, an interrupt that misses one finds the other; only preemption can make both miss.
+        """
+        found: Counter[str] = Counter()
+        for name, text in self._information():
+            missed = _MISSES.unpack_from(text, _MISSES_OFFSET)[0]
+            found[name] += 0 if name in self._copies and not self._events else missed
+        return dict(found)
 
     def run_times(self) -> dict[str, RunTime]:
         """By tracepoint or clock; the time of programs that are called at a program's end is that one's."""
-        found = {name: _RUN_TIME.unpack_from(text, _RUN_TIME_OFFSET) for name, text in self._information()}
-        return {name: RunTime(runs, ns) for name, (ns, runs) in found.items()}
+        found: dict[str, RunTime] = {}
+        for name, text in self._information():
+            ns, runs = _RUN_TIME.unpack_from(text, _RUN_TIME_OFFSET)
+            before = found.get(name, RunTime(0, 0))
+            found[name] = RunTime(before.runs + runs, before.ns + ns)
+        return found
 
     def _information(self) -> Iterator[tuple[str, bytes]]:
-        for name, descriptor in self._entered.items():
-            found = bpf_syscall.program_info(descriptor, _PROGRAM_INFO_BYTES)
-            if found is not None:
-                yield name, found
+        for name, descriptors in self._entered.items():
+            for descriptor in descriptors:
+                found = bpf_syscall.program_info(descriptor, _PROGRAM_INFO_BYTES)
+                if found is not None:
+                    yield name, found
 
 
 # struct bpf_prog_info: run_time_ns and run_cnt; recursion_misses, which older kernels leave zero.

@@ -122,7 +122,7 @@ LOST: Final[tuple[Lost, ...]] = (
 
 LATE: Final = (
     "SCOPE_ROOT_ID", "SCOPE_LEVEL", "TRACER_PID_NAMESPACE", "EVENTS_PER_S", "FS_THRESHOLD_NS", "RTT_THRESHOLD_NS",
-    "DNS_HASH_SEED", "STACK_HASH_SEED", "QUERY_HASH_SEED", "QUERY_KIND",
+    "DNS_HASH_SEED", "STACK_HASH_SEED", "QUERY_HASH_SEED", "QUERY_KIND", "SOCKET_COPY",
 )  # fmt: skip
 """Constants that differ from one trace to the next: they are put into compiled code, so that it can be used again."""
 _LATE_MARK: Final = 0x506F_6454_7261_0000
@@ -234,6 +234,7 @@ def defines(
         "ERROR_ABORTED": ABORTED,
         "TCP_STATES": len(TCP_STATES),
         "OP_TCP_STATE_FIRST": operation_index("tcp.state_established"),
+        "SOCKET_COPY": 0,
     }
     values |= {f"MAX_{table.upper()}": size for table, size in TABLE_SIZES.items()}
     values |= _names_defines() | _class_defines()
@@ -325,6 +326,12 @@ def compiler_flags(values: dict[str, int]) -> list[str]:
 def late_constants(values: dict[str, int]) -> dict[int, int]:
     """What the placeholders of `compiler_flags` stand for."""
     return {_LATE_MARK + number: values[name] for number, name in enumerate(LATE) if name in values}
+
+
+def copies_of(topics: tuple[str, ...]) -> dict[str, tuple[dict[int, int], ...]]:
+    """Tracepoint -> the constants of each copy of its program, for probes that have two."""
+    copies = tuple({_LATE_MARK + LATE.index("SOCKET_COPY"): number} for number in (0, 1))
+    return {name: copies for name, (probe, _) in probes_of(topics).items() if probe.has_copy}
 
 
 def user_probe_constants(kind: int) -> dict[int, int]:

@@ -152,6 +152,22 @@ def test_programs_hold_their_maps_and_give_everything_back() -> None:
     assert open_descriptors() == before
 
 
+def test_each_copy_of_a_program_is_attached_and_detached_with_the_others() -> None:
+    before = len(open_descriptors())
+    copies = {"sys_enter": ({1: 0}, {1: 1}, {1: 2})}
+    programs = Programs(compiled(on_sys_enter=RETURNS_NOTHING, on_sys_exit=RETURNS_NOTHING), copies=copies)
+    maps = len(open_descriptors()) - before
+    programs.attach("sys_enter")
+    assert len(open_descriptors()) - before - maps == 3 * 2
+    programs.attach("sys_exit")
+    assert len(open_descriptors()) - before - maps == (3 + 1) * 2
+    assert programs.recursion_misses() == {"sys_enter": 0, "sys_exit": 0}
+    programs.detach(["sys_enter"])
+    assert len(open_descriptors()) - before - maps == 3 + 2
+    programs.close()
+    assert len(open_descriptors()) == before
+
+
 def test_a_program_that_is_refused_is_named_with_the_verifier_s_words() -> None:
     programs = Programs(compiled(on_sys_enter=helper_call(100_000) + EXIT, on_clock=helper_call(100_000) + EXIT))
     with pytest.raises(BpfError, match=r"on_sys_enter: Invalid argument \| .*100000"):

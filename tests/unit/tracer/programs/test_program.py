@@ -21,7 +21,9 @@ from podtrace_tracer.programs.program import (
     TIMED,
     ScopeMatch,
     compiler_flags,
+    copies_of,
     defines,
+    late_constants,
     operation_index,
     probes_of,
     source_text,
@@ -196,6 +198,14 @@ def test_the_book_of_processes_the_ends_of_system_calls_and_what_topics_share_ar
         "sched_process_fork", "sched_process_exec", "sched_process_exit", "cgroup_attach_task", "sys_enter", "sys_exit",
         "mark_victim", "inet_sock_set_state", "tcp_destroy_sock", "io_uring_submit_req", "io_uring_submit_sqe",
     }  # fmt: skip
+
+
+def test_the_programs_of_sockets_have_a_copy_with_a_constant_of_its_own() -> None:
+    first, second = copies_of(("tcp",))["tcp_destroy_sock"]
+    assert list(first) == list(second) == [next(iter(late_constants({"SOCKET_COPY": 0})))]
+    assert (*first.values(), *second.values()) == (0, 1)
+    assert copies_of(("connections",)).keys() == {"inet_sock_set_state", "tcp_destroy_sock"}
+    assert copies_of(("files", "cpu")) == {}
 
 
 def test_what_a_kernel_has_decides_what_is_compiled() -> None:
