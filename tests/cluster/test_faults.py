@@ -153,6 +153,30 @@ def test_a_trace_under_heavy_load_whose_log_is_rotated_again_and_again_is_exact(
     assert_whole(report)
 
 
+def test_probes_that_cost_too_much_are_shed_and_what_they_counted_until_then_is_exact(
+    kubectl: Kubectl, shared: Worker
+) -> None:
+    # Whatever tracing costs, it is more than this part of a million; the tracer looks at it for three seconds first.
+    with podtrace(kubectl, shared.pod, "--filter", "fs", "--max-overhead", "0.0001") as trace:
+        trace.wait_for("tracing")
+        began = time.monotonic()
+        shared.work()
+        assert time.monotonic() - began < 3, "the work took so long that its probes may have been shed meanwhile"
+        (name,) = tracer_pods(kubectl)
+        kubectl.until(lambda: _has_shed(kubectl, name, "reads"), "the probes of reads and writes are shed")
+        shared.work()
+        report = trace.interrupt()
+    assert_work(report, times=1)
+    assert "reads" in report["files"]["partial"][0]["lacks"]
+    assert report["cost"]["shed"][0]["lacks"] == report["files"]["partial"][0]["lacks"]
+    assert not report["trust"]["complete"]
+
+
+def _has_shed(kubectl: Kubectl, tracer_pod: str, what: str) -> bool:
+    lines = kubectl("logs", tracer_pod).splitlines()
+    return any('"kind":"shed"' in line and what in line for line in lines)
+
+
 def test_a_tracer_that_the_kernel_kills_leaves_what_it_has_told(
     kubectl: Kubectl, shared: Worker, on_node: NodeHand
 ) -> None:
