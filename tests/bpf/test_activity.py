@@ -14,6 +14,7 @@ from pathlib import Path
 from kubectl_podtrace.analysis.fold import Fold
 from kubectl_podtrace.analysis.growth import parts_of
 from kubectl_podtrace.analysis.patterns import pattern_of
+from kubectl_podtrace.analysis.series import TOLD_NS
 from kubectl_podtrace.wire.activity_records import Activity
 from kubectl_podtrace.wire.codec import encode
 from kubectl_podtrace.wire.request import CgroupTarget
@@ -80,14 +81,19 @@ def test_a_report_s_windows_are_those_of_the_load(run: int, cgroup: Path, start_
     assert amounts is not None
     times = [before for before, _ in json.loads(told)]
     reading_ns = max(after - before for record in stream.of(Activity) for before, after in pairwise(record.times))
+    # An emulated processor can hold the tracer up so long that nobody knows where a sum stood at an edge in between.
+    held_up = [pair for pair in pairwise(at for at, _ in readings(stream, "attempts")) if pair[1] - pair[0] > TOLD_NS]
     for amount, (begin, finish) in zip(amounts, pairwise(edges), strict=True):
         inner = sum(begin + reading_ns <= moment <= finish - reading_ns for moment in times)
         outer = sum(begin - reading_ns <= moment <= finish + reading_ns for moment in times)
-        assert amount is not None
-        assert inner <= amount <= outer
-    assert sum(amount or 0 for amount in amounts) == sum(BURSTS)
-    # Nearly all of them at one moment of some seconds: bursty, wherever the edges are.
-    assert pattern_of([amount or 0 for amount in amounts]) == "bursty"
+        if amount is None:
+            assert any(before < edge < after for before, after in held_up for edge in (begin, finish))
+        else:
+            assert inner <= amount <= outer
+    if not held_up:
+        assert sum(amount or 0 for amount in amounts) == sum(BURSTS)
+        # Nearly all of them at one moment of some seconds: bursty, wherever the edges are.
+        assert pattern_of([amount or 0 for amount in amounts]) == "bursty"
 
 
 def test_the_last_reading_is_all_that_was_counted(run: int, cgroup: Path, start_tracer: StartTracer) -> None:
