@@ -35,21 +35,6 @@ static __always_inline struct target_counters *target_of(u32 scope, const struct
 	return counters;
 }
 
-/* In a process or in an interrupt, one of which may interrupt the other; that would have to bring a larger maximum between
- * the comparison and the store to be missed. */
-static __always_inline void count_handshake(u32 scope, u64 duration)
-{
-	struct total *total = total_of(scope, OP_CONNECTIONS_HANDSHAKE);
-	if (!total)
-		return;
-	__sync_fetch_and_add(&total->count, 1);
-	__sync_fetch_and_add(&total->timed, 1);
-	__sync_fetch_and_add(&total->sum_ns, duration);
-	if (duration > total->max_ns)
-		total->max_ns = duration;
-	histogram_add(scope, OP_CONNECTIONS_HANDSHAKE, duration);
-}
-
 /* `tgid` rather than the current task: the end of an attempt comes in an interrupt. */
 static __always_inline void connection_event(u32 scratch, u32 operation, const struct owned_socket *owned, u64 start,
 					     u64 now, u32 error)

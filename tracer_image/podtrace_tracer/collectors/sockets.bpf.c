@@ -73,7 +73,7 @@ static __always_inline void attempt_established(u32 scratch, struct sock *sk, st
 {
 	u64 duration = now - owned->attempt_ns;
 	struct target_counters *target = target_of(owned->scope, &owned->remote);
-	count_handshake(owned->scope, duration);
+	count_sample_once(owned->scope, OP_CONNECTIONS_HANDSHAKE, duration);
 	if (target) {
 		owned->handshake_ns = duration;
 #ifdef TOPIC_TCP

@@ -61,8 +61,6 @@ struct resolver_counters {
 };
 BPF_PERCPU_HASH(resolvers, struct resolver_key, struct resolver_counters, MAX_RESOLVERS);
 BPF_HASH(resolver_histograms, struct resolver_key, struct histogram, MAX_RESOLVERS);
-/* Never written: what a new histogram begins with is too large for the stack. */
-BPF_ARRAY(no_histogram, struct histogram, 1);
 
 struct dns_type_key {
 	u32 scope;

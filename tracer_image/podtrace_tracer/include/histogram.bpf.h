@@ -5,6 +5,8 @@ struct histogram {
 	u64 buckets[HISTOGRAM_BUCKETS];
 };
 BPF_ARRAY(histograms, struct histogram, MAX_SCOPES *TIMED_OPERATIONS);
+/* Never written: what a new histogram begins with is too large for the stack. */
+BPF_ARRAY(no_histogram, struct histogram, 1);
 
 /* Without branches: with a chain of them the verifier would check all that follows once per exponent. All bits below the
  * highest are set, then the bits counted (Warren, Hacker's Delight, 5-1). */

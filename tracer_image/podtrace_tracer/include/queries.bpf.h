@@ -63,8 +63,6 @@ struct query_counters {
 };
 BPF_PERCPU_HASH(queries, struct query_key, struct query_counters, MAX_QUERIES);
 BPF_HASH(query_histograms, struct query_key, struct histogram, MAX_QUERIES);
-/* Never written, as no_query_call. */
-BPF_ARRAY(no_query_histogram, struct histogram, 1);
 
 /* Prepared statements: by connection and name at PostgreSQL, by the handle alone at MySQL. */
 struct query_prepared_key {
@@ -118,24 +116,18 @@ static __always_inline struct query_counters *query_of(const struct query_key *q
 	return queries.lookup(&key);
 }
 
-/* One statement is done. The largest duration is the only thing here that a preemption between two instructions can get wrong. */
+/* One statement is done. */
 static __always_inline void query_done(u32 scope, u32 kind, u64 hash, u64 duration, u32 failed)
 {
 	u32 protocol = query_protocol(kind), first = 0;
 	u32 operation = protocol ? OP_QUERIES_MYSQL : OP_QUERIES_POSTGRESQL;
 	struct query_key key = {.hash = hash, .scope = scope, .protocol = protocol};
 	struct total *total = total_of(scope, operation);
-	if (total) {
-		__sync_fetch_and_add(&total->count, 1);
+	count_sample_once(scope, operation, duration);
+	if (total)
 		__sync_fetch_and_add(&total->errors, failed);
-		__sync_fetch_and_add(&total->timed, 1);
-		__sync_fetch_and_add(&total->sum_ns, duration);
-		if (duration > total->max_ns)
-			total->max_ns = duration;
-		histogram_add(scope, operation, duration);
-	}
 	struct query_counters *query = query_of(&key);
-	struct histogram *zero = no_query_histogram.lookup(&first);
+	struct histogram *zero = no_histogram.lookup(&first);
 	if (!query || !zero) {
 		lose(LOST_QUERIES);
 		return;

@@ -106,6 +106,21 @@ static __always_inline void count_once(u32 scope, u32 operation)
 		__sync_fetch_and_add(&total->count, 1);
 }
 
+/* The same for a duration. Whatever interrupts the others would have to bring a larger one between the comparison and the store
+ * for the maximum to be wrong. */
+static __always_inline void count_sample_once(u32 scope, u32 operation, u64 duration)
+{
+	struct total *total = total_of(scope, operation);
+	if (!total)
+		return;
+	__sync_fetch_and_add(&total->count, 1);
+	__sync_fetch_and_add(&total->timed, 1);
+	__sync_fetch_and_add(&total->sum_ns, duration);
+	if (duration > total->max_ns)
+		total->max_ns = duration;
+	histogram_add(scope, operation, duration);
+}
+
 static __always_inline void count_for_process(struct process *process)
 {
 	if (process)
