@@ -35,6 +35,10 @@ _COMPRESSED: Final = 0x800  # SHF_
 _ZLIB: Final = 1  # ELFCOMPRESS_
 _BUILD_ID: Final = 3  # NT_GNU_BUILD_ID
 _FUNCTIONS: Final = (2, 10)  # STT_FUNC, STT_GNU_IFUNC
+_WHOLE_REACH: Final = 1 << 64
+_EXPORTED_REACH: Final = 128
+"""Functions without a size are written by hand, and short. Where a file names only what it exports, others that it does
+not name may stand behind them: the system calls of musl behind its memset."""
 
 Read = Callable[[int, int], bytes]
 """So many bytes from a place; fewer where the file ends."""
@@ -160,7 +164,11 @@ class Elf:
         """Its tables of symbols: the full one, and the one for the dynamic linker."""
         wanted = sorted((each for each in self.sections if each.kind in (_SYMTAB, _DYNSYM)), key=lambda each: each.kind)
         return tuple(
-            SymbolTable(self._whole(table.offset, table.size), self._names(self.sections[table.link]))
+            SymbolTable(
+                self._whole(table.offset, table.size),
+                self._names(self.sections[table.link]),
+                reach=_WHOLE_REACH if table.kind == _SYMTAB else _EXPORTED_REACH,
+            )
             for table in wanted[:2]
             if table.size <= MAX_SYMBOL_BYTES and table.link < len(self.sections)
         )
@@ -185,9 +193,12 @@ def _notes(data: bytes) -> Iterator[tuple[bytes, int, bytes]]:
 
 
 class SymbolTable:
-    """The functions of one table, ordered by address. Only what is looked for is read of their names."""
+    """The functions of one table, ordered by address. Only what is looked for is read of their names.
 
-    def __init__(self, data: bytes, names: Read) -> None:
+    A function without a size reaches to the next one, but no further than `reach`.
+    """
+
+    def __init__(self, data: bytes, names: Read, *, reach: int) -> None:
         words = array("Q")
         words.frombytes(data[: len(data) // _SYMBOL_BYTES * _SYMBOL_BYTES])
         # A symbol is name (32 bits), kind and binding (8), visibility (8), section (16); address; size.
@@ -199,12 +210,13 @@ class SymbolTable:
         self._sizes = array("Q", map(sizes.__getitem__, order))
         self._heads = array("Q", map(heads.__getitem__, order))
         self._names = names
+        self._reach = reach
 
     def __len__(self) -> int:
         return len(self._addresses)
 
     def find(self, address: int) -> Function | None:
-        """The function that an address lies in. One without a size reaches to the next one."""
+        """The function that an address lies in."""
         last = bisect_right(self._addresses, address) - 1
         if last < 0:
             return None
@@ -213,7 +225,7 @@ class SymbolTable:
         # Several names for one function; a hostile table must not make this long.
         while first > 0 and last - first < 16 and self._addresses[first - 1] == start:
             first -= 1
-        fitting = [at for at in range(first, last + 1) if not self._sizes[at] or address < start + self._sizes[at]]
+        fitting = [at for at in range(first, last + 1) if address < start + (self._sizes[at] or self._reach)]
         names = [name for name in map(self._name, fitting) if name]
         if not names:
             return None

@@ -49,6 +49,13 @@ def test_an_offset_lies_in_the_function_whose_size_reaches_so_far(at: int, name:
     assert name_at(WHOLE, CODE_AT + at) == name
 
 
+def test_what_a_stripped_library_exports_without_a_size_reaches_as_far_as_such_functions_are_long() -> None:
+    exported = (Symbol(name="memset", address=START, size=0), Symbol(name="next", address=START + 0x1000, size=1))
+    stripped = elf(dynamic=exported)
+    assert (name_at(stripped, CODE_AT), name_at(stripped, CODE_AT + 0x7F)) == ("memset", "memset")
+    assert name_at(stripped, CODE_AT + 0x80) == ""
+
+
 def test_an_offset_that_is_not_loaded_has_no_address() -> None:
     assert Elf(read_of(WHOLE)).address_of(0) is None
     assert Elf(read_of(WHOLE)).address_of(CODE_AT + 5) == START + 5
