@@ -17,7 +17,8 @@ from kubectl_podtrace.wire.lifecycle_records import LifetimeRow, Lifetimes
 ASKED_TO_END: Final = frozenset({1, 2, 13, 14, 15})
 """SIGHUP, SIGINT, SIGPIPE, SIGALRM, SIGTERM: somebody wanted the end, or nobody reads any more. No bad end."""
 ANSWERS_BY_CODE: Final = frozenset({
-    "[", "cmp", "diff", "egrep", "expr", "false", "fgrep", "grep", "pgrep", "pidof", "pkill", "test", "which", "zgrep",
+    "[", "cmp", "diff", "dpkg-query", "egrep", "expr", "false", "fgrep", "flock", "fuser", "git", "grep", "id", "lsof",
+    "mountpoint", "nc", "pgrep", "pidof", "pkill", "readlink", "realpath", "rg", "stat", "test", "which", "zgrep",
 })  # fmt: skip
 """Programs whose code 1 is an answer and no bad end."""
 LOOP_ENDS: Final = 3
