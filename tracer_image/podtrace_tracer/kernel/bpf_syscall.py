@@ -168,7 +168,9 @@ def look_up_batch(descriptor: int, position: bytes | None, *, key_bytes: int, va
     if not is_last:
         answer.checked()
     (count,) = _BATCH_COUNT.unpack_from(answer.attributes)
-    return Batch(keys=keys.raw, values=values.raw, count=count, following=None if is_last else following.raw)
+    # Not all of the buffers: most tables are nearly empty.
+    found = (ctypes.string_at(keys, key_bytes * count), ctypes.string_at(values, value_bytes * count))
+    return Batch(keys=found[0], values=found[1], count=count, following=None if is_last else following.raw)
 
 
 def program_info(descriptor: int, size: int) -> bytes | None:

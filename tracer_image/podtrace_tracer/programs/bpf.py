@@ -21,6 +21,8 @@ from podtrace_tracer.programs.compilation import telling
 from podtrace_tracer.programs.compiled import Compiled, Layout, Map
 
 _BATCH: Final = 2048
+_BATCH_BYTES: Final = 256 * 1024
+"""Buffers of some MB for tables with wide values, which are nearly empty, would stay with the process."""
 _ONE_BY_ONE: Final = "PODTRACE_SINGLE_PROBES"
 """In the environment, makes a kernel attach user probes as those do that cannot attach several at once."""
 
@@ -287,7 +289,8 @@ class Programs:
 
     def _batches(self, table: str) -> Iterator[bpf_syscall.Batch]:
         kind, descriptor = self._maps[table]
-        size, value_bytes = min(_BATCH, kind.entries), self._bytes_of_key(kind)
+        value_bytes = self._bytes_of_key(kind)
+        size = min(_BATCH, kind.entries, max(_BATCH_BYTES // (kind.key_bytes + value_bytes), 1))
         position: bytes | None = None
         while True:
             try:
