@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from kubectl_podtrace.wire.request import CACHE_VARIABLE
+from podtrace_tracer.children import command_of
 from podtrace_tracer.programs.compiled import Compiled
 
 _FORMAT: Final = "1"
@@ -63,9 +63,7 @@ class Compiler:
 
 def _start() -> subprocess.Popen[bytes]:
     # In a session of its own: Ctrl+C is for the tracer to hear.
-    pipe = subprocess.PIPE
-    # No directory but those of PYTHONPATH and the system: see the plugin, which starts the tracer the same way.
-    command = [sys.executable, "-P", "-s", "-B", "-m", "podtrace_tracer.programs.compiler"]
+    pipe, command = subprocess.PIPE, command_of("podtrace_tracer.programs.compiler")
     return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
 
 

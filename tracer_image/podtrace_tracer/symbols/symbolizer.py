@@ -6,7 +6,6 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from podtrace_tracer.children import command_of
 from podtrace_tracer.symbols.program_file import Place
 
 _OFFSETS_PER_QUESTION: Final = 32
@@ -48,7 +48,7 @@ class Symbolizer:
     """The reader as a process that is started when it is first needed, and again if it ends over a file."""
 
     def __init__(self, command: Sequence[str] = (), clock: Callable[[], float] = time.monotonic) -> None:
-        self._command = command or (sys.executable, "-m", "podtrace_tracer.symbols.worker")
+        self._command = command or command_of("podtrace_tracer.symbols.worker")
         self._clock = clock
         self._waiting: deque[_Question] = deque()
         self._asked: _Question | None = None
@@ -160,11 +160,14 @@ class Symbolizer:
         if self._starts >= _MAX_STARTS:
             return False
         self._starts += 1
+        nothing = subprocess.DEVNULL
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             try:
-                nothing = subprocess.DEVNULL
-                self._process = subprocess.Popen(self._command, stdin=theirs.fileno(), stdout=nothing, stderr=nothing)
+                # In a session of its own: Ctrl+C is for the tracer to hear.
+                self._process = subprocess.Popen(
+                    self._command, stdin=theirs.fileno(), stdout=nothing, stderr=nothing, start_new_session=True
+                )
             except OSError:
                 ours.close()
                 return False

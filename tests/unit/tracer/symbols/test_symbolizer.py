@@ -50,6 +50,15 @@ def test_places_are_named_and_told_whose_file_it_is(descriptor: int, monkeypatch
     assert {answer.build_id for answer in found.values()} == {BUILD_ID.hex()}
 
 
+def test_a_reader_takes_no_module_from_the_directory_that_somebody_happens_to_be_in(
+    descriptor: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "json.py").write_text("raise SystemExit")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT / 'tracer_image'}:{ROOT}")
+    assert answers(Symbolizer(), descriptor, [CODE_AT])[CODE_AT].place.symbol == "main"
+
+
 @pytest.mark.parametrize(
     "text",
     [
