@@ -260,6 +260,7 @@ class Runner:
         )  # fmt: skip
         snapshots = Snapshots(tables, self._emitter, readers=readers_of(topics, context))
         self._stop.watch(programs.wake_descriptor(program.RING_BYTES), events.drain)
+        self._stop.watch(self._frames.wake_descriptor, self._frames.turn)
         programs.set_number("gate", 0, 1)
         self._started_ns = time.monotonic_ns()
         self._emitter.emit(self._header())

@@ -29,8 +29,7 @@ class Stop:
         self._lease_s = 0.0
         self._lease_end: float | None = None
         self.reason = ""
-        self._watched: int | None = None
-        self._on_ready: Callable[[], None] = _nothing
+        self._watched: dict[int, Callable[[], None]] = {}
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def listen(self) -> None:
@@ -41,7 +40,7 @@ class Stop:
 
     def watch(self, descriptor: int, on_ready: Callable[[], None]) -> None:
         """Calls back, while waiting, whenever something can be read from a descriptor; it must then be read."""
-        self._watched, self._on_ready = descriptor, on_ready
+        self._watched[descriptor] = on_ready
 
     def lend(self, lease_s: float, *, from_now: bool) -> None:
         """End so long after the last ping; 0 is never. The first ping starts it, or, `from_now`, this call."""
@@ -78,14 +77,15 @@ class Stop:
 
     def _take(self, seconds: float) -> None:
         """What has come or comes within this time."""
-        watched = [each for each in (self._wake_read, self._stdin, self._watched) if each is not None]
+        watched = [self._wake_read, *self._watched, *([] if self._stdin is None else [self._stdin])]
         ready, _, _ = select.select(watched, [], [], min(max(seconds, 0), _LONGEST_WAIT_S))
         if self._wake_read in ready:
             os.read(self._wake_read, 64)
         if self._stdin in ready:
             self._read()
-        if self._watched in ready:
-            self._on_ready()
+        for descriptor, on_ready in self._watched.items():
+            if descriptor in ready:
+                on_ready()
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         self.reason = self.reason or signal.Signals(number).name
@@ -121,7 +121,3 @@ class Stop:
     def _renew(self) -> None:
         if self._lease_s:
             self._lease_end = self._clock() + self._lease_s
-
-
-def _nothing() -> None:
-    """Where nobody watches anything."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -91,8 +92,9 @@ def _run_unit(data: Data, strings: dict[str, bytes], wanted: list[int], found: d
     header, start = _header(data, strings, is_long=is_long)
     data.place = start
     for first, last, file, line in _Program(data, header).rows(end):
-        for address in wanted:
-            if first <= address < last and address not in found and line:
+        # Rows are many, and next to none of them holds any of the addresses.
+        for address in wanted[bisect_left(wanted, first) : bisect_left(wanted, last)]:
+            if address not in found and line:
                 found[address] = f"{header.name(file)}:{line}"
     return max(end - start, 0)
 

@@ -116,6 +116,11 @@ class FrameBook:
         row = self.rows[number]
         return self._number((row.module, row.symbol, 0, ""), row.build_id)
 
+    @property
+    def wake_descriptor(self) -> int:
+        """Becomes ready when something has been found out."""
+        return self._symbolizer.wake_descriptor
+
     def turn(self) -> None:
         """Takes in what has been found out meanwhile."""
         self._symbolizer.turn()

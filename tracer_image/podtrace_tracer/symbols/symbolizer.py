@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import socket
 import subprocess
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from podtrace_tracer.children import command_of
@@ -21,6 +22,7 @@ _MAX_ANSWER: Final = 256 * 1024
 _PATIENCE_S: Final = 20
 _MAX_STARTS: Final = 5
 _MAX_WAITING: Final = 20_000
+"""So many places."""
 
 Kind = Literal["program", "compiled"]
 """A program's file, or one that names what a process compiled for itself."""
@@ -34,55 +36,70 @@ class Answer:
     build_id: str
 
 
+Take = Callable[[int, Answer], None]
+"""Gets each offset with its answer."""
+
+
 @dataclass(kw_only=True)
+class _Waiting:
+    """What is still to be asked about a file, which is held open until then."""
+
+    kind: str
+    descriptor: int
+    places: list[tuple[int, Take]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Question:
     number: int
-    kind: str
-    file: str
-    descriptor: int
-    offsets: list[int]
-    take: Callable[[int, Answer], None] = field(repr=False)
+    places: Sequence[tuple[int, Take]]
 
 
 class Symbolizer:
-    """The reader as a process that is started when it is first needed, and again if it ends over a file."""
+    """The reader as a process that is started when it is first needed, and again if it ends over a file.
+
+    One question is under way at a time; what is asked meanwhile about the same file goes into the same later question,
+    since much of what the reader does it does for each question.
+    """
 
     def __init__(self, command: Sequence[str] = (), clock: Callable[[], float] = time.monotonic) -> None:
         self._command = command or command_of("podtrace_tracer.symbols.worker")
         self._clock = clock
-        self._waiting: deque[_Question] = deque()
+        self._files: OrderedDict[str, _Waiting] = OrderedDict()
+        self._waiting = 0
         self._asked: _Question | None = None
         self._asked_at = 0.0
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
+        self._answered = select.epoll()
         self._starts = 0
         self._number = 0
 
-    def ask(
-        self,
-        file: str,
-        descriptor: int,
-        offsets: Sequence[int],
-        take: Callable[[int, Answer], None],
-        *,
-        kind: Kind = "program",
-    ) -> None:
-        """Asks for places in an open file, told from others by its name; `take` gets each offset with its answer."""
-        for start in range(0, len(offsets), _OFFSETS_PER_QUESTION):
-            part = list(offsets[start : start + _OFFSETS_PER_QUESTION])
-            if len(self._waiting) >= _MAX_WAITING:
-                _give_up(part, take)
-                continue
-            self._number += 1
-            own = os.dup(descriptor)
-            self._waiting.append(
-                _Question(number=self._number, kind=kind, file=file, descriptor=own, offsets=part, take=take)
-            )
+    @property
+    def wake_descriptor(self) -> int:
+        """Becomes ready once when an answer has come."""
+        return self._answered.fileno()
+
+    def ask(self, file: str, descriptor: int, offsets: Sequence[int], take: Take, *, kind: Kind = "program") -> None:
+        """Asks for places in an open file, told from others by its name."""
+        room = max(_MAX_WAITING - self._waiting, 0)
+        waiting = self._files.get(file)
+        if waiting is None and room:
+            try:
+                waiting = _Waiting(kind=kind, descriptor=os.dup(descriptor), places=[])
+            except OSError:
+                room = 0  # too many files are open
+            else:
+                self._files[file] = waiting
+        if waiting is not None:
+            waiting.places += ((offset, take) for offset in offsets[:room])
+            self._waiting += len(offsets[:room])
+        _give_up((offset, take) for offset in offsets[room:])
 
     @property
     def is_busy(self) -> bool:
         """Are there questions without an answer?"""
-        return bool(self._waiting or self._asked)
+        return bool(self._files or self._asked)
 
     def turn(self) -> None:
         """Takes the answers that have come, and asks the next question."""
@@ -101,11 +118,17 @@ class Symbolizer:
                 with suppress(OSError):
                     self._socket.recv(1, socket.MSG_PEEK)
                 self._socket.setblocking(False)
-        for question in (*([self._asked] if self._asked else ()), *self._waiting):
-            _give_up(question.offsets, question.take)
-            os.close(question.descriptor)
+        if self._asked is not None:
+            _give_up(self._asked.places)
         self._asked = None
-        self._waiting.clear()
+        self._give_all_up()
+
+    def _give_all_up(self) -> None:
+        for waiting in self._files.values():
+            _give_up(waiting.places)
+            os.close(waiting.descriptor)
+        self._files.clear()
+        self._waiting = 0
 
     def close(self) -> None:
         """Ends the reader."""
@@ -117,20 +140,26 @@ class Symbolizer:
         self._process = self._socket = None
 
     def _ask_next(self) -> bool:
+        """Asks about the file whose turn it is; with more to be asked it comes again behind all others."""
         if self._process is None and not self._start():
-            while self._waiting:
-                question = self._waiting.popleft()
-                _give_up(question.offsets, question.take)
-                os.close(question.descriptor)
+            self._give_all_up()
             return False
         assert self._socket is not None
-        self._asked = question = self._waiting.popleft()
+        name, waiting = self._files.popitem(last=False)
+        places, waiting.places = waiting.places[:_OFFSETS_PER_QUESTION], waiting.places[_OFFSETS_PER_QUESTION:]
+        self._waiting -= len(places)
+        self._number += 1
+        self._asked = _Question(number=self._number, places=places)
         self._asked_at = self._clock()
-        text = json.dumps(
-            {"number": question.number, "kind": question.kind, "file": question.file, "offsets": question.offsets}
-        )
+        offsets = [offset for offset, _ in places]
+        text = json.dumps({"number": self._number, "kind": waiting.kind, "file": name, "offsets": offsets})
         with suppress(OSError):  # it has gone: that shows when its answer is read
-            socket.send_fds(self._socket, [text.encode()], [question.descriptor])
+            socket.send_fds(self._socket, [text.encode()], [waiting.descriptor])
+        self._answered.modify(self._socket, select.EPOLLIN | select.EPOLLONESHOT)
+        if waiting.places:
+            self._files[name] = waiting
+        else:
+            os.close(waiting.descriptor)
         return True
 
     def _take_answer(self) -> bool:
@@ -147,13 +176,12 @@ class Symbolizer:
         except OSError:
             pass
         self._asked = None
-        os.close(question.descriptor)
         if body is None:
             self.close()
-            _give_up(question.offsets, question.take)
+            _give_up(question.places)
             return True
-        for offset, found in zip(question.offsets, body, strict=True):
-            question.take(offset, found)
+        for (offset, take), found in zip(question.places, body, strict=True):
+            take(offset, found)
         return True
 
     def _start(self) -> bool:
@@ -172,6 +200,7 @@ class Symbolizer:
                 ours.close()
                 return False
         ours.setblocking(False)
+        self._answered.register(ours, select.EPOLLONESHOT)
         self._socket = ours
         return True
 
@@ -184,13 +213,13 @@ def _answers(text: bytes, question: _Question) -> list[Answer] | None:
         build_id = str(body["build_id"])
     except (ValueError, TypeError, KeyError):
         return None
-    if body.get("number") != question.number or len(places) != len(question.offsets):
+    if body.get("number") != question.number or len(places) != len(question.places):
         return None
     if any(not 0 <= place.address < 2**64 for place in places):
         return None
     return [Answer(place=place, build_id=build_id) for place in places]
 
 
-def _give_up(offsets: Sequence[int], take: Callable[[int, Answer], None]) -> None:
-    for offset in offsets:
+def _give_up(places: Iterable[tuple[int, Take]]) -> None:
+    for offset, take in places:
         take(offset, Answer(place=Place(offset, "", ""), build_id=""))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -88,3 +90,54 @@ def test_a_reader_that_is_busy_is_not_waited_for(descriptor: int) -> None:
     assert time.monotonic() - began < 10
     symbolizer.close()
     os.close(descriptor)
+
+
+def test_what_is_asked_place_by_place_is_told_as_what_is_asked_at_once(
+    descriptor: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT / 'tracer_image'}:{ROOT}")
+    other = tmp_path / "other"
+    other.write_bytes(elf([Symbol(name="other", address=LOADED_AT + CODE_AT, size=0x20)]))
+    symbolizer, found = Symbolizer(), dict[tuple[str, int], str]()
+    offsets = range(CODE_AT, CODE_AT + 0x20)
+
+    def take(name: str, offset: int, answer: Answer) -> None:
+        found[name, offset] = answer.place.symbol
+
+    with other.open("rb") as file:
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        for offset in offsets:
+            symbolizer.ask("program", descriptor, [offset], partial(take, "program"))
+            symbolizer.ask("other", file.fileno(), [offset], partial(take, "other"))
+        assert len(list(Path("/proc/self/fd").iterdir())) == before + 2, "each file is held once"
+    symbolizer.finish(time.monotonic() + 30)
+    symbolizer.close()
+    assert found == {
+        (name, offset): symbol for name, symbol in (("program", "main"), ("other", "other")) for offset in offsets
+    }
+    os.close(descriptor)
+
+
+def test_it_wakes_whoever_waits_for_an_answer_once(descriptor: int, tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    os.mkfifo(go)
+    symbolizer = Symbolizer(worker(f"import socket; s = socket.socket(fileno=0); s.recv(9); open({str(go)!r}).read()"))
+    symbolizer.ask("1:2:/program", descriptor, [CODE_AT], lambda *_: None)
+    symbolizer.turn()
+    woken = select.poll()
+    woken.register(symbolizer.wake_descriptor, select.POLLIN)
+    assert woken.poll(0) == []
+    go.write_text("")
+    assert woken.poll(30_000)
+    symbolizer.turn()
+    assert woken.poll(0) == [], "the reader has ended, and nobody asks it any more"
+    symbolizer.close()
+    os.close(descriptor)
+
+
+def test_files_that_cannot_be_held_open_leave_their_places_without_names(descriptor: int) -> None:
+    found: list[int] = []
+    symbolizer = Symbolizer()
+    os.close(descriptor)
+    symbolizer.ask("1:2:/program", descriptor, [1, 2, 3], lambda offset, _: found.append(offset))
+    assert (found, symbolizer.is_busy) == ([1, 2, 3], False)
