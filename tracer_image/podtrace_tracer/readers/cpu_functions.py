@@ -64,7 +64,7 @@ class CpuFunctionReader(TopicReader):
     def _name(self) -> None:
         for sample, count in list(self._waiting.items()):
             scope, image, address = sample
-            numbers = self._frames.numbers(image, (address,)) if address else (self._frames.of_name(KERNEL),)
-            if numbers is not None:
-                self._functions[scope, self._frames.function(numbers[0])] += count
+            function = self._frames.function(image, address) if address else self._frames.of_name(KERNEL)
+            if function is not None:
+                self._functions[scope, function] += count
                 del self._waiting[sample]

@@ -8,13 +8,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from kubectl_podtrace.wire.stack_records import FrameRow
 from podtrace_tracer.symbols import memory_map, opening
 from podtrace_tracer.symbols.memory_map import Mapping, MemoryMap
 from podtrace_tracer.symbols.program_file import Place, shortened
-from podtrace_tracer.symbols.symbolizer import Answer, Kind, Symbolizer
+from podtrace_tracer.symbols.symbolizer import Answer, Kind, Symbolizer, Take
 
 MAX_FRAMES: Final = 20_000
 MAX_SPOTS: Final = 160_000
@@ -31,8 +31,14 @@ COMPILED: Final = "[compiled at run time]"
 
 ImageKey = tuple[int, int, int]
 """Start time, number of executions, tgid."""
-Spot = tuple[str, int]
-"""A file and an offset in it; or something that is no file, and an address."""
+
+
+class Spot(NamedTuple):
+    """A file and an offset in it; or something that is no file, and an address. Maybe only its function counts."""
+
+    file: str
+    offset: int
+    is_function: bool
 
 
 @dataclass(kw_only=True)
@@ -90,12 +96,19 @@ class FrameBook:
             mapping = self._mapping(image, address)
             if mapping is None and place and self._is_known(image):
                 break  # behind it the chain ran into data
-            spots.append(self._spot(image, mapping, address))
+            spots.append(self._spot(image, mapping, address, is_function=False))
         wanted = [spot for spot in spots if spot not in self._numbers]
         if wanted:
             self._ask(wanted)
         found = [self._numbers.get(spot) for spot in spots]
         return None if None in found else tuple(number for number in found if number is not None)
+
+    def function(self, image: ImageKey, address: int) -> int | None:
+        """The frame of the whole function around an address, in a file without names of all of it; None as above."""
+        spot = self._spot(image, self._mapping(image, address), address, is_function=True)
+        if spot not in self._numbers:
+            self._ask([spot])
+        return self._numbers.get(spot)
 
     def has_gone(self, image: ImageKey) -> bool:
         """Has this process certainly ended?"""
@@ -110,11 +123,6 @@ class FrameBook:
     def of_name(self, module: str) -> int:
         """The frame of something that has no places, such as the kernel."""
         return self._number((module, "", 0, ""), "")
-
-    def function(self, number: int) -> int:
-        """The frame that stands for the whole function around a place; in a file without names, for all of it."""
-        row = self.rows[number]
-        return self._number((row.module, row.symbol, 0, ""), row.build_id)
 
     @property
     def wake_descriptor(self) -> int:
@@ -189,22 +197,22 @@ class FrameBook:
         while len(self._files) > _MAX_OPEN_FILES:
             os.close(self._files.popitem(last=False)[1].descriptor)
 
-    def _spot(self, image: ImageKey, mapping: Mapping | None, address: int) -> Spot:
+    def _spot(self, image: ImageKey, mapping: Mapping | None, address: int, *, is_function: bool) -> Spot:
         if mapping is None:
-            return (UNKNOWN, 0)
+            return Spot(UNKNOWN, 0, is_function)
         if mapping.file is None and mapping.path != opening.VDSO:
-            return (self._images[image].compiled_name, address)
-        return (_file_name(mapping), address - mapping.start + mapping.offset)
+            return Spot(self._images[image].compiled_name, address, is_function)
+        return Spot(_file_name(mapping), address - mapping.start + mapping.offset, is_function)
 
     def _ask(self, spots: Iterable[Spot]) -> None:
-        by_file: dict[str, list[int]] = {}
+        by_file: dict[tuple[str, bool], list[int]] = {}
         for spot in dict.fromkeys(spots):
             if spot in self._asked:
                 continue
             self._asked.add(spot)
-            by_file.setdefault(spot[0], []).append(spot[1])
-        for name, offsets in by_file.items():
-            take = self._taker(name, self._files.get(name))
+            by_file.setdefault((spot.file, spot.is_function), []).append(spot.offset)
+        for (name, is_function), offsets in by_file.items():
+            take = self._taker(name, self._files.get(name), is_function=is_function)
             if name not in self._files:
                 for offset in offsets:
                     take(
@@ -216,18 +224,18 @@ class FrameBook:
             file = self._files[name]
             # What names compiled code grows: another size is another file to its reader.
             own_name = name if file.kind == "program" else f"{name}:{os.fstat(file.descriptor).st_size}"
-            self._symbolizer.ask(own_name, file.descriptor, offsets, take, kind=file.kind)
+            self._symbolizer.ask(own_name, file.descriptor, offsets, take, kind=file.kind, lines=not is_function)
 
-    def _taker(self, name: str, file: _File | None) -> Callable[[int, Answer], None]:
+    def _taker(self, name: str, file: _File | None, *, is_function: bool) -> Take:
         module = file.module if file else _module_of(name)
-        return lambda offset, answer: self._learn((name, offset), module, answer)
+        return lambda offset, answer: self._learn(Spot(name, offset, is_function), module, answer)
 
     def _learn(self, spot: Spot, module: str, answer: Answer) -> None:
         self._asked.discard(spot)
-        place = answer.place
-        number = self._number(
-            (module, shortened(place.symbol), place.address, shortened(place.source)), answer.build_id
-        )
+        place, symbol = answer.place, shortened(answer.place.symbol)
+        # Samples are nearly as many places as samples: only their functions may take up the places of frames.
+        key = (module, symbol, 0, "") if spot.is_function else (module, symbol, place.address, shortened(place.source))
+        number = self._number(key, answer.build_id)
         if len(self._numbers) >= MAX_SPOTS:
             self._numbers.clear()  # what is met again is asked again, and gets the same number
         self._numbers[spot] = number

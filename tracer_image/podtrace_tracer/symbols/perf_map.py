@@ -18,8 +18,6 @@ _TIER: Final = re.compile(r"^(JS:|LazyCompile:|Function:|Script:)[~^*+]")
 class PerfMap:
     """Functions by address. Of entries for the same memory the last one holds: compilers use it again."""
 
-    build_id = ""
-
     def __init__(self, read: Read) -> None:
         self._functions = _parse(_content(read))
         self._starts = sorted(self._functions)

@@ -36,11 +36,11 @@ class ProgramFile:
         self._elf = Elf(reader(descriptor))
         self.build_id = self._elf.build_id
 
-    def places(self, offsets: Sequence[int]) -> list[Place]:
-        """What stands at offsets in the file."""
+    def places(self, offsets: Sequence[int], *, lines: bool = True) -> list[Place]:
+        """What stands at offsets in the file, with or without the lines that have to be searched for."""
         addresses = [self._elf.address_of(offset) for offset in offsets]
         # Go's own table is at hand, and quicker.
-        wanted = () if self._go else (address for address in addresses if address is not None)
+        wanted = () if self._go or not lines else (address for address in addresses if address is not None)
         known = dwarf_lines.lines(self._elf, wanted)
         return [
             Place(offset, "", "") if address is None else self._place(address, known.get(address, ""))
@@ -87,7 +87,7 @@ class CompiledCode:
         self._map = PerfMap(reader(descriptor))
         self.build_id = ""
 
-    def places(self, addresses: Sequence[int]) -> list[Place]:
+    def places(self, addresses: Sequence[int], *, lines: bool = True) -> list[Place]:  # noqa: ARG002  it has none
         """What stands at addresses. They mean nothing in another process, so no place keeps its own."""
         return [Place(0, shortened(self._map.symbol(address)), "") for address in addresses]
 
