@@ -5,10 +5,8 @@ Those are libraries that they map, those that lie where libraries do, and progra
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
-import struct
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from podtrace_tracer.kernel.host import Host
+from podtrace_tracer.target.inside_root import opened_inside
 
 _LIBRARY: Final = re.compile(
     r"/lib(?:pq|mysqlclient|mariadb|mariadbclient|perconaserverclient)(?:_r)?(?:-[0-9a-f]+)?\.so(?:\.[0-9.]+)?$"
@@ -34,9 +33,8 @@ _PLACES: Final = (
     "usr/lib/aarch64-linux-gnu", "usr/lib64/mysql", "usr/lib/mysql", "usr/local/pgsql/lib", "usr/local/mysql/lib",
     "opt/bitnami/postgresql/lib", "opt/bitnami/mariadb/lib", "opt/bitnami/mysql/lib", "opt/bitnami/common/lib",
 )  # fmt: skip
-_OPENAT2: Final = 437  # on x86-64 and arm64 alike
-_IN_ROOT: Final = 0x10  # RESOLVE_IN_ROOT: links, and `..`, stay inside
 _MAX_NAMES: Final = 4_096
+_FLAGS: Final = os.O_RDONLY | os.O_NONBLOCK
 
 FileId = tuple[int, int]
 
@@ -112,10 +110,10 @@ class ClientLibraries:
                 return
             self._roots.add((status.st_dev, status.st_ino))
             for place in _PLACES:
-                with suppress(OSError), _opened_in(root, place, os.O_RDONLY | os.O_DIRECTORY) as directory:
+                with suppress(OSError), opened_inside(root, place, _FLAGS | os.O_DIRECTORY) as directory:
                     paths = [f"{place}/{name}" for name in _names_in(directory)]
                     for path in paths:
-                        with suppress(OSError), _opened_in(root, path, os.O_RDONLY) as descriptor:
+                        with suppress(OSError), opened_inside(root, path, _FLAGS) as descriptor:
                             self._visit(Candidate(descriptor=descriptor, path=f"/{path}", pid=pid, is_mapped=False))
 
 
@@ -144,22 +142,8 @@ def _link_text(link: Path) -> str:
 
 
 @contextmanager
-def _opened(path: str, flags: int = os.O_RDONLY) -> Iterator[int]:
-    descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _opened_in(root: int, path: str, flags: int) -> Iterator[int]:
-    """Opens a path as a process with this root would. Raises OSError."""
-    how = struct.pack("=QQQ", flags | os.O_CLOEXEC | os.O_NONBLOCK, 0, _IN_ROOT)
-    call = ctypes.CDLL(None, use_errno=True).syscall
-    descriptor = call(ctypes.c_long(_OPENAT2), root, path.encode(), how, ctypes.c_size_t(len(how)))
-    if descriptor < 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+def _opened(path: str, flags: int = _FLAGS) -> Iterator[int]:
+    descriptor = os.open(path, flags | os.O_CLOEXEC)
     try:
         yield descriptor
     finally:

@@ -7,7 +7,6 @@ waits for: a file system in the hands of the container may never answer.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
 import stat
@@ -17,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-_OPENAT2: Final = 437  # on every architecture
-_RESOLVE_NO_MAGICLINKS, _RESOLVE_IN_ROOT = 0x02, 0x10
+from podtrace_tracer.target.inside_root import opened_inside
+
 _MOST_BYTES: Final = 16 * 1024
 _MOST_DOMAINS: Final = 32
 _MOST_SEARCH: Final = 1_000
@@ -60,34 +59,15 @@ def read(proc: Path, pid: int) -> ResolverSettings | None:
     try:
         root = os.open(proc / str(pid) / "root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            place = _open_below(root, b"etc/resolv.conf")
+            with opened_inside(root, "etc/resolv.conf", os.O_PATH) as place:
+                if not stat.S_ISREG(os.fstat(place).st_mode):
+                    return None
+                with open(f"/proc/self/fd/{place}", "rb", opener=_opener) as file:
+                    return parse(file.read(_MOST_BYTES).decode("utf-8", "replace"))
         finally:
             os.close(root)
-        try:
-            if not stat.S_ISREG(os.fstat(place).st_mode):
-                return None
-            with open(f"/proc/self/fd/{place}", "rb", opener=_opener) as file:
-                return parse(file.read(_MOST_BYTES).decode("utf-8", "replace"))
-        finally:
-            os.close(place)
     except OSError:
         return None
-
-
-class _How(ctypes.Structure):
-    """struct open_how of openat2(2)."""
-
-    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
-
-
-def _open_below(root: int, path: bytes) -> int:
-    """A file below a directory that stands for the root: no link leads out of it."""
-    how = _How(os.O_PATH | os.O_CLOEXEC, 0, _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS)
-    libc = ctypes.CDLL(None, use_errno=True)
-    found = libc.syscall(_OPENAT2, root, ctypes.c_char_p(path), ctypes.byref(how), ctypes.sizeof(how))
-    if found < 0:
-        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-    return int(found)
 
 
 def _opener(path: str, _: int) -> int:
