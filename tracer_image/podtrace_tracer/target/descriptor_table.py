@@ -9,13 +9,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from kubectl_podtrace.wire.codec import clean_text
 from kubectl_podtrace.wire.topics import DESCRIPTOR_KINDS
+from podtrace_tracer.target.process_stat import Stat, read_stat
 
 FILE, SOCKET, PIPE, OTHER = DESCRIPTOR_KINDS
 _WITHOUT_PATH: Final = ("/memfd:", "/secretmem", "/dmabuf:")
 """What is shown with a slash and is in no directory."""
-_TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 _GONE: Final = frozenset({"Z", "X"})
 
 
@@ -29,13 +28,6 @@ class TableReading:
     limit: int
     kinds: Counter[str] = field(default_factory=Counter)
     sampled: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Stat:
-    comm: str
-    state: str
-    start_ns: int
 
 
 def kind_of_link(link: str) -> str:
@@ -62,7 +54,7 @@ def read_table(proc: Path, pid: int, *, most: int, has_sizes: bool) -> TableRead
     """What a process has open, looking at so many descriptors at most; None when it has ended."""
     base = proc / str(pid)
     try:
-        stat = _stat(base / "stat")
+        stat = read_stat(base / "stat")
         directory = _table_of(base, stat)
         if directory is None:
             return None
@@ -119,24 +111,13 @@ def _scaled(sample: Counter[str], total: int) -> Counter[str]:
     return scaled
 
 
-def _table_of(base: Path, stat: _Stat) -> Path | None:
+def _table_of(base: Path, stat: Stat) -> Path | None:
     """The table of the process, or of a thread that lives on when the first one has ended."""
     if stat.state not in _GONE:
         return base / "fd"
-    threads = (thread for thread in (base / "task").iterdir() if _stat(thread / "stat").state not in _GONE)
+    threads = (thread for thread in (base / "task").iterdir() if read_stat(thread / "stat").state not in _GONE)
     living = next(threads, None)
     return living / "fd" if living else None
-
-
-def _stat(path: Path) -> _Stat:
-    """The name stands in parentheses and may hold anything, also parentheses and spaces (proc_pid_stat(5))."""
-    text = path.read_bytes()
-    fields = text[text.rindex(b")") + 2 :].split()
-    return _Stat(
-        comm=clean_text(text[text.index(b"(") + 1 : text.rindex(b")")]),
-        state=fields[0].decode("ascii"),
-        start_ns=int(fields[19]) * (1_000_000_000 // _TICKS_PER_S),
-    )
 
 
 def _limit(base: Path) -> int:

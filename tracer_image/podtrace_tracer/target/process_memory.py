@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from kubectl_podtrace.wire.codec import clean_text
+from podtrace_tracer.target.process_stat import TICK_NS, read_stat
 
-_TICK_NS: Final = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -42,21 +41,19 @@ def of_living_threads(proc: Path, pid: int) -> tuple[int, int]:
 
 def in_ticks(start_ns: int) -> int:
     """A time since the boot, cut to the clock tick."""
-    return start_ns - start_ns % _TICK_NS
+    return start_ns - start_ns % TICK_NS
 
 
 def _read(path: Path, pid: int) -> MemoryOfProcess | None:
-    """The name stands in parentheses and may hold anything, also parentheses and spaces (proc_pid_stat(5))."""
     try:
-        text = path.read_bytes()
-        fields = text[text.rindex(b")") + 2 :].split()
+        stat = read_stat(path)
         return MemoryOfProcess(
             pid=pid,
-            start_ns=int(fields[19]) * _TICK_NS,
-            comm=clean_text(text[text.index(b"(") + 1 : text.rindex(b")")]),
-            minor=int(fields[7]),
-            major=int(fields[9]),
-            resident_bytes=int(fields[21]) * _PAGE_BYTES,
+            start_ns=stat.start_ns,
+            comm=stat.comm,
+            minor=int(stat.fields[7]),
+            major=int(stat.fields[9]),
+            resident_bytes=int(stat.fields[21]) * _PAGE_BYTES,
         )
     except (OSError, ValueError, IndexError):
         return None
