@@ -11,9 +11,11 @@ from typing import Any, Final
 from kubectl_podtrace.wire.memory_records import CgroupMemory, MemoryProcesses, MemoryProcessRow
 from kubectl_podtrace.wire.records import LostRow, TotalsRow
 from podtrace_tracer.programs.map_values import name_in
+from podtrace_tracer.programs.program import operation_index
 from podtrace_tracer.readers.cgroups import CgroupMemories
 from podtrace_tracer.readers.ended_rows import MAX_ENDED, EndedRows
 from podtrace_tracer.readers.model import KeyedTable, TopicReader, TraceContext
+from podtrace_tracer.readers.tables import totals_row
 from podtrace_tracer.target import process_memory
 from podtrace_tracer.target.descriptor_table import inner_pid
 from podtrace_tracer.target.process_memory import MemoryOfProcess
@@ -98,7 +100,8 @@ class MemoryReader(TopicReader):
             counts[process.row.scope, "major"] += process.row.major_faults
         for (scope, kind), count in counts.items():
             if count:
-                yield _total(scope, f"memory.{kind}_fault", count)
+                index = operation_index(f"memory.{kind}_fault")
+                yield replace(totals_row(self._programs, scope, index), count=count)
 
     def tables(self) -> Iterator[KeyedTable]:
         """Processes and cgroups."""
@@ -207,8 +210,3 @@ class MemoryReader(TopicReader):
             resident_peak_bytes=0,
         )
         return (pid, start), row
-
-
-def _total(scope: int, operation: str, count: int) -> TotalsRow:
-    none = dict.fromkeys(TotalsRow.__dataclass_fields__, 0) | {"count": count}
-    return TotalsRow(**{**none, "scope": scope, "operation": operation})  # type: ignore[arg-type]
