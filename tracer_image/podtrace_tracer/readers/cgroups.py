@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from kubectl_podtrace.wire.memory_records import CgroupMemoryRow
 from podtrace_tracer.readers.model import TraceContext
 from podtrace_tracer.target import cgroup_memory
 from podtrace_tracer.target.cgroup_memory import MemoryReading
-from podtrace_tracer.target.controllers import directories_of_cgroup, directories_of_process
+from podtrace_tracer.target.controllers import directories_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,37 +29,31 @@ class CgroupMemories:
         self._directories: dict[int, Path | None] = {}
         self._at_start: dict[int, _AtStart] = {}
         self._rows: dict[int, CgroupMemoryRow] = {}
-        self.read()
-        for scope, directory in self._directories.items():
-            found = cgroup_memory.read(directory) if directory else None
-            if found:
-                self._at_start[scope] = _AtStart(record_bytes=found.record_bytes, oom_kills=found.oom_kills)
-        self._rows = {}
-        self.read()
+        for scope, found in self._readings():
+            self._at_start[scope] = _AtStart(record_bytes=found.record_bytes, oom_kills=found.oom_kills)
+            self._rows[scope] = self._row(scope, found)
 
     def read(self) -> None:
         """Reads each cgroup once."""
+        for scope, found in self._readings():
+            self._rows[scope] = self._row(scope, found)
+
+    def rows(self) -> Mapping[int, CgroupMemoryRow]:
+        """By scope."""
+        return dict(self._rows)
+
+    def _readings(self) -> Iterator[tuple[int, MemoryReading]]:
         for scope in self._context.scopes.records():
             if scope.index not in self._directories:
                 self._directories[scope.index] = self._directory_of(scope.cgroup)
         for index, directory in self._directories.items():
             found = cgroup_memory.read(directory) if directory else None
             if found:
-                self._rows[index] = self._row(index, found)
-
-    def rows(self) -> Mapping[int, CgroupMemoryRow]:
-        """By scope."""
-        return dict(self._rows)
+                yield index, found
 
     def _directory_of(self, cgroup: str) -> Path | None:
-        target, host = self._context.target, self._context.host
-        if target.directory is None:
-            candidates = directories_of_process(target.pids[0], host)
-        elif Path(cgroup).is_relative_to(host.cgroups):
-            candidates = directories_of_cgroup(Path(cgroup), host)
-        else:
-            candidates = []  # the scope of further containers has no cgroup
-        return next((each for each in candidates if cgroup_memory.is_controlled(each)), None)
+        directories = directories_of(self._context.target, cgroup, self._context.host)
+        return next((each for each in directories if cgroup_memory.is_controlled(each)), None)
 
     def _row(self, scope: int, found: MemoryReading) -> CgroupMemoryRow:
         known, start = self._rows.get(scope), self._at_start.get(scope, _AtStart())

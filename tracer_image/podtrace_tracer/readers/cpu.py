@@ -15,6 +15,7 @@ from podtrace_tracer.programs.map_values import name_in
 from podtrace_tracer.readers.ended_rows import MAX_ENDED, EndedRows
 from podtrace_tracer.readers.model import KeyedTable, TopicReader, TraceContext
 from podtrace_tracer.target import throttling
+from podtrace_tracer.target.controllers import directories_of
 
 SETTLED_NS: Final = 2_000_000_000
 """The last threads of a process leave their CPU behind its end; a throttled one waits long for that."""
@@ -84,16 +85,10 @@ class CpuReader(TopicReader):
         found = []
         for scope in self._context.scopes.records():
             if scope.index not in self._files:
-                self._files[scope.index] = self._file_of(scope.cgroup)
+                directories = directories_of(self._context.target, scope.cgroup, self._context.host)
+                self._files[scope.index] = throttling.file_in(directories)
                 found.append((scope.index, self._files[scope.index]))
         return found
-
-    def _file_of(self, cgroup: str) -> Path | None:
-        target, host = self._context.target, self._context.host
-        if target.directory is None:
-            return throttling.file_of_process(target.pids[0], host)
-        # The scope of further containers has no cgroup.
-        return throttling.file_of_cgroup(Path(cgroup), host) if Path(cgroup).is_relative_to(host.cgroups) else None
 
     def _read_throttling(self) -> None:
         """A container that is new had no counts before the trace; one that is gone keeps its last ones."""

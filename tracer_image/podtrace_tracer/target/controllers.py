@@ -5,7 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from podtrace_tracer.kernel.host import Host
-from podtrace_tracer.target.scope import hierarchies, hierarchy_of
+from podtrace_tracer.target.scope import Target, hierarchies, hierarchy_of
+
+
+def directories_of(target: Target, cgroup: str, host: Host) -> list[Path]:
+    """Those of a scope of the target, by the cgroup that its record names; of a set of processes, the first one's."""
+    if target.directory is None:
+        return directories_of_process(target.pids[0], host)
+    # The scope of further containers has no cgroup.
+    return directories_of_cgroup(Path(cgroup), host) if Path(cgroup).is_relative_to(host.cgroups) else []
 
 
 def directories_of_cgroup(directory: Path, host: Host) -> list[Path]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-
-from podtrace_tracer.kernel.host import Host
-from podtrace_tracer.target.controllers import directories_of_cgroup, directories_of_process
 
 _FILE: Final = "cpu.stat"
 _NS_PER_US: Final = 1_000
@@ -53,15 +51,6 @@ def read(file: Path) -> Counters | None:
         return None
 
 
-def file_of_cgroup(directory: Path, host: Host) -> Path | None:
-    """Where a cgroup's counters are."""
-    return _first(directories_of_cgroup(directory, host))
-
-
-def file_of_process(pid: int, host: Host) -> Path | None:
-    """Where the counters of the cgroup are that a process is in now."""
-    return _first(directories_of_process(pid, host))
-
-
-def _first(directories: list[Path]) -> Path | None:
+def file_in(directories: Iterable[Path]) -> Path | None:
+    """Where the counters are: in the first of these directories of one cgroup that has any."""
     return next((path / _FILE for path in directories if read(path / _FILE) is not None), None)

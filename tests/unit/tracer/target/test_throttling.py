@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from podtrace_tracer.kernel.host import Host
-from podtrace_tracer.target.throttling import Counters, counters_in, file_of_cgroup, file_of_process, read
+from podtrace_tracer.target.controllers import directories_of_cgroup, directories_of_process
+from podtrace_tracer.target.throttling import Counters, counters_in, file_in, read
 
 V2 = "usage_usec 70\nuser_usec 60\nsystem_usec 10\nnr_periods 30\nnr_throttled 4\nthrottled_usec 5\nnr_bursts 0\n"
 V1 = "nr_periods 30\nnr_throttled 4\nthrottled_time 5000\n"
@@ -51,7 +52,7 @@ def test_a_file_that_has_gone_or_makes_no_sense_has_none(text: str | None, tmp_p
 
 def test_a_cgroup_s_own_file_is_taken_where_its_hierarchy_has_the_controller(host: Host) -> None:
     cgroup = hierarchy(host, "", statistics=V2, v2=True)
-    assert file_of_cgroup(cgroup, host) == cgroup / "cpu.stat"
+    assert file_in(directories_of_cgroup(cgroup, host)) == cgroup / "cpu.stat"
 
 
 @pytest.mark.parametrize("name", ["cpu", "cpu,cpuacct"])
@@ -59,16 +60,22 @@ def test_the_same_path_of_the_other_hierarchy_is_taken_where_that_has_the_contro
     cgroup = hierarchy(host, "unified", statistics=WITHOUT_CONTROLLER, v2=True)
     pids = hierarchy(host, "pids", statistics=None)
     limited = hierarchy(host, name, statistics=V1)
-    assert file_of_cgroup(cgroup, host) == file_of_cgroup(pids, host) == limited / "cpu.stat"
+    assert (
+        file_in(directories_of_cgroup(cgroup, host))
+        == file_in(directories_of_cgroup(pids, host))
+        == limited / "cpu.stat"
+    )
 
 
 def test_no_hierarchy_with_the_controller_is_no_file(host: Host) -> None:
-    assert file_of_cgroup(hierarchy(host, "unified", statistics=WITHOUT_CONTROLLER, v2=True), host) is None
+    assert (
+        file_in(directories_of_cgroup(hierarchy(host, "unified", statistics=WITHOUT_CONTROLLER, v2=True), host)) is None
+    )
 
 
 def test_a_process_s_cgroups_are_read_from_proc(host: Host) -> None:
     limited = hierarchy(host, "cpu", statistics=V1)
     (host.proc / "7").mkdir(parents=True)
     (host.proc / "7/cgroup").write_text("4:pids:/\n1:cpu:/pods/a\n0::/\n")
-    assert file_of_process(7, host) == limited / "cpu.stat"
-    assert file_of_process(8, host) is None
+    assert file_in(directories_of_process(7, host)) == limited / "cpu.stat"
+    assert file_in(directories_of_process(8, host)) is None
