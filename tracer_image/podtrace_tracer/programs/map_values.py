@@ -25,6 +25,15 @@ def number_in(values: Sequence[bytes] | None) -> int:
     return sum(int.from_bytes(value, "little") for value in values or ())
 
 
+def exit_status(status: int) -> tuple[int, int]:
+    """The exit code and the signal in the kernel's word on how a process ended (wait(2)).
+
+    >>> exit_status(3 << 8), exit_status(9)
+    ((3, 0), (0, 9))
+    """
+    return status >> 8 & 0xFF, status & 0x7F
+
+
 def merged(parts: Sequence[Mapping[str, int]]) -> dict[str, int]:
     """Counters of several CPUs (or scopes) as one: the largest of those called `max_`, the sum of the others."""
     return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kubectl_podtrace.wire.lifecycle_records import LifetimeRow, Lifetimes
-from podtrace_tracer.programs.map_values import merged, name_in
+from podtrace_tracer.programs.map_values import exit_status, merged, name_in
 from podtrace_tracer.readers.model import KeyedTable, TopicReader, TraceContext
 
 
@@ -28,11 +28,12 @@ class ProcessReader(TopicReader):
     def _row(self, key: bytes, values: list[bytes]) -> LifetimeRow:
         ended, parts = self._key.fields(key), [self._value.fields(value) for value in values]
         counters = merged(parts)
+        code, signal = exit_status(ended["status"])
         return LifetimeRow(
             scope=ended["scope"],
             comm=name_in(ended["comm"]),
-            code=ended["status"] >> 8 & 0xFF,
-            signal=ended["status"] & 0x7F,
+            code=code,
+            signal=signal,
             count=counters["count"],
             oom_kills=counters["oom_kills"],
             lifetime_ns=counters["sum_ns"],

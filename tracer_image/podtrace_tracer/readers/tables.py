@@ -25,7 +25,7 @@ from kubectl_podtrace.wire.topics import EVERY_TOPIC, OPERATIONS
 from podtrace_tracer.addresses import address_text
 from podtrace_tracer.programs.bpf import Programs
 from podtrace_tracer.programs.compiled import Layout
-from podtrace_tracer.programs.map_values import filled_buckets, merged, name_in, number_in
+from podtrace_tracer.programs.map_values import exit_status, filled_buckets, merged, name_in, number_in
 from podtrace_tracer.programs.program import EVENT_RANKS, LOST, ORDERED_OPERATIONS, TIMED
 from podtrace_tracer.readers.ended_rows import MAX_ENDED, EndedRows
 from podtrace_tracer.readers.model import KeyedTable
@@ -217,12 +217,13 @@ class Tables:
         rows = []
         for key, values in self._programs.items("exits"):
             fields = layout.fields(key)
+            code, signal = exit_status(fields["status"])
             rows.append(
                 ExitRow(
                     scope=fields["scope"],
                     comm=name_in(fields["comm"]),
-                    code=fields["status"] >> 8 & 0xFF,
-                    signal=fields["status"] & 0x7F,
+                    code=code,
+                    signal=signal,
                     count=number_in(values),
                 )
             )
