@@ -52,15 +52,17 @@ class _Library:
 
 def is_any_in_sight(host: Host, pids: Iterable[int]) -> bool:
     """Does a process of these, or one that would find its libraries where they do, speak to databases?"""
-    found: list[str] = []
+    found: dict[FileId, bool] = {}
 
     def meet(candidate: Candidate) -> None:
-        with suppress(ElfError):
-            if not found and function_offsets(candidate.descriptor, _WANTED):
-                found.append(candidate.path)
+        identity = candidate.identity
+        if identity not in found and not any(found.values()):
+            found[identity] = False
+            with suppress(ElfError):
+                found[identity] = bool(function_offsets(candidate.descriptor, _WANTED))
 
     ClientLibraries(host, meet).look(pids, again=False)
-    return bool(found)
+    return any(found.values())
 
 
 class ClientProbes:
