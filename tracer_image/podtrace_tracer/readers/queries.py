@@ -14,7 +14,6 @@ from podtrace_tracer.readers import statement_automaton
 from podtrace_tracer.readers.client_probes import ClientProbes
 from podtrace_tracer.readers.model import KeyedTable, TopicReader, TraceContext
 from podtrace_tracer.readers.statement_text import statement_text
-from podtrace_tracer.target.scope import MEMBER_INSIDE
 
 RECORD_STATEMENT: Final = 7  # of include/queries.bpf.h
 _STATEMENT: Final = struct.Struct("=IIQII")
@@ -46,12 +45,12 @@ class QueryReader(TopicReader):
         context.takers[RECORD_STATEMENT] = self._take_statement
         if self._programs.has("queries"):
             self._programs.set_number("query_steps", 0, int.from_bytes(statement_automaton.table(), "little"))
-        self._probes.look(self._pids(), again=False)
+        self._probes.look(context.pids(), again=False)
 
     def second(self) -> None:
         """Looks for new processes, and for libraries that were loaded meanwhile."""
         self._seconds += 1
-        pids = self._pids()
+        pids = self._context.pids()
         every = AGAIN_S if len(pids) <= MANY_PROCESSES else SELDOM_S
         self._probes.look(pids, again=self._seconds % every == 0)
         if self._seconds % SELDOM_S == 0 and self._programs.has("queries"):
@@ -64,13 +63,6 @@ class QueryReader(TopicReader):
             ranks=(lambda row: row.sum_ns, lambda row: row.count, lambda row: row.errors),
         )  # fmt: skip
         yield KeyedTable(record=ClientLibraries, rows=self._probes.rows(), ranks=(lambda row: row.processes,))
-
-    def _pids(self) -> tuple[int, ...]:
-        target = self._context.target
-        if target.directory is not None:
-            return target.members()
-        members = self._programs.items("members")
-        return tuple(int.from_bytes(pid, "little") for pid, (value,) in members if value[0] == MEMBER_INSIDE)
 
     def _take_statement(self, data: bytes) -> None:
         _, protocol, text_hash, length, is_cut = _STATEMENT.unpack_from(data)
