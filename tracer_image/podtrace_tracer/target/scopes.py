@@ -51,8 +51,9 @@ class Scopes:
         """The scope of each process that is in a container now; empty where there is one scope only."""
         if not self._target.match.per_child:
             return {}
-        directories = {index: self._directory(scope.cgroup_id) for index, scope in self._known.items()}
-        return {pid: index for index, path in directories.items() if path for pid in pids_below(path)}
+        directories = {_inode(path): path for path in self._target.containers()}
+        found = ((index, directories.get(scope.cgroup_id)) for index, scope in self._known.items())
+        return {pid: index for index, path in found if path for pid in pids_below(path)}
 
     def _give_out(self) -> None:
         containers = self._target.containers()
