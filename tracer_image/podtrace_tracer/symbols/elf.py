@@ -6,6 +6,7 @@ and cut short would kill its reader.
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from array import array
@@ -42,6 +43,18 @@ not name may stand behind them: the system calls of musl behind its memset."""
 
 Read = Callable[[int, int], bytes]
 """So many bytes from a place; fewer where the file ends."""
+
+
+def reader(descriptor: int) -> Read:
+    """Reads a file that may be cut short, or have numbers in it that no file reaches."""
+
+    def read(place: int, size: int) -> bytes:
+        try:
+            return os.pread(descriptor, size, place)
+        except (OSError, OverflowError, ValueError, MemoryError):
+            return b""
+
+    return read
 
 
 class ElfError(ValueError):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import struct
 from collections.abc import Collection
 from typing import Final
 
-from podtrace_tracer.symbols.elf import MAX_SYMBOL_BYTES, Elf, ElfError, Section
+from podtrace_tracer.symbols.elf import MAX_SYMBOL_BYTES, Elf, ElfError, Section, reader
 
 _SYMBOL: Final = struct.Struct("<IBBHQQ")
 _LOAD: Final = 1
@@ -19,14 +18,7 @@ _MAX_NAMES_BYTES: Final = 32 * 1024 * 1024
 
 def function_offsets(descriptor: int, names: Collection[str]) -> dict[str, int]:
     """The offsets in an open file of those of these functions that it has. Raises ElfError for what is no ELF file."""
-
-    def read(place: int, size: int) -> bytes:
-        try:
-            return os.pread(descriptor, size, place)
-        except (OSError, OverflowError, ValueError, MemoryError):
-            return b""
-
-    elf = Elf(read)
+    elf = Elf(reader(descriptor))
     wanted, found = {name.encode() for name in names}, dict[bytes, int]()
     for table in elf.sections:
         if table.kind in _TABLES and table.link < len(elf.sections) and wanted - set(found):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import lzma
-import os
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Final, NamedTuple
 
 from podtrace_tracer.symbols import dwarf_lines
 from podtrace_tracer.symbols.demangle import demangled
-from podtrace_tracer.symbols.elf import Elf, ElfError, Function, Read, SymbolTable
+from podtrace_tracer.symbols.elf import Elf, ElfError, Function, SymbolTable, reader
 from podtrace_tracer.symbols.go_table import MAX_BYTES as MAX_GO_BYTES
 from podtrace_tracer.symbols.go_table import GoFunction, GoTable, GoTableError
 from podtrace_tracer.symbols.perf_map import PerfMap
@@ -90,18 +89,6 @@ class CompiledCode:
     def places(self, addresses: Sequence[int], *, lines: bool = True) -> list[Place]:  # noqa: ARG002  it has none
         """What stands at addresses. They mean nothing in another process, so no place keeps its own."""
         return [Place(0, shortened(self._map.symbol(address)), "") for address in addresses]
-
-
-def reader(descriptor: int) -> Read:
-    """Reads a file that may be cut short, or have numbers in it that no file reaches."""
-
-    def read(place: int, size: int) -> bytes:
-        try:
-            return os.pread(descriptor, size, place)
-        except (OSError, OverflowError, ValueError, MemoryError):
-            return b""
-
-    return read
 
 
 def _source(function: GoFunction) -> str:
