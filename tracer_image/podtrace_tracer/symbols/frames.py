@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from kubectl_podtrace.wire.stack_records import FrameRow
 from podtrace_tracer.symbols import memory_map, opening
 from podtrace_tracer.symbols.memory_map import Mapping, MemoryMap
-from podtrace_tracer.symbols.program_file import Place, shortened
+from podtrace_tracer.symbols.place import Place, shortened
 from podtrace_tracer.symbols.symbolizer import Answer, Kind, Symbolizer, Take
 
 MAX_FRAMES: Final = 20_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import lzma
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import Final, NamedTuple
+from typing import Final
 
 from podtrace_tracer.symbols import dwarf_lines
 from podtrace_tracer.symbols.demangle import demangled
@@ -13,19 +13,10 @@ from podtrace_tracer.symbols.elf import Elf, ElfError, Function, SymbolTable, re
 from podtrace_tracer.symbols.go_table import MAX_BYTES as MAX_GO_BYTES
 from podtrace_tracer.symbols.go_table import GoFunction, GoTable, GoTableError
 from podtrace_tracer.symbols.perf_map import PerfMap
+from podtrace_tracer.symbols.place import Place, shortened
 
-MAX_TEXT: Final = 400
-"""Symbols and sources are cut at so many characters."""
 _MAX_SMALL_DEBUG: Final = 32 * 1024 * 1024
 _GO_SECTIONS: Final = (".gopclntab", ".data.rel.ro.gopclntab")
-
-
-class Place(NamedTuple):
-    """A place in a file: its address as the file counts, the function around it, FILE:LINE; empty where not known."""
-
-    address: int
-    symbol: str
-    source: str
 
 
 class ProgramFile:
@@ -97,8 +88,3 @@ def _source(function: GoFunction) -> str:
 
 def _find(tables: Iterable[SymbolTable], address: int) -> Function | None:
     return next((function for table in tables if (function := table.find(address))), None)
-
-
-def shortened(text: str) -> str:
-    """A text of bounded length, the cut marked."""
-    return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 1]}…"

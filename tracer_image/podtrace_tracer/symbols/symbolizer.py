@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from podtrace_tracer.children import command_of
-from podtrace_tracer.symbols.program_file import Place
+from podtrace_tracer.symbols.place import Place
 
 _OFFSETS_PER_QUESTION: Final = 32
 _MAX_ANSWER: Final = 256 * 1024
