@@ -9,7 +9,6 @@ from typing import Final
 
 from kubectl_podtrace.wire.stack_records import CpuFunctionRow, CpuFunctions
 from podtrace_tracer.readers.model import KeyedTable, TopicReader, TraceContext
-from podtrace_tracer.readers.stacks import FINAL_PATIENCE_S
 from podtrace_tracer.symbols.frames import ImageKey
 
 KERNEL: Final = "[kernel]"
@@ -37,15 +36,14 @@ class CpuFunctionReader(TopicReader):
         self._name()
 
     def settle(self, ended_ns: int) -> None:  # noqa: ARG002  nothing here depends on the moment
-        """Takes all that is left, and waits a moment for names."""
+        """Takes all that is left, and asks for names."""
         self._take(0)
         self._take(1)
-        self._name()
-        self._frames.finish(FINAL_PATIENCE_S)
         self._name()
 
     def tables(self) -> Iterator[KeyedTable]:
         """How often each function was met."""
+        self._name()
         rows = {
             (scope, frame): CpuFunctionRow(scope=scope, frame=frame, samples=samples)
             for (scope, frame), samples in self._functions.items()

@@ -9,9 +9,12 @@ from typing import Final
 from kubectl_podtrace.wire.stack_records import FrameRow, Frames
 from podtrace_tracer.programs.bpf import Programs
 from podtrace_tracer.readers.model import KeyedTable, TopicReader, TraceContext
+from podtrace_tracer.symbols.frames import ImageKey
 
 RECORD_IMAGE: Final = 5  # of include/stacks.bpf.h
 TOP_FRAMES: Final = 2_000
+FINAL_PATIENCE_S: Final = 3.0
+"""So long the end of a trace waits for names."""
 _IMAGE: Final = struct.Struct("=IIIIQQII")
 
 
@@ -22,6 +25,10 @@ class FrameReader(TopicReader):
         self._frames = context.frames
         self._places: dict[int, int] = {}
         context.takers[RECORD_IMAGE] = self._take_image
+
+    def settle(self, ended_ns: int) -> None:  # noqa: ARG002  nothing here depends on the moment
+        """Waits a moment for the names that all others have asked for."""
+        self._frames.finish(FINAL_PATIENCE_S)
 
     def tables(self) -> Iterator[KeyedTable]:
         """The frames in use; those that were used first are the most important."""
@@ -39,7 +46,23 @@ class FrameReader(TopicReader):
         self._frames.see((start_ns, executions, tgid), node_pid, pid)
 
 
-def stack_addresses(programs: Programs, stack: int) -> tuple[int, ...]:
+class StackFrames:
+    """Reads each stack of the programs once, and asks for its frames."""
+
+    def __init__(self, context: TraceContext) -> None:
+        self._programs, self._frames = context.programs, context.frames
+        self._addresses: dict[int, tuple[int, ...]] = {}
+
+    def of(self, image: ImageKey, stack: int) -> tuple[int, ...] | None:
+        """The frames of a stack by its hash, innermost first; none for 0, and None as long as they are not known."""
+        if not stack:
+            return ()
+        if stack not in self._addresses:
+            self._addresses[stack] = _addresses(self._programs, stack)
+        return self._frames.numbers(image, self._addresses[stack])
+
+
+def _addresses(programs: Programs, stack: int) -> tuple[int, ...]:
     """Where the functions of a stack were, by its hash: behind a call, so that one byte less is in the call itself."""
     value = programs.value_at("stacks", stack.to_bytes(8, "little"))
     if value is None:

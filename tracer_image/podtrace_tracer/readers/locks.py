@@ -12,7 +12,7 @@ from kubectl_podtrace.wire.records import LostRow
 from podtrace_tracer.kernel import waits
 from podtrace_tracer.programs.map_values import name_in
 from podtrace_tracer.readers.ended_rows import MAX_ENDED, EndedRows
-from podtrace_tracer.readers.lock_stacks import LockStacks
+from podtrace_tracer.readers.frames import StackFrames
 from podtrace_tracer.readers.model import KeyedTable, TopicReader, TraceContext
 
 _LOCK_BYTES: Final = 24
@@ -22,8 +22,6 @@ _ROOMY: Final = 4
 
 NAMED: Final = 200
 """So many words, those with the longest waits, get the frames of their stacks."""
-FINAL_PATIENCE_S: Final = 3.0
-"""So long the end of a trace waits for names."""
 
 Fields = Mapping[str, Any]
 
@@ -62,7 +60,8 @@ class LockReader(TopicReader):
         self._key = self._programs.key_layout("lock_threads")
         self._value = self._programs.value_layout("lock_threads")
         self._ended = EndedRows(lambda word: word.row.sum_ns, most=max_ended)
-        self._stacks = LockStacks(self._programs, context.frames)
+        self._frames = context.frames
+        self._stacks = StackFrames(context)
         for number, value in waits.class_of_numbers(context.host.machine).items():
             self._programs.set_number("wait_calls", number, value)
 
@@ -76,9 +75,8 @@ class LockReader(TopicReader):
                     self._programs.delete("lock_queues", key)
 
     def settle(self, ended_ns: int) -> None:  # noqa: ARG002  nothing here depends on the moment
-        """Asks for the names of what came last, and waits a moment for them."""
+        """Asks for the names of what came last."""
         self._named(self._words())
-        self._stacks.finish(FINAL_PATIENCE_S)
 
     def tables(self) -> Iterator[KeyedTable]:
         """Futexes that were waited for."""
@@ -127,11 +125,9 @@ class LockReader(TopicReader):
         ordered = sorted(words.items(), key=lambda item: (item[1].row.held == 0, -item[1].row.sum_ns))
         for lock, word in ordered[:NAMED]:
             image = (word.row.start_ns, word.executions, word.tgid)
-            rows[lock] = replace(
-                word.row,
-                frames=self._stacks.frames_of(image, word.stack),
-                waker_frames=self._stacks.frames_of(image, word.waker_stack),
-            )
+            frames, waker_frames = (self._stacks.of(image, stack) or () for stack in (word.stack, word.waker_stack))
+            self._frames.use((*frames, *waker_frames))
+            rows[lock] = replace(word.row, frames=frames, waker_frames=waker_frames)
         return rows
 
     def _value_fields(self, value: bytes) -> Fields:

@@ -12,13 +12,11 @@ from kubectl_podtrace.wire.stack_records import StackRow, Stacks
 from podtrace_tracer.addresses import address_text
 from podtrace_tracer.programs.map_values import merged
 from podtrace_tracer.programs.program import ORDERED_OPERATIONS
-from podtrace_tracer.readers.frames import stack_addresses
+from podtrace_tracer.readers.frames import StackFrames
 from podtrace_tracer.readers.model import KeyedTable, TopicReader, TraceContext
 from podtrace_tracer.readers.paths import UNKNOWN as UNKNOWN_PATH
 from podtrace_tracer.symbols.frames import ImageKey
 
-FINAL_PATIENCE_S: Final = 3.0
-"""So long the end of a trace waits for names."""
 TOP_STACKS: Final = 50
 _FILE_KEY_BYTES: Final = 40
 _NO_FILE: Final = bytes(32)
@@ -54,7 +52,7 @@ class StackReader(TopicReader):
         self._groups: dict[bytes, Group] = {}
         self._values: dict[bytes, list[bytes]] = {}
         self._ended: dict[What, Group] = {}
-        self._addresses: dict[int, tuple[int, ...]] = {}
+        self._stacks = StackFrames(context)
         self._numbers: dict[What, int] = {}
 
     def second(self) -> None:
@@ -75,13 +73,11 @@ class StackReader(TopicReader):
         self.second()
 
     def settle(self, ended_ns: int) -> None:  # noqa: ARG002  nothing here depends on the moment
-        """Reads what came last, and waits a moment for names."""
+        """Reads what came last, and asks for its names."""
         self.second()
-        self._frames.finish(FINAL_PATIENCE_S)
 
     def tables(self) -> Iterator[KeyedTable]:
         """The stacks, with the frames that they are made of."""
-        self.second()
         stacks = sorted(self._rows(), key=lambda row: -row.total_ns)
         for row in stacks:
             self._frames.use(row.frames)
@@ -133,13 +129,7 @@ class StackReader(TopicReader):
 
     def _frames_of(self, key: bytes) -> tuple[int, ...] | None:
         """The numbers of a group's frames; none where it has no stack, None as long as they are not known."""
-        stack = self._key.unsigned("stack", key)
-        if not stack:
-            return ()
-        addresses = self._addresses.get(stack)
-        if addresses is None:
-            addresses = self._addresses[stack] = stack_addresses(self._programs, stack)
-        return self._frames.numbers(_image_of(key)[0], addresses)
+        return self._stacks.of(_image_of(key)[0], self._key.unsigned("stack", key))
 
     def _rows(self) -> list[StackRow]:
         """One row for each operation and stack of frames, over the processes of a scope."""

@@ -64,6 +64,7 @@ class Bench:
         self.programs.put("stack_durations", key, sum(counts).to_bytes(4, "little") + bytes(575 * 4))
 
     def rows(self) -> list[StackRow]:
+        self.reader.second()
         (table,) = self.reader.tables()
         assert table.record is Stacks
         return list(table.rows.values())
