@@ -32,7 +32,7 @@ class CpuReader(TopicReader):
         self._clock = clock
         self._key = self._programs.key_layout("cpu_processes")
         self._value = self._programs.value_layout("cpu_processes")
-        self._ended = EndedRows(lambda row: row.on_cpu_ns, most=max_ended)
+        self._ended = EndedRows(lambda row: row.on_cpu_ns, added=_added, most=max_ended)
         self._files: dict[int, Path | None] = {}
         self._at_start: dict[int, throttling.Counters] = {}
         self._throttling: dict[int, ThrottlingRow] = {}
@@ -55,7 +55,7 @@ class CpuReader(TopicReader):
         found = {key: self._row(key, values[0]) for key, values in self._programs.items("cpu_processes")}
         yield KeyedTable(
             record=CpuProcesses,
-            rows=self._ended.rows | found,
+            rows=self._ended.over(found),
             ranks=(lambda row: row.on_cpu_ns, lambda row: row.switches),
         )
         yield KeyedTable(record=Throttling, rows=dict(self._throttling), ranks=(lambda row: row.total_ns,))
@@ -65,9 +65,8 @@ class CpuReader(TopicReader):
         return self._ended.dropped("cpu", "what they ran is in the totals")
 
     def _row(self, key: bytes, value: bytes) -> CpuProcessRow:
-        """A process as it is in the kernel, with what it had when it was taken out: it may run after that once more."""
         process, fields = self._key.fields(key), self._value.fields(value)
-        row = CpuProcessRow(
+        return CpuProcessRow(
             scope=process["scope"],
             pid=fields["pid"],
             node_pid=fields["node_pid"],
@@ -77,8 +76,6 @@ class CpuReader(TopicReader):
             switches=fields["switches"],
             samples=fields["samples"],
         )
-        earlier = self._ended.rows.get(key)
-        return row if earlier is None else _added(earlier, row)
 
     def _find_files(self) -> list[tuple[int, Path | None]]:
         """The cpu.stat of each scope that is new."""
@@ -104,6 +101,7 @@ class CpuReader(TopicReader):
 
 
 def _added(earlier: CpuProcessRow, row: CpuProcessRow) -> CpuProcessRow:
+    """A process with what it had when it was taken out of the kernel: it may run once more after that."""
     return replace(
         row,
         on_cpu_ns=earlier.on_cpu_ns + row.on_cpu_ns,

@@ -12,17 +12,27 @@ MAX_ENDED: Final = 20_000
 
 
 class EndedRows:
-    """Keeps so many rows by key, and counts those that it lets go: of too many the idlest, by `rank`."""
+    """Keeps so many rows by key, and counts those that it lets go: of too many the idlest, by `rank`.
 
-    def __init__(self, rank: Callable[[Any], int], *, most: int = MAX_ENDED) -> None:
+    What has ended may come back under its key: `added` makes one row of what was kept and what came later.
+    """
+
+    def __init__(
+        self,
+        rank: Callable[[Any], int],
+        *,
+        added: Callable[[Any, Any], Any] = lambda _, later: later,
+        most: int = MAX_ENDED,
+    ) -> None:
         self.rows: dict[Hashable, Any] = {}
+        self._added = added
         self._rank = rank
         self._most = most
         self._let_go = 0
 
     def keep(self, rows: Mapping[Any, Any]) -> None:
-        """Takes rows in, in place of earlier ones with their keys."""
-        self.rows.update(rows)
+        """Takes rows in."""
+        self.rows.update(self._joined(rows))
         excess = len(self.rows) - self._most
         if excess > 0:
             # Some more than need be, so that they are not put in order at each turn.
@@ -30,6 +40,13 @@ class EndedRows:
             for key in idlest_first[: excess + self._most // 10]:
                 del self.rows[key]
                 self._let_go += 1
+
+    def over(self, rows: Mapping[Any, Any]) -> dict[Any, Any]:
+        """All rows: these with what was kept of them, and the other ones that were kept."""
+        return self.rows | self._joined(rows)
+
+    def _joined(self, rows: Mapping[Any, Any]) -> dict[Any, Any]:
+        return {key: self._added(self.rows[key], row) if key in self.rows else row for key, row in rows.items()}
 
     def take(self, programs: Programs, table: str, before_ns: int, row_of: Callable[[bytes, bytes], Any]) -> None:
         """Moves the processes that ended before a moment out of a map: there is room then for the next ones."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -59,7 +60,7 @@ class LockReader(TopicReader):
         self._proc = context.host.proc
         self._key = self._programs.key_layout("lock_threads")
         self._value = self._programs.value_layout("lock_threads")
-        self._ended = EndedRows(lambda word: word.row.sum_ns, most=max_ended)
+        self._ended = EndedRows(lambda word: word.row.sum_ns, added=operator.add, most=max_ended)
         self._frames = context.frames
         self._stacks = StackFrames(context)
         for number, value in waits.class_of_numbers(context.host.machine).items():
@@ -97,9 +98,7 @@ class LockReader(TopicReader):
         ended = [(key, values) for key, values in self._programs.items("lock_threads") if self._has_ended(values[0])]
         for key, _ in ended:
             self._programs.delete("lock_threads", key)
-        known = self._ended.rows
-        found = self._read(ended)
-        self._ended.keep({lock: known[lock] + word if lock in known else word for lock, word in found.items()})
+        self._ended.keep(self._read(ended))
 
     def _has_ended(self, value: bytes) -> bool:
         pid, tid = self._value.unsigned("node_pid", value), self._value.unsigned("node_tid", value)
@@ -108,9 +107,7 @@ class LockReader(TopicReader):
 
     def _words(self) -> dict[bytes, Word]:
         """Those that were waited for, by the beginning of the key that threads have in common."""
-        words: dict[Any, Word] = dict(self._ended.rows)
-        for lock, word in self._read(self._programs.items("lock_threads")).items():
-            words[lock] = words[lock] + word if lock in words else word
+        words = self._ended.over(self._read(self._programs.items("lock_threads")))
         return {lock: word for lock, word in words.items() if word.row.waits}
 
     def _read(self, threads: Iterable[tuple[bytes, list[bytes]]]) -> dict[bytes, Word]:
