@@ -48,5 +48,13 @@ def filled_buckets(counts: bytes) -> tuple[int, ...]:
     >>> filled_buckets(bytes(8) + b"\7" + bytes(15) + b"\2" + bytes(7))
     (1, 7, 3, 2)
     """
-    buckets = memoryview(counts).cast("Q")
-    return tuple(number for bucket, count in enumerate(buckets) if count for number in (bucket, count))
+    return in_a_row({bucket: count for bucket, count in enumerate(memoryview(counts).cast("Q")) if count})
+
+
+def in_a_row(buckets: Mapping[int, int]) -> tuple[int, ...]:
+    """Counts by bucket as pairs in a row, in the order of the buckets.
+
+    >>> in_a_row({3: 2, 1: 7})
+    (1, 7, 3, 2)
+    """
+    return tuple(number for pair in sorted(buckets.items()) for number in pair)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from kubectl_podtrace.wire.query_records import ClientLibraries, Queries, QueryRow
 from podtrace_tracer.collectors.queries import PROTOCOLS
-from podtrace_tracer.programs.map_values import filled_buckets, merged
+from podtrace_tracer.programs.map_values import filled_buckets, in_a_row, merged
 from podtrace_tracer.readers import statement_automaton
 from podtrace_tracer.readers.client_probes import ClientProbes
 from podtrace_tracer.readers.model import KeyedTable, TopicReader, TraceContext
@@ -101,7 +101,7 @@ class QueryReader(TopicReader):
             errors=counters["errors"],
             sum_ns=counters["sum_ns"],
             max_ns=counters["max_ns"],
-            buckets=tuple(number for pair in sorted(buckets.items()) for number in pair),
+            buckets=in_a_row(buckets),
         )
 
     def _forget_ended(self) -> None:

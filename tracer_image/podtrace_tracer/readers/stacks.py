@@ -10,7 +10,7 @@ from typing import Final
 
 from kubectl_podtrace.wire.stack_records import StackRow, Stacks
 from podtrace_tracer.addresses import address_text
-from podtrace_tracer.programs.map_values import merged
+from podtrace_tracer.programs.map_values import in_a_row, merged
 from podtrace_tracer.programs.program import ORDERED_OPERATIONS
 from podtrace_tracer.readers.frames import StackFrames
 from podtrace_tracer.readers.model import KeyedTable, TopicReader, TraceContext
@@ -152,7 +152,7 @@ class StackReader(TopicReader):
             count=group.count,
             total_ns=group.total_ns,
             max_ns=group.max_ns,
-            buckets=tuple(number for pair in sorted(group.buckets.items()) for number in pair),
+            buckets=in_a_row(group.buckets),
             frames=frames,
         )
 
