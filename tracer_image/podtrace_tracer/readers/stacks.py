@@ -15,7 +15,7 @@ from podtrace_tracer.programs.program import ORDERED_OPERATIONS
 from podtrace_tracer.readers.frames import StackFrames
 from podtrace_tracer.readers.model import KeyedTable, TopicReader, TraceContext
 from podtrace_tracer.readers.paths import UNKNOWN as UNKNOWN_PATH
-from podtrace_tracer.symbols.frames import ImageKey
+from podtrace_tracer.symbols.frames import UNKNOWN, ImageKey
 
 TOP_STACKS: Final = 50
 _FILE_KEY_BYTES: Final = 40
@@ -51,6 +51,8 @@ class StackReader(TopicReader):
         self._value = self._programs.value_layout("stack_counts")
         self._groups: dict[bytes, Group] = {}
         self._values: dict[bytes, list[bytes]] = {}
+        self._unknown = self._frames.of_name(UNKNOWN)
+        self._named: set[bytes] = set()
         self._ended: dict[What, Group] = {}
         self._stacks = StackFrames(context)
         self._numbers: dict[What, int] = {}
@@ -64,7 +66,11 @@ class StackReader(TopicReader):
             if self._values.get(key) != values:
                 self._values[key] = values
                 self._groups[key] = self._group(key, values)
+            if key in self._named and key not in gone:
+                continue
             frames = self._frames_of(key)
+            if frames is not None and self._unknown not in frames:
+                self._named.add(key)
             if key in gone and frames is not None:
                 self._let_go(key, frames)
 
@@ -91,6 +97,7 @@ class StackReader(TopicReader):
         self._programs.delete("stack_counts", key)
         self._programs.delete("stack_durations", key)
         del self._values[key]
+        self._named.discard(key)
         group = self._groups.pop(key)
         what = (group.scope, group.operation, frames)
         known = self._ended.get(what)
