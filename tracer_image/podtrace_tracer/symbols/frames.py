@@ -92,22 +92,25 @@ class FrameBook:
     def numbers(self, image: ImageKey, addresses: Sequence[int]) -> tuple[int, ...] | None:
         """The frames at these addresses, as far as they are code; None as long as some of them are being looked up."""
         spots: list[Spot] = []
+        wanted: dict[Spot, Mapping | None] = {}
         for place, address in enumerate(addresses):
             mapping = self._mapping(image, address)
             if mapping is None and place and self._is_known(image):
                 break  # behind it the chain ran into data
-            spots.append(self._spot(image, mapping, address, is_function=False))
-        wanted = [spot for spot in spots if spot not in self._numbers]
+            spots.append(spot := self._spot(image, mapping, address, is_function=False))
+            if spot not in self._numbers:
+                wanted[spot] = mapping
         if wanted:
-            self._ask(wanted)
+            self._ask(image, wanted)
         found = [self._numbers.get(spot) for spot in spots]
         return None if None in found else tuple(number for number in found if number is not None)
 
     def function(self, image: ImageKey, address: int) -> int | None:
         """The frame of the whole function around an address, in a file without names of all of it; None as above."""
-        spot = self._spot(image, self._mapping(image, address), address, is_function=True)
+        mapping = self._mapping(image, address)
+        spot = self._spot(image, mapping, address, is_function=True)
         if spot not in self._numbers:
-            self._ask([spot])
+            self._ask(image, {spot: mapping})
         return self._numbers.get(spot)
 
     def has_gone(self, image: ImageKey) -> bool:
@@ -204,14 +207,16 @@ class FrameBook:
             return Spot(self._images[image].compiled_name, address, is_function)
         return Spot(_file_name(mapping), address - mapping.start + mapping.offset, is_function)
 
-    def _ask(self, spots: Iterable[Spot]) -> None:
-        by_file: dict[tuple[str, bool], list[int]] = {}
-        for spot in dict.fromkeys(spots):
+    def _ask(self, image: ImageKey, spots: dict[Spot, Mapping | None]) -> None:
+        by_file: dict[tuple[str, bool, Mapping | None], list[int]] = {}
+        for spot, mapping in spots.items():
             if spot in self._asked:
                 continue
             self._asked.add(spot)
-            by_file.setdefault((spot.file, spot.is_function), []).append(spot.offset)
-        for (name, is_function), offsets in by_file.items():
+            by_file.setdefault((spot.file, spot.is_function, mapping), []).append(spot.offset)
+        for (name, is_function, mapping), offsets in by_file.items():
+            if mapping is not None:
+                self._open(self._images[image], mapping)  # it may have been closed to make room for others
             take = self._taker(name, self._files.get(name), is_function=is_function)
             if name not in self._files:
                 for offset in offsets:
