@@ -37,6 +37,7 @@ class LockHolder:
 class LockHotspot:
     """One word that threads of a process waited for. `address` is its place in the process, `(other)` all not listed.
 
+    `symbol` is the variable that it is in, null where that has no name: on the heap, or in a stripped program.
     `waiters` are different threads, `max_waiters` the most that waited at once; `timeouts` are waits that ended by
     their time-out. `stack` is where a long wait stood, `holder` is null where nobody in the target ended any.
     """
@@ -118,7 +119,7 @@ def _hotspots(selection: Selection, rows: Sequence[lock_records.LockRow]) -> tup
 def _hotspot(row: lock_records.LockRow, book: FrameBook) -> LockHotspot:
     return LockHotspot(
         address=f"{row.address:#x}",
-        symbol=None,
+        symbol=next((frame.symbol for frame in book.frames(row.variable)), None),
         kind=_kind(row),
         pid=row.pid,
         node_pid=row.node_pid,

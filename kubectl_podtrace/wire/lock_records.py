@@ -14,7 +14,8 @@ class LockRow:
     `held` are waits in the way of a lock that another thread holds, `waiters` the threads that waited, `max_waiters`
     the most at once. `waker_*` is the thread that ended the longest time of waits, how many these were and how long.
     `frames` and `waker_frames` are numbers of frames, innermost first: where the longest wait stood, of those whose
-    stack was taken, and where the waker ended such a one; none where no stack is known.
+    stack was taken, and where the waker ended such a one; none where no stack is known. `variable` is the number of a
+    frame, too: the variable that the futex is in, if it has a name.
     """
 
     scope: Index
@@ -37,6 +38,7 @@ class LockRow:
     waker_ns: Count
     frames: tuple[Count, ...]
     waker_frames: tuple[Count, ...]
+    variable: tuple[Count, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

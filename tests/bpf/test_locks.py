@@ -135,6 +135,7 @@ def test_every_switch_of_threads_that_fight_for_a_mutex_is_a_wait_for_it(
     assert (row.waits, row.held, row.timeouts, row.waiters) == (claim["waits"], claim["waits"], 0, 7)
     assert row.waits > 1_000
     assert 2 <= row.max_waiters <= 7
+    assert symbols(stream, row.variable) == ["mutex"]
     assert stream.total("locks.contended").count == row.waits
 
 

@@ -13,6 +13,7 @@ STACK_FRAMES = (
     ("", "/usr/lib/libpayment.so.2", 0x4E10, ""),
     ("shop::price(shop::cart const&)", "/srv/shop/orders", 0, ""),
     ("", "[kernel]", 0, ""),
+    ("store::ledger_lock", "/srv/shop/orders", 0x4080, ""),
 )
 
 

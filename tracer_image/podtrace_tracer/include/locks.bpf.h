@@ -35,7 +35,7 @@ struct lock_thread {
 	u64 stack_ns;
 	u64 waker_stack; /* of waking somebody, and how long that one had waited */
 	u64 waker_stack_ns;
-	u64 executions; /* of the process, when a stack was taken */
+	u64 executions; /* of the process, when it was first seen here or a stack was taken */
 	u32 pid;
 	u32 node_pid;
 	u32 tid;
@@ -72,6 +72,9 @@ static __always_inline struct lock_thread *lock_thread_of(const struct lock_key 
 	process.pid = process.node_pid = 0;
 	struct task_struct *leader = READ(waiter, group_leader);
 	fill_pids(&process, leader);
+#ifdef HAVE_task_struct__self_exec_id
+	fresh.executions = READ(waiter, self_exec_id);
+#endif
 	fresh.pid = process.pid;
 	fresh.node_pid = process.node_pid;
 	bpf_probe_read_kernel(fresh.comm, sizeof(fresh.comm), &leader->comm);

@@ -117,14 +117,16 @@ class LockReader(TopicReader):
         return {lock: _word(found) for lock, found in of_locks.items()}
 
     def _named(self, words: Mapping[bytes, Word]) -> dict[bytes, LockRow]:
-        """The rows, the first ones with the frames of their stacks."""
+        """The rows, the first ones with their names and the frames of their stacks."""
         rows = {lock: word.row for lock, word in words.items()}
         ordered = sorted(words.items(), key=lambda item: (item[1].row.held == 0, -item[1].row.sum_ns))
         for lock, word in ordered[:NAMED]:
             image = (word.row.start_ns, word.executions, word.tgid)
             frames, waker_frames = (self._stacks.of(image, stack) or () for stack in (word.stack, word.waker_stack))
-            self._frames.use((*frames, *waker_frames))
-            rows[lock] = replace(word.row, frames=frames, waker_frames=waker_frames)
+            number = self._frames.variable(image, word.row.address)
+            variable = () if number is None else (number,)
+            self._frames.use((*frames, *waker_frames, *variable))
+            rows[lock] = replace(word.row, frames=frames, waker_frames=waker_frames, variable=variable)
         return rows
 
     def _value_fields(self, value: bytes) -> Fields:
@@ -156,6 +158,7 @@ def _word(threads: list[Fields]) -> Word:
         waker_ns=waker["woken_ns"],
         frames=(),
         waker_frames=(),
+        variable=(),
     )
     return Word(
         row=row,

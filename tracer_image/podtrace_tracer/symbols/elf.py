@@ -36,6 +36,7 @@ _COMPRESSED: Final = 0x800  # SHF_
 _ZLIB: Final = 1  # ELFCOMPRESS_
 _BUILD_ID: Final = 3  # NT_GNU_BUILD_ID
 _FUNCTIONS: Final = (2, 10)  # STT_FUNC, STT_GNU_IFUNC
+_VARIABLES: Final = (1,)  # STT_OBJECT
 _WHOLE_REACH: Final = 1 << 64
 _EXPORTED_REACH: Final = 128
 """Functions without a size are written by hand, and short. Where a file names only what it exports, others that it does
@@ -63,13 +64,15 @@ class ElfError(ValueError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Segment:
-    """A part of the file that is loaded to addresses of its own."""
+    """A part of the file that is loaded to addresses of its own; `room` bytes, of which `size` come from the file."""
 
     kind: int
     offset: int
     address: int
     size: int
+    room: int
     is_code: bool
+    is_writable: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,8 +89,8 @@ class Section:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Function:
-    """A function by its name in the file (mangled), and where it begins."""
+class Symbol:
+    """A function or variable by its name in the file (mangled), and where it begins."""
 
     name: str
     address: int
@@ -113,8 +116,16 @@ class Elf:
             return ()
         data = self._whole(self._segments_at, self._segment_count * _SEGMENT.size)
         return tuple(
-            Segment(kind=kind, offset=offset, address=address, size=size, is_code=bool(flags & 1))
-            for kind, flags, offset, address, _, size, _, _ in _SEGMENT.iter_unpack(data)
+            Segment(
+                kind=kind,
+                offset=offset,
+                address=address,
+                size=size,
+                room=room,
+                is_code=bool(flags & 1),
+                is_writable=bool(flags & 2),
+            )
+            for kind, flags, offset, address, _, size, room, _ in _SEGMENT.iter_unpack(data)
         )
 
     @cached_property
@@ -161,6 +172,13 @@ class Elf:
                 return offset - segment.offset + segment.address
         return None
 
+    def variable_address_of(self, offset: int) -> int | None:
+        """The address of a place in the file's own variables, whose zeros go on behind what is in the file."""
+        for segment in self.segments:
+            if segment.kind == _LOAD and segment.is_writable and 0 <= offset - segment.offset < segment.room:
+                return offset - segment.offset + segment.address
+        return None
+
     @cached_property
     def build_id(self) -> str:
         """The id that the linker gave the file, in hexadecimal; empty where it gave none."""
@@ -173,14 +191,23 @@ class Elf:
         return ""
 
     @cached_property
-    def symbols(self) -> tuple[SymbolTable, ...]:
-        """Its tables of symbols: the full one, and the one for the dynamic linker."""
+    def functions(self) -> tuple[SymbolTable, ...]:
+        """Its functions: those of the full table of symbols, and of the one for the dynamic linker."""
+        return self._symbols(_FUNCTIONS, whole_reach=_WHOLE_REACH, exported_reach=_EXPORTED_REACH)
+
+    @cached_property
+    def variables(self) -> tuple[SymbolTable, ...]:
+        """Its variables, likewise."""
+        return self._symbols(_VARIABLES, whole_reach=0, exported_reach=0)
+
+    def _symbols(self, kinds: tuple[int, ...], *, whole_reach: int, exported_reach: int) -> tuple[SymbolTable, ...]:
         wanted = sorted((each for each in self.sections if each.kind in (_SYMTAB, _DYNSYM)), key=lambda each: each.kind)
         return tuple(
             SymbolTable(
                 self._whole(table.offset, table.size),
                 self._names(self.sections[table.link]),
-                reach=_WHOLE_REACH if table.kind == _SYMTAB else _EXPORTED_REACH,
+                kinds=kinds,
+                reach=whole_reach if table.kind == _SYMTAB else exported_reach,
             )
             for table in wanted[:2]
             if table.size <= MAX_SYMBOL_BYTES and table.link < len(self.sections)
@@ -206,18 +233,18 @@ def _notes(data: bytes) -> Iterator[tuple[bytes, int, bytes]]:
 
 
 class SymbolTable:
-    """The functions of one table, ordered by address. Only what is looked for is read of their names.
+    """The symbols of some kinds in one table, ordered by address. Only what is looked for is read of their names.
 
-    A function without a size reaches to the next one, but no further than `reach`.
+    One without a size reaches to the next one, but no further than `reach`.
     """
 
-    def __init__(self, data: bytes, names: Read, *, reach: int) -> None:
+    def __init__(self, data: bytes, names: Read, *, kinds: tuple[int, ...], reach: int) -> None:
         words = array("Q")
         words.frombytes(data[: len(data) // _SYMBOL_BYTES * _SYMBOL_BYTES])
         # A symbol is name (32 bits), kind and binding (8), visibility (8), section (16); address; size.
         heads, addresses, sizes = words[0::3], words[1::3], words[2::3]
         del words
-        order = [at for at, head in enumerate(heads) if head >> 32 & 15 in _FUNCTIONS and head >> 48]
+        order = [at for at, head in enumerate(heads) if head >> 32 & 15 in kinds and head >> 48]
         order.sort(key=addresses.__getitem__)
         self._addresses = array("Q", map(addresses.__getitem__, order))
         self._sizes = array("Q", map(sizes.__getitem__, order))
@@ -228,21 +255,21 @@ class SymbolTable:
     def __len__(self) -> int:
         return len(self._addresses)
 
-    def find(self, address: int) -> Function | None:
-        """The function that an address lies in."""
+    def find(self, address: int) -> Symbol | None:
+        """What an address lies in."""
         last = bisect_right(self._addresses, address) - 1
         if last < 0:
             return None
         start = self._addresses[last]
         first = last
-        # Several names for one function; a hostile table must not make this long.
+        # Several names for one place; a hostile table must not make this long.
         while first > 0 and last - first < 16 and self._addresses[first - 1] == start:
             first -= 1
         fitting = [at for at in range(first, last + 1) if address < start + (self._sizes[at] or self._reach)]
         names = [name for name in map(self._name, fitting) if name]
         if not names:
             return None
-        return Function(name=min(names, key=_plainness), address=start)
+        return Symbol(name=min(names, key=_plainness), address=start)
 
     def _name(self, at: int) -> str:
         text = self._names(self._heads[at] & 0xFFFF_FFFF, MAX_NAME)

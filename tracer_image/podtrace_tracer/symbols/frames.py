@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from kubectl_podtrace.wire.stack_records import FrameRow
 from podtrace_tracer.symbols import memory_map, opening
 from podtrace_tracer.symbols.memory_map import Mapping, MemoryMap
-from podtrace_tracer.symbols.place import Place, shortened
+from podtrace_tracer.symbols.place import Place, Wanted, shortened
 from podtrace_tracer.symbols.symbolizer import Answer, Kind, Symbolizer, Take
 
 MAX_FRAMES: Final = 20_000
@@ -34,11 +34,11 @@ ImageKey = tuple[int, int, int]
 
 
 class Spot(NamedTuple):
-    """A file and an offset in it; or something that is no file, and an address. Maybe only its function counts."""
+    """A file and an offset in it, or something that is no file and an address; and what is to be known of it."""
 
     file: str
     offset: int
-    is_function: bool
+    wanted: Wanted
 
 
 @dataclass(kw_only=True)
@@ -97,7 +97,7 @@ class FrameBook:
             mapping = self._mapping(image, address)
             if mapping is None and place and self._is_known(image):
                 break  # behind it the chain ran into data
-            spots.append(spot := self._spot(image, mapping, address, is_function=False))
+            spots.append(spot := self._spot(image, mapping, address, "line"))
             if spot not in self._numbers:
                 wanted[spot] = mapping
         if wanted:
@@ -107,11 +107,14 @@ class FrameBook:
 
     def function(self, image: ImageKey, address: int) -> int | None:
         """The frame of the whole function around an address, in a file without names of all of it; None as above."""
-        mapping = self._mapping(image, address)
-        spot = self._spot(image, mapping, address, is_function=True)
-        if spot not in self._numbers:
-            self._ask(image, {spot: mapping})
-        return self._numbers.get(spot)
+        return self._known(image, self._mapping(image, address), address, "function")
+
+    def variable(self, image: ImageKey, address: int) -> int | None:
+        """The frame of the variable at an address; None where there is none with a name, and as above."""
+        known = self._images.get(image)
+        mapping = known.map.find_variables(address) if known else None
+        number = self._known(image, mapping, address, "variable") if mapping else None
+        return number if number is not None and self.rows[number].symbol else None
 
     def has_gone(self, image: ImageKey) -> bool:
         """Has this process certainly ended?"""
@@ -153,9 +156,9 @@ class FrameBook:
 
     def _look(self, image: ImageKey, node_pid: int, pid: int) -> _Image:
         try:
-            found = memory_map.read(self._proc / str(node_pid)) if node_pid else MemoryMap(())
+            found = memory_map.read(self._proc / str(node_pid)) if node_pid else MemoryMap()
         except OSError:
-            found = MemoryMap(())
+            found = MemoryMap()
         name = ":".join(map(str, ("compiled", *image)))
         known = _Image(node_pid=node_pid, pid=pid, map=found, looked_at=self._clock(), compiled_name=name)
         self._images[image] = known
@@ -200,24 +203,30 @@ class FrameBook:
         while len(self._files) > _MAX_OPEN_FILES:
             os.close(self._files.popitem(last=False)[1].descriptor)
 
-    def _spot(self, image: ImageKey, mapping: Mapping | None, address: int, *, is_function: bool) -> Spot:
+    def _spot(self, image: ImageKey, mapping: Mapping | None, address: int, wanted: Wanted) -> Spot:
         if mapping is None:
-            return Spot(UNKNOWN, 0, is_function)
+            return Spot(UNKNOWN, 0, wanted)
         if mapping.file is None and mapping.path != opening.VDSO:
-            return Spot(self._images[image].compiled_name, address, is_function)
-        return Spot(_file_name(mapping), address - mapping.start + mapping.offset, is_function)
+            return Spot(self._images[image].compiled_name, address, wanted)
+        return Spot(_file_name(mapping), address - mapping.start + mapping.offset, wanted)
+
+    def _known(self, image: ImageKey, mapping: Mapping | None, address: int, wanted: Wanted) -> int | None:
+        spot = self._spot(image, mapping, address, wanted)
+        if spot not in self._numbers:
+            self._ask(image, {spot: mapping})
+        return self._numbers.get(spot)
 
     def _ask(self, image: ImageKey, spots: dict[Spot, Mapping | None]) -> None:
-        by_file: dict[tuple[str, bool, Mapping | None], list[int]] = {}
+        by_file: dict[tuple[str, Wanted, Mapping | None], list[int]] = {}
         for spot, mapping in spots.items():
             if spot in self._asked:
                 continue
             self._asked.add(spot)
-            by_file.setdefault((spot.file, spot.is_function, mapping), []).append(spot.offset)
-        for (name, is_function, mapping), offsets in by_file.items():
+            by_file.setdefault((spot.file, spot.wanted, mapping), []).append(spot.offset)
+        for (name, wanted, mapping), offsets in by_file.items():
             if mapping is not None:
                 self._open(self._images[image], mapping)  # it may have been closed to make room for others
-            take = self._taker(name, self._files.get(name), is_function=is_function)
+            take = self._taker(name, self._files.get(name), wanted)
             if name not in self._files:
                 for offset in offsets:
                     take(
@@ -229,17 +238,21 @@ class FrameBook:
             file = self._files[name]
             # What names compiled code grows: another size is another file to its reader.
             own_name = name if file.kind == "program" else f"{name}:{os.fstat(file.descriptor).st_size}"
-            self._symbolizer.ask(own_name, file.descriptor, offsets, take, kind=file.kind, lines=not is_function)
+            self._symbolizer.ask(own_name, file.descriptor, offsets, take, kind=file.kind, wanted=wanted)
 
-    def _taker(self, name: str, file: _File | None, *, is_function: bool) -> Take:
+    def _taker(self, name: str, file: _File | None, wanted: Wanted) -> Take:
         module = file.module if file else _module_of(name)
-        return lambda offset, answer: self._learn(Spot(name, offset, is_function), module, answer)
+        return lambda offset, answer: self._learn(Spot(name, offset, wanted), module, answer)
 
     def _learn(self, spot: Spot, module: str, answer: Answer) -> None:
         self._asked.discard(spot)
         place, symbol = answer.place, shortened(answer.place.symbol)
         # Samples are nearly as many places as samples: only their functions may take up the places of frames.
-        key = (module, symbol, 0, "") if spot.is_function else (module, symbol, place.address, shortened(place.source))
+        key = (
+            (module, symbol, 0, "")
+            if spot.wanted == "function"
+            else (module, symbol, place.address, shortened(place.source))
+        )
         number = self._number(key, answer.build_id)
         if len(self._numbers) >= MAX_SPOTS:
             self._numbers.clear()  # what is met again is asked again, and gets the same number

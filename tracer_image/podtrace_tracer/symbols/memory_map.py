@@ -1,4 +1,4 @@
-"""The executable part of a process's memory map."""
+"""The parts of a process's memory map in which its code and its files' variables are."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DELETED: Final = " (deleted)"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mapping:
-    """A piece of memory that code runs in. Without an `inode` it is no file's; `path` may still name it (`[vdso]`)."""
+    """A piece of memory. Without an `inode` it is no file's; `path` may still name it (`[vdso]`)."""
 
     start: int
     end: int
@@ -23,6 +23,8 @@ class Mapping:
     device: str
     inode: int
     path: str
+    is_code: bool
+    is_writable: bool
 
     @property
     def file(self) -> tuple[str, int] | None:
@@ -31,11 +33,17 @@ class Mapping:
 
 
 class MemoryMap:
-    """The executable mappings of one process, by address."""
+    """The mappings of one process by address: `mappings` are those that code runs in."""
 
-    def __init__(self, mappings: tuple[Mapping, ...]) -> None:
-        self.mappings = mappings
-        self._starts = [mapping.start for mapping in mappings]
+    def __init__(self, mappings: tuple[Mapping, ...] = ()) -> None:
+        self.mappings = tuple(mapping for mapping in mappings if mapping.is_code)
+        self._starts = [mapping.start for mapping in self.mappings]
+        self._variables = tuple(mapping for mapping in mappings if mapping.is_writable and mapping.inode)
+
+    def find_variables(self, address: int) -> Mapping | None:
+        """The part of a file whose variables an address can be among; its zeros follow it in no file's mapping."""
+        place = bisect_right(self._variables, address, key=lambda mapping: mapping.start) - 1
+        return self._variables[place] if place >= 0 else None
 
     def find(self, address: int) -> Mapping | None:
         """The mapping that holds an address."""
@@ -60,7 +68,7 @@ def read(directory: Path) -> MemoryMap:
 
 
 def parse(text: bytes, root: str = "") -> tuple[Mapping, ...]:
-    """The executable mappings in the text of a maps file, in their order.
+    """The mappings in the text of a maps file that code or a file's variables are in, by address.
 
     >>> parse(b"7f00-7f80 r-xp 00001000 08:01 42                         /lib/libc.so.6")[0].inode
     42
@@ -68,7 +76,10 @@ def parse(text: bytes, root: str = "") -> tuple[Mapping, ...]:
     found = []
     for line in text.split(b"\n"):
         fields = line.split(None, 5)
-        if len(fields) < 5 or b"x" not in fields[1]:
+        if len(fields) < 5:
+            continue
+        is_code, is_writable = b"x" in fields[1], b"w" in fields[1]
+        if not is_code and (not is_writable or fields[4] == b"0"):
             continue
         first, _, end = fields[0].partition(b"-")
         path = fields[5].decode("utf-8", "backslashreplace") if len(fields) > 5 else ""
@@ -81,6 +92,8 @@ def parse(text: bytes, root: str = "") -> tuple[Mapping, ...]:
                     device=fields[3].decode("ascii"),
                     inode=int(fields[4]),
                     path=_inside(path.replace("\\012", "\n").removesuffix(_DELETED), root),
+                    is_code=is_code,
+                    is_writable=is_writable,
                 )
             )
         except ValueError:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 MAX_TEXT: Final = 400
 """Symbols and sources are cut at so many characters."""
 
 
+Wanted = Literal["line", "function", "variable"]
+"""What is to be known of a place: the function and its line, for which much has to be searched; the function alone; or
+the variable that it is in."""
+
+
 class Place(NamedTuple):
-    """A place in a file: its address as the file counts, the function around it, FILE:LINE; empty where not known."""
+    """A place in a file: its address as the file counts, what it is in by name, FILE:LINE; empty where not known."""
 
     address: int
     symbol: str

@@ -9,11 +9,11 @@ from typing import Final
 
 from podtrace_tracer.symbols import dwarf_lines
 from podtrace_tracer.symbols.demangle import demangled
-from podtrace_tracer.symbols.elf import Elf, ElfError, Function, SymbolTable, reader
+from podtrace_tracer.symbols.elf import Elf, ElfError, Symbol, SymbolTable, reader
 from podtrace_tracer.symbols.go_table import MAX_BYTES as MAX_GO_BYTES
 from podtrace_tracer.symbols.go_table import GoFunction, GoTable, GoTableError
 from podtrace_tracer.symbols.perf_map import PerfMap
-from podtrace_tracer.symbols.place import Place, shortened
+from podtrace_tracer.symbols.place import Place, Wanted, shortened
 
 _MAX_SMALL_DEBUG: Final = 32 * 1024 * 1024
 _GO_SECTIONS: Final = (".gopclntab", ".data.rel.ro.gopclntab")
@@ -26,12 +26,14 @@ class ProgramFile:
         self._elf = Elf(reader(descriptor))
         self.build_id = self._elf.build_id
 
-    def places(self, offsets: Sequence[int], *, lines: bool = True) -> list[Place]:
-        """What stands at offsets in the file, with or without the lines that have to be searched for."""
+    def places(self, offsets: Sequence[int], *, wanted: Wanted = "line") -> list[Place]:
+        """What stands at offsets in the file."""
+        if wanted == "variable":
+            return [self._variable(offset) for offset in offsets]
         addresses = [self._elf.address_of(offset) for offset in offsets]
         # Go's own table is at hand, and quicker.
-        wanted = () if self._go or not lines else (address for address in addresses if address is not None)
-        known = dwarf_lines.lines(self._elf, wanted)
+        searched = () if self._go or wanted != "line" else (each for each in addresses if each is not None)
+        known = dwarf_lines.lines(self._elf, searched)
         return [
             Place(offset, "", "") if address is None else self._place(address, known.get(address, ""))
             for offset, address in zip(offsets, addresses, strict=True)
@@ -41,8 +43,17 @@ class ProgramFile:
         in_go = self._go.find(address) if self._go else None
         if in_go is not None:
             return Place(address, shortened(in_go.name), shortened(source or _source(in_go)))
-        function = _find(self._elf.symbols, address) or _find(self._small_debug, address)
+        function = _find(self._elf.functions, address) or _find(self._small_debug, address)
         return Place(address, shortened(demangled(function.name)) if function else "", shortened(source))
+
+    def _variable(self, offset: int) -> Place:
+        """The variable at an offset; of one that holds several things, with the distance from its beginning."""
+        address = self._elf.variable_address_of(offset)
+        variable = _find(self._elf.variables, address) if address is not None else None
+        if address is None or variable is None:
+            return Place(offset, "", "")
+        inside = address - variable.address
+        return Place(address, shortened(demangled(variable.name)) + (f"+{inside:#x}" if inside else ""), "")
 
     @cached_property
     def _go(self) -> GoTable | None:
@@ -65,7 +76,7 @@ class ProgramFile:
             packed = self._elf.content(section, _MAX_SMALL_DEBUG)
             unpacker = lzma.LZMADecompressor(memlimit=_MAX_SMALL_DEBUG)
             data = unpacker.decompress(packed, _MAX_SMALL_DEBUG)
-            return Elf(lambda place, size: data[place : place + size]).symbols
+            return Elf(lambda place, size: data[place : place + size]).functions
         except (lzma.LZMAError, ElfError, EOFError):
             return ()
 
@@ -77,7 +88,7 @@ class CompiledCode:
         self._map = PerfMap(reader(descriptor))
         self.build_id = ""
 
-    def places(self, addresses: Sequence[int], *, lines: bool = True) -> list[Place]:  # noqa: ARG002  it has none
+    def places(self, addresses: Sequence[int], *, wanted: Wanted = "function") -> list[Place]:  # noqa: ARG002  it has no more
         """What stands at addresses. They mean nothing in another process, so no place keeps its own."""
         return [Place(0, shortened(self._map.symbol(address)), "") for address in addresses]
 
@@ -86,5 +97,5 @@ def _source(function: GoFunction) -> str:
     return f"{function.file}:{function.line}" if function.file and function.line else ""
 
 
-def _find(tables: Iterable[SymbolTable], address: int) -> Function | None:
+def _find(tables: Iterable[SymbolTable], address: int) -> Symbol | None:
     return next((function for table in tables if (function := table.find(address))), None)

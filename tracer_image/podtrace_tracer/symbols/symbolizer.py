@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from podtrace_tracer.children import command_of
-from podtrace_tracer.symbols.place import Place
+from podtrace_tracer.symbols.place import Place, Wanted
 
 _OFFSETS_PER_QUESTION: Final = 32
 _MAX_ANSWER: Final = 256 * 1024
@@ -65,7 +65,7 @@ class Symbolizer:
     def __init__(self, command: Sequence[str] = (), clock: Callable[[], float] = time.monotonic) -> None:
         self._command = command or command_of("podtrace_tracer.symbols.worker")
         self._clock = clock
-        self._files: OrderedDict[tuple[str, bool], _Waiting] = OrderedDict()
+        self._files: OrderedDict[tuple[str, Wanted], _Waiting] = OrderedDict()
         self._waiting = 0
         self._asked: _Question | None = None
         self._asked_at = 0.0
@@ -88,18 +88,18 @@ class Symbolizer:
         take: Take,
         *,
         kind: Kind = "program",
-        lines: bool = True,
+        wanted: Wanted = "line",
     ) -> None:
-        """Asks for places in an open file, told from others by its name; `lines` of the source cost much."""
+        """Asks for places in an open file, told from others by its name."""
         room = max(_MAX_WAITING - self._waiting, 0)
-        waiting = self._files.get((file, lines))
+        waiting = self._files.get((file, wanted))
         if waiting is None and room:
             try:
                 waiting = _Waiting(kind=kind, descriptor=os.dup(descriptor), places=[])
             except OSError:
                 room = 0  # too many files are open
             else:
-                self._files[file, lines] = waiting
+                self._files[file, wanted] = waiting
         if waiting is not None:
             waiting.places += ((offset, take) for offset in offsets[:room])
             self._waiting += len(offsets[:room])
@@ -154,7 +154,7 @@ class Symbolizer:
             self._give_all_up()
             return False
         assert self._socket is not None
-        (name, lines), waiting = self._files.popitem(last=False)
+        (name, wanted), waiting = self._files.popitem(last=False)
         places, waiting.places = waiting.places[:_OFFSETS_PER_QUESTION], waiting.places[_OFFSETS_PER_QUESTION:]
         self._waiting -= len(places)
         self._number += 1
@@ -162,13 +162,13 @@ class Symbolizer:
         self._asked_at = self._clock()
         offsets = [offset for offset, _ in places]
         text = json.dumps(
-            {"number": self._number, "kind": waiting.kind, "file": name, "offsets": offsets, "lines": lines}
+            {"number": self._number, "kind": waiting.kind, "file": name, "offsets": offsets, "wanted": wanted}
         )
         with suppress(OSError):  # it has gone: that shows when its answer is read
             socket.send_fds(self._socket, [text.encode()], [waiting.descriptor])
         self._answered.modify(self._socket, select.EPOLLIN | select.EPOLLONESHOT)
         if waiting.places:
-            self._files[name, lines] = waiting
+            self._files[name, wanted] = waiting
         else:
             os.close(waiting.descriptor)
         return True

@@ -60,7 +60,7 @@ def answer(files: Files, question: dict[str, Any], descriptor: int) -> dict[str,
         file = files.get(question["file"], question["kind"], descriptor)
     except ElfError:
         return {"number": question["number"], "build_id": "", "places": [[at, "", ""] for at in question["offsets"]]}
-    places = [list(place) for place in file.places(question["offsets"], lines=question["lines"])]
+    places = [list(place) for place in file.places(question["offsets"], wanted=question["wanted"])]
     return {"number": question["number"], "build_id": file.build_id, "places": places}
 
 

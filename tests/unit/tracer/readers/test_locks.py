@@ -93,7 +93,7 @@ def test_threads_at_one_word_are_one_row_with_the_one_that_kept_the_others_waiti
         LockRow(
             scope=0, pid=100, node_pid=PROCESS, start_ns=5, comm="web", address=LOCK, waits=10, held=8, timeouts=2,
             sum_ns=110, max_ns=30, waiters=2, max_waiters=3, waker_tid=103, waker_node_tid=1_003, waker_comm="worker",
-            waker_waits=1, waker_ns=90, frames=(), waker_frames=(),
+            waker_waits=1, waker_ns=90, frames=(), waker_frames=(), variable=(),
         )
     ]  # fmt: skip
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 CODE_AT, CODE_BYTES = 0x1000, 0x1000
 LOADED_AT = 0x40_0000
+DATA_AT, DATA_BYTES, DATA_ROOM = 0x800, 0x100, 0x400
+DATA_LOADED_AT = 0x60_0800
 FUNCTION, OBJECT = 0x12, 0x11
 BUILD_ID = bytes(range(20))
 
@@ -41,7 +43,7 @@ class _File:
 
 
 def elf(symbols: Sequence[Symbol] = (), *, dynamic: Sequence[Symbol] = (), extras: Sequence[Extra] = ()) -> bytes:
-    """One segment of code, a build-id, and sections for the symbols."""
+    """A segment of code, one of variables, a build-id, and sections for the symbols."""
     file = _File()
     note = struct.pack("<III4s", 4, len(BUILD_ID), 3, b"GNU\0") + BUILD_ID
     note_at = file.put(note)
@@ -61,6 +63,7 @@ def elf(symbols: Sequence[Symbol] = (), *, dynamic: Sequence[Symbol] = (), extra
     names = b"".join(section[0] + b"\0" for section in sections) + b".shstrtab\0"
     sections.append((b".shstrtab", 3, 0, 0, file.put(names), len(names), 0))
     segments = struct.pack("<IIQQQQQQ", 1, 5, CODE_AT, LOADED_AT + CODE_AT, 0, CODE_BYTES, CODE_BYTES, 4096)
+    segments += struct.pack("<IIQQQQQQ", 1, 6, DATA_AT, DATA_LOADED_AT, 0, DATA_BYTES, DATA_ROOM, 4096)
     segments += struct.pack("<IIQQQQQQ", 4, 4, note_at, 0, 0, len(note), len(note), 4)
     segments_at = file.put(segments)
     headers = b""
@@ -70,7 +73,7 @@ def elf(symbols: Sequence[Symbol] = (), *, dynamic: Sequence[Symbol] = (), extra
         )
     sections_at = file.put(headers)
     file.data[:64] = struct.pack(
-        "<16sHHIQQQIHHHHHH", b"\x7fELF\x02\x01\x01", 3, 62, 1, 0, segments_at, sections_at, 0, 64, 56, 2, 64,
+        "<16sHHIQQQIHHHHHH", b"\x7fELF\x02\x01\x01", 3, 62, 1, 0, segments_at, sections_at, 0, 64, 56, 3, 64,
         len(sections), len(sections) - 1,
     )  # fmt: skip
     return bytes(file.data)

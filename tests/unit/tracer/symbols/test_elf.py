@@ -12,7 +12,20 @@ from hypothesis import strategies as st
 
 from podtrace_tracer.symbols.elf import Elf, ElfError
 from podtrace_tracer.symbols.program_file import ProgramFile
-from tests.unit.tracer.symbols.elf_blob import BUILD_ID, CODE_AT, LOADED_AT, OBJECT, Extra, Symbol, elf, read_of
+from tests.unit.tracer.symbols.elf_blob import (
+    BUILD_ID,
+    CODE_AT,
+    DATA_AT,
+    DATA_BYTES,
+    DATA_LOADED_AT,
+    DATA_ROOM,
+    LOADED_AT,
+    OBJECT,
+    Extra,
+    Symbol,
+    elf,
+    read_of,
+)
 
 START = LOADED_AT + CODE_AT
 SYMBOLS = (
@@ -34,7 +47,7 @@ def name_at(data: bytes, offset: int) -> str:
     file = Elf(read_of(data))
     address = file.address_of(offset)
     assert address is not None
-    found = (table.find(address) for table in file.symbols)
+    found = (table.find(address) for table in file.functions)
     return next((function.name for function in found if function), "")
 
 
@@ -54,6 +67,22 @@ def test_what_a_stripped_library_exports_without_a_size_reaches_as_far_as_such_f
     stripped = elf(dynamic=exported)
     assert (name_at(stripped, CODE_AT), name_at(stripped, CODE_AT + 0x7F)) == ("memset", "memset")
     assert name_at(stripped, CODE_AT + 0x80) == ""
+
+
+def test_variables_have_names_also_behind_what_is_in_the_file() -> None:
+    variables = (
+        Symbol(name="shelves", address=DATA_LOADED_AT + 8, size=16, info=OBJECT),
+        Symbol(name="in_zeros", address=DATA_LOADED_AT + DATA_BYTES, size=4, info=OBJECT),
+        Symbol(name="without_size", address=DATA_LOADED_AT + 0x200, size=0, info=OBJECT),
+        Symbol(name="function", address=DATA_LOADED_AT + 0x300, size=4),
+    )
+    descriptor = os.memfd_create("program")
+    os.write(descriptor, elf(variables))
+    offsets = [0, 7, 8, 12, 24, DATA_BYTES, 0x200, 0x300, DATA_ROOM, -DATA_AT]
+    places = ProgramFile(descriptor).places([DATA_AT + offset for offset in offsets], wanted="variable")
+    os.close(descriptor)
+    assert [place.symbol for place in places] == ["", "", "shelves", "shelves+0x4", "", "in_zeros", "", "", "", ""]
+    assert places[5].address == DATA_LOADED_AT + DATA_BYTES
 
 
 def test_an_offset_that_is_not_loaded_has_no_address() -> None:

@@ -38,6 +38,18 @@ def test_only_what_can_run_is_mapped_and_paths_are_those_of_the_process() -> Non
     assert found.find(0x7F00_0001_0000) is None
 
 
+def test_what_is_behind_a_file_s_variables_can_be_among_their_zeros() -> None:
+    text = b"""2000-3000 r--p 00001000 08:01 41 /srv/app
+3000-4000 rw-p 00002000 08:01 41 /srv/app
+4000-6000 rw-p 00000000 00:00 0
+9000-a000 rw-p 00007000 08:01 99 /lib/libshop.so
+"""
+    found = MemoryMap(memory_map.parse(text))
+    places = [found.find_variables(address) for address in (0x2FFF, 0x3000, 0x5000, 0x9000)]
+    assert [place and place.path for place in places] == [None, "/srv/app", "/srv/app", "/lib/libshop.so"]
+    assert found.mappings == ()
+
+
 def test_the_last_entry_of_a_list_of_compiled_functions_holds() -> None:
     text = b"1000 10 JS:~old /app.js:1:1\nbroken\n2000 20 JS:^handle /app.js:2:1\n1000 10 JS:*new /app.js:3:1\n"
     functions = PerfMap(read_of(text))
