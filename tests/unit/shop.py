@@ -5,6 +5,8 @@ Real: the records, the codec, the histogram's arithmetic. Made up: the numbers.
 
 from __future__ import annotations
 
+from functools import cache
+
 from kubectl_podtrace.wire.activity_records import Activity
 from kubectl_podtrace.wire.descriptor_records import DescriptorTables
 from kubectl_podtrace.wire.dns_records import (
@@ -54,6 +56,7 @@ LOOKUP_DURATIONS = tuple(310_000 + 400 * number for number in range(4_100)) + (2
 """Answers from a near server, and 41 that it passed on in vain."""
 
 
+@cache
 def lookup_records() -> tuple[Record, ...]:
     """A name in the cluster is found at once; one outside is looked up along the search domains first."""
     names = (
@@ -151,12 +154,9 @@ def _readings(*seconds: int) -> Activity:
 
 
 def _final_snapshot(stream: Stream) -> None:
-    lookups = timed("dns.lookup", LOOKUP_DURATIONS, count=4_150, errors=50)
-    statements = timed("queries.postgresql", [*ALL_DURATIONS, *[900_000] * 12], errors=13)
-    operations = (*_transfers(), *_file_operations(), *_waits(), lookups, statements)
     stream.add(
-        Totals(rows=(*COUNTED, *(row for row, _ in operations))),
-        *(histogram for _, histogram in operations),
+        Totals(rows=(*COUNTED, *(row for row, _ in _timed_operations()))),
+        *(histogram for _, histogram in _timed_operations()),
         Errors(
             rows=(
                 *error_rows("connections.failure", {111: 201, 110: 8, 0: 1}),
@@ -208,6 +208,13 @@ COUNTED = (
     totals_row("descriptors.ended_pipe", count=6),
     totals_row("descriptors.ended_other", count=1),
 )
+
+
+@cache
+def _timed_operations() -> tuple[tuple[TotalsRow, Histogram], ...]:
+    lookups = timed("dns.lookup", LOOKUP_DURATIONS, count=4_150, errors=50)
+    statements = timed("queries.postgresql", [*ALL_DURATIONS, *[900_000] * 12], errors=13)
+    return (*_transfers(), *_file_operations(), *_waits(), lookups, statements)
 
 
 def _waits() -> tuple[tuple[TotalsRow, Histogram], ...]:

@@ -5,6 +5,7 @@ Real: the records, the codec, the histogram's arithmetic. Made up: the numbers.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -93,9 +94,7 @@ def timed(
 ) -> tuple[TotalsRow, Histogram]:
     """The counters and the histogram of an operation that took so long each time."""
     values = list(durations)
-    buckets: dict[int, int] = {}
-    for value in values:
-        buckets[bucket_of(value)] = buckets.get(bucket_of(value), 0) + 1
+    buckets = Counter(map(bucket_of, values))
     row = totals_row(
         operation,
         scope=scope,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from random import Random
 
 import pytest
@@ -224,15 +225,22 @@ def test_the_states_of_the_newest_seconds_are_kept() -> None:
     assert [state.at_ns for state in fold.states] == [STARTED + second * SECOND for second in range(24, 30)]
 
 
+@cache
+def whole_stream() -> tuple[tuple[bytes, ...], Fold]:
+    """The shop's lines, and what all of them tell."""
+    stream = shop_stream()
+    return tuple(stream.lines), stream.fold()
+
+
 @settings(max_examples=40)
 @given(random=st.randoms(use_true_random=False), repeated=st.lists(st.integers(2, 40), max_size=10))
 def test_lines_that_change_places_or_come_twice_give_the_same_numbers(random: Random, repeated: list[int]) -> None:
-    lines = shop_stream().lines
+    lines, expected = whole_stream()
     body = [*lines[2:], *(lines[number] for number in repeated)]
     # A reconnect mixes what lies close together.
     keys = {position: position + random.uniform(0, 9) for position in range(len(body))}
     mixed = [body[position] for position in sorted(keys, key=lambda position: keys[position])]
-    fold, expected = folded([*lines[:2], *mixed]), folded(lines)
+    fold = folded([*lines[:2], *mixed])
     assert replace(fold.state(), at_ns=0) == replace(expected.state(), at_ns=0)
     assert fold.gaps == ()
     assert (fold.duplicates, fold.broken_rows) == (len(repeated), 0)
@@ -241,7 +249,7 @@ def test_lines_that_change_places_or_come_twice_give_the_same_numbers(random: Ra
 @settings(max_examples=40)
 @given(st.lists(st.binary(max_size=80), max_size=20))
 def test_any_bytes_between_the_lines_change_no_number(garbage: list[bytes]) -> None:
-    lines = shop_stream().lines
+    lines, expected = whole_stream()
     fold = folded([*lines[:9], *garbage, *lines[9:]])
-    assert fold.state() == folded(lines).state()
+    assert fold.state() == expected.state()
     assert fold.noise_lines == len(garbage)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 
 import pytest
 from hypothesis import given, settings
@@ -188,11 +189,18 @@ def test_a_tracer_that_is_gone_is_not_asked_at_all() -> None:
     assert (log.asked, log.clock.now, log.notices) == ([], 0, [])
 
 
+@cache
+def whole_stream() -> tuple[tuple[bytes, ...], Fold]:
+    """The shop's lines, and what all of them tell."""
+    stream = shop_stream()
+    return tuple(stream.lines), stream.fold()
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_wherever_a_log_is_cut_the_report_is_that_of_the_whole_stream(data: st.DataObject) -> None:
     """Cuts fall anywhere: inside a line, a timestamp, or a character's bytes; what follows is sent since the second."""
-    lines = shop_stream().lines
+    lines, expected = whole_stream()
     whole = [(number // 5, stamped(line.rstrip(b"\n"), number // 5)) for number, line in enumerate(lines)]
     cuts = sorted(data.draw(st.lists(st.integers(1, len(lines) - 1), max_size=4, unique=True)))
     scripts: list[Script] = []
@@ -206,9 +214,7 @@ def test_wherever_a_log_is_cut_the_report_is_that_of_the_whole_stream(data: st.D
         scripts.append([part for part in (text[:at], text[at:]) if part] + ([] if is_end else [CUT]))
         second = whole[cut - 1][0]
         begin = next(number for number, (of, _) in enumerate(whole) if of == second)
-    fold, expected = Fold(), Fold()
-    for line in lines:
-        expected.feed(line)
+    fold = Fold()
     for line in Log(scripts=scripts, is_last=ends_stream).lines():
         fold.feed(line)
     assert fold.state() == expected.state()
@@ -256,4 +262,5 @@ def test_a_log_that_comes_again_whole_takes_no_memory() -> None:
         return peak
 
     peak_bytes([texts])  # what is made once for all
-    assert peak_bytes(again) < 1.2 * peak_bytes([texts])
+    # Python keeps some of what it let go of for later use; all thirty logs are three times as much.
+    assert peak_bytes(again) - peak_bytes([texts]) < 10 * sum(map(len, texts))

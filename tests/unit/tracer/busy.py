@@ -32,6 +32,9 @@ ACTIVE = (
     "tcp.send", "tcp.receive", "files.read", "files.write", "files.open", "files.fsync", "descriptors.close",
     "connections.attempt", "dns.lookup", "processes.exec", "processes.fork_process", "processes.exit",
 )  # fmt: skip
+FLOOD = tuple(
+    an_event(operation, errno=2, name="/etc/shop/local.conf") for operation in ("files.open", "connections.attempt")
+)
 
 
 class BusyTables(Tables):
@@ -122,9 +125,9 @@ class LongTrace:
             before = len(self.lines)
             self._tables.second = second
             self._pace.reach(second)
-            for operation in ("files.open", "connections.attempt"):
+            for event in FLOOD:
                 for _ in range(100):
-                    self._emitter.emit_event(an_event(operation, errno=2, name="/etc/shop/local.conf"))
+                    self._emitter.emit_event(event)
             self._snapshots.turn([0], self._pace, self._repeat)
             new = self.lines[before:]
             self.kinds.append(Counter(line.split(b'"', 4)[3].decode() for line in new))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typing
 from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from kubectl_podtrace.wire.fields import MAX_LINE, Limit
 
 
+@cache  # to make a strategy takes longer than to draw from it
 def of_type(record_type: type[Any]) -> st.SearchStrategy[Any]:
     hints = typing.get_type_hints(record_type, include_extras=True)
     return st.builds(record_type, **{field.name: _of_hint(hints[field.name]) for field in fields(record_type)})
