@@ -65,3 +65,12 @@ def signal_name(number: int) -> str:
     ('SIGKILL', 'SIG35')
     """
     return _SIGNALS.get(number, f"SIG{number}")
+
+
+def end_text(status: int) -> str:
+    """How a command ended: by its exit code, or, negative, by a signal.
+
+    >>> end_text(3), end_text(-11)
+    ('exit code 3', 'signal SIGSEGV')
+    """
+    return f"signal {signal_name(-status)}" if status < 0 else f"exit code {status}"

@@ -201,8 +201,7 @@ def _container_loops(pod: PodTimeline | None) -> tuple[CrashLoop, ...]:
     """Containers of which two runs or more ended badly while they were watched."""
     if pod is None:
         return ()
-    ends = [each for each in pod.incidents if each.kind in {"end", "oom_kill"} and each.exit_code]
-    found = []
+    ends, found = pod.unasked_ends, []
     for container in dict.fromkeys(each.container for each in ends if each.container):
         own = [each for each in ends if each.container == container]
         if len(own) < CONTAINER_LOOP_ENDS:

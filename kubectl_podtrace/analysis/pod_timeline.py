@@ -29,6 +29,7 @@ _PROBE_FAILURES: Final = frozenset({"Unhealthy", "ProbeWarning"})
 _EVICTIONS: Final = frozenset({"Evicted", "Preempted", "Preempting", "TaintManagerEviction"})
 _REMARKS: Final = frozenset({"Killing", "SandboxChanged"})
 """Events of type Normal that are told all the same. Starts are known from the containers' states."""
+_EXIT_BY_SIGNAL: Final = 128
 _END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
 
 
@@ -54,6 +55,11 @@ class Incident:
     last_at: datetime | None = None
     seen_by: tuple[Witness, ...] = ("cluster",)
 
+    @property
+    def ended_by(self) -> int:
+        """The signal that ended a run, also where only its exit code tells; 0: none did."""
+        return self.signal or max((self.exit_code or 0) - _EXIT_BY_SIGNAL, 0)
+
 
 @dataclass(frozen=True, kw_only=True)
 class PodTimeline:
@@ -61,6 +67,17 @@ class PodTimeline:
 
     incidents: tuple[Incident, ...]
     left_out: int
+
+    @property
+    def unasked_ends(self) -> tuple[Incident, ...]:
+        """Runs that ended with an error though nobody had asked for it: before any deletion of the pod."""
+        deletions = [entry for entry in self.incidents if entry.kind == "deletion"]
+        asked_at = deletions[0].at if deletions else None
+        return tuple(
+            entry
+            for entry in self.incidents
+            if entry.exit_code and not (deletions and (asked_at is None or entry.at is None or entry.at >= asked_at))
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,21 +9,10 @@ from typing import Final
 from kubectl_podtrace import units
 from kubectl_podtrace.analysis.findings.finding import AnyRule, Rule, Trouble
 from kubectl_podtrace.analysis.findings.observations import Observations
+from kubectl_podtrace.analysis.lifecycle import CONTAINER_LOOP_ENDS
 from kubectl_podtrace.analysis.pod_timeline import Incident, PodTimeline
 
-LOOP: Final = 2
 _SHOWN_CODES: Final = 10
-
-
-def _unasked(section: PodTimeline) -> list[Incident]:
-    """Runs that ended with an error though nobody had asked for it: before any deletion of the pod."""
-    deletions = [entry for entry in section.incidents if entry.kind == "deletion"]
-    asked_at = deletions[0].at if deletions else None
-    return [
-        entry
-        for entry in section.incidents
-        if entry.exit_code and not (deletions and (asked_at is None or entry.at is None or entry.at >= asked_at))
-    ]
 
 
 def _counted(entries: Iterable[Incident]) -> str:
@@ -38,7 +27,7 @@ def _codes(entries: list[Incident]) -> str:
 
 
 def _out_of_memory(section: PodTimeline, _: Observations) -> Iterator[Trouble]:
-    killed = [entry for entry in _unasked(section) if entry.kind == "oom_kill"]
+    killed = [entry for entry in section.unasked_ends if entry.kind == "oom_kill"]
     if killed:
         whose = _counted(killed)
         yield Trouble(
@@ -55,17 +44,20 @@ def _looping(section: PodTimeline) -> set[str]:
 
     Those that ran out of memory only are told of as such.
     """
+    unasked = section.unasked_ends
     ends: Counter[str] = Counter()
-    for entry in _unasked(section):
+    for entry in unasked:
         ends[entry.container or ""] += entry.count
-    failed = {entry.container or "" for entry in _unasked(section) if entry.kind == "end"}
+    failed = {entry.container or "" for entry in unasked if entry.kind == "end"}
     held_back = {entry.container or "" for entry in section.incidents if entry.reason == "BackOff" and entry.container}
-    return {name for name, number in ends.items() if name in failed and (number >= LOOP or name in held_back)}
+    return {
+        name for name, number in ends.items() if name in failed and (number >= CONTAINER_LOOP_ENDS or name in held_back)
+    }
 
 
 def _crash_loop(section: PodTimeline, _: Observations) -> Iterator[Trouble]:
     names = _looping(section)
-    ends = [entry for entry in _unasked(section) if (entry.container or "") in names]
+    ends = [entry for entry in section.unasked_ends if (entry.container or "") in names]
     if ends:
         whose = _counted(ends)
         yield Trouble(
@@ -80,7 +72,7 @@ def _crash_loop(section: PodTimeline, _: Observations) -> Iterator[Trouble]:
 
 def _failed(section: PodTimeline, _: Observations) -> Iterator[Trouble]:
     looping = _looping(section)
-    failed = [entry for entry in _unasked(section) if entry.kind == "end" and (entry.container or "") not in looping]
+    failed = [entry for entry in section.unasked_ends if entry.kind == "end" and (entry.container or "") not in looping]
     if failed:
         whose = _counted(failed)
         yield Trouble(
@@ -147,7 +139,8 @@ RULES: Final[tuple[AnyRule, ...]] = (
         looks_for="crash loops",
         section=_pod,
         check=_crash_loop,
-        raised=f"a container ends with errors {LOOP} times or more, or once while the kubelet holds back its restart",
+        raised=f"a container ends with errors {CONTAINER_LOOP_ENDS} times or more, or once while the kubelet holds "
+        "back its restart",
         severity="critical",
         next_step="read its last words: `kubectl logs --previous`",
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kubectl_podtrace import units
-from kubectl_podtrace.analysis.errno_names import signal_name
+from kubectl_podtrace.analysis.errno_names import end_text
 from kubectl_podtrace.report.document import Block, Facts, Section
 from kubectl_podtrace.report.model import Report, Target
 from kubectl_podtrace.report.sections.pod_timeline import container_runs
@@ -16,7 +16,7 @@ def overview(report: Report) -> Section:
     summary, target = report.summary, report.target
     pairs = [("target", _target_text(target))]
     if target.exit_status is not None:
-        pairs.append(("ended with", _exit_text(target.exit_status)))
+        pairs.append(("ended with", end_text(target.exit_status)))
     pairs.append(("events", f"{units.count(summary.events)} ({units.rate(summary.events_per_s)})"))
     pairs.append(("period", _period(report)))
     pairs.extend(_topics(report))
@@ -102,10 +102,6 @@ def _target_text(target: Target) -> str:
     if target.kernel:
         parts.append(f"kernel {target.kernel}")
     return ", ".join(parts) or "unknown"
-
-
-def _exit_text(status: int) -> str:
-    return f"signal {signal_name(-status)}" if status < 0 else f"exit code {status}"
 
 
 def _period(report: Report) -> str:

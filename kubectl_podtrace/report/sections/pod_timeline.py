@@ -14,7 +14,6 @@ from kubectl_podtrace.report.sections.cells import NONE, tally
 TITLE: Final = "What happened to the pod"
 SHOWN: Final = 30
 """So many of the newest incidents are shown on screen; the JSON export holds more."""
-_EXIT_BY_SIGNAL: Final = 128
 
 
 def pod_timeline(section: PodTimeline) -> Section:
@@ -85,8 +84,7 @@ def _whose(entry: Incident) -> str:
 
 def _end(entry: Incident) -> str:
     words = ", ".join(_end_words(entry.reason, entry.exit_code or 0))
-    signal = entry.signal or max((entry.exit_code or 0) - _EXIT_BY_SIGNAL, 0)
-    by = f" ({signal_name(signal)})" if 0 < signal <= 64 else ""
+    by = f" ({signal_name(entry.ended_by)})" if 0 < entry.ended_by <= 64 else ""
     with_it = f"; killed with it: {tally(entry.killed)}" if entry.killed else ""
     return f"{words}{by}{with_it}"
 

@@ -85,6 +85,12 @@ def incident(kind: Kind, at_s: int, *, code: int, container: str = "api", reason
     return Incident(at=second(at_s), kind=kind, container=container, exit_code=code, reason=reason)
 
 
+def test_an_end_that_somebody_asked_for_is_of_no_loop() -> None:
+    asked = Incident(at=second(10), kind="deletion")
+    pod = PodTimeline(incidents=(incident("end", 5, code=3), asked, incident("end", 12, code=143)), left_out=0)
+    assert lifecycle(Selection(start_ns=0, end_ns=0, counters={}, histograms={}, errors={}), pod).crash_loops == ()
+
+
 def test_a_container_of_which_two_runs_ended_badly_is_in_a_loop() -> None:
     pod = PodTimeline(
         incidents=(

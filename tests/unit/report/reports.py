@@ -227,7 +227,10 @@ def _hostile_history() -> PodHistory:
         last_at=second(4),
     )  # fmt: skip
     return PodHistory(
-        phase=HOSTILE, runs=(run, other), occurrences=(told, replace(told, reason="Unhealthy")), deletion=Deletion()
+        phase=HOSTILE,
+        runs=(run, other),
+        occurrences=(told, replace(told, reason="Unhealthy")),
+        deletion=Deletion(asked_at=second(5)),
     )
 
 
