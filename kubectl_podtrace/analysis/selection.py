@@ -33,6 +33,11 @@ class Dist:
     p95_ns: int
     p99_ns: int
 
+    @property
+    def total_ns(self) -> int:
+        """How long all of them took together, to the rounding of the average."""
+        return self.avg_ns * self.count
+
 
 @dataclass(frozen=True, kw_only=True)
 class Op:

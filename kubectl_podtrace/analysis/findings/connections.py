@@ -8,7 +8,16 @@ from typing import Final
 from kubectl_podtrace import units
 from kubectl_podtrace.analysis.connections import Connections
 from kubectl_podtrace.analysis.endpoints import endpoint
-from kubectl_podtrace.analysis.findings.evidence import AT_LEAST, FEW, GRADED, graded, listed, share
+from kubectl_podtrace.analysis.findings.evidence import (
+    AT_LEAST,
+    FEW,
+    GRADED,
+    graded,
+    listed,
+    share,
+    share_of_time,
+    worst,
+)
 from kubectl_podtrace.analysis.findings.finding import AnyRule, Rule, Trouble
 from kubectl_podtrace.analysis.findings.observations import Observations
 from kubectl_podtrace.analysis.selection import OTHER
@@ -25,15 +34,11 @@ def _failed(section: Connections, seen: Observations) -> Iterator[Trouble]:
         return
     if failed < AT_LEAST and failed < section.total:
         return
-    worst = max(
-        (target for target in section.top_targets if target.address != OTHER),
-        key=lambda target: target.failed,
-        default=None,
-    )
+    failing = worst((target for target in section.top_targets if target.address != OTHER), lambda target: target.failed)
     peer = address = ""
-    if worst and worst.failed:
-        peer = endpoint(worst.name or worst.address, worst.port)
-        address = f" ({worst.address})" if worst.name else ""
+    if failing:
+        peer = endpoint(failing.name or failing.address, failing.port)
+        address = f" ({failing.address})" if failing.name else ""
     most = f", most to {peer}" if peer else ""
     of_all, limit = share(failed, section.total), units.ratio_threshold(seen.settings.error_threshold_ratio)
     yield Trouble(
@@ -96,15 +101,15 @@ def _with_exchanges(seen: Observations) -> Connections | None:
 
 
 def _one_shot(section: Connections, seen: Observations) -> Iterator[Trouble]:
-    worst = max(section.one_shot or (), key=lambda target: target.handshake_total_ns, default=None)
-    if worst is None or worst.connections < ONE_SHOTS or worst.handshake_total_ns < HANDSHAKES_NS:
+    target = worst(section.one_shot or (), lambda target: target.handshake_total_ns)
+    if target is None or target.connections < ONE_SHOTS or target.handshake_total_ns < HANDSHAKES_NS:
         return
-    ratio = worst.handshake_total_ns / units.SECOND_NS / seen.duration_s if seen.duration_s else 0.0
+    ratio = share_of_time(target.handshake_total_ns, seen.duration_s)
     if ratio <= HANDSHAKES_RATIO:
         return
-    peer = endpoint(worst.name or worst.address, worst.port)
-    numbers = f"{units.counted(worst.connections, 'connection')} to {peer} carried one request each"
-    took = units.duration(worst.handshake_total_ns)
+    peer = endpoint(target.name or target.address, target.port)
+    numbers = f"{units.counted(target.connections, 'connection')} to {peer} carried one request each"
+    took = units.duration(target.handshake_total_ns)
     yield Trouble(
         severity="warning" if ratio >= MANY_HANDSHAKES_RATIO else "info",
         title="connections are not reused",

@@ -7,7 +7,7 @@ from typing import Final
 
 from kubectl_podtrace import units
 from kubectl_podtrace.analysis.cpu import Cpu
-from kubectl_podtrace.analysis.findings.evidence import CRITICAL_RATIO, share
+from kubectl_podtrace.analysis.findings.evidence import CRITICAL_RATIO, share, share_of_time
 from kubectl_podtrace.analysis.findings.finding import AnyRule, Rule, Trouble
 from kubectl_podtrace.analysis.findings.observations import Observations
 
@@ -25,8 +25,9 @@ def _throttled(section: Cpu, seen: Observations) -> Iterator[Trouble]:
     throttling = section.throttling
     if throttling is None or throttling.throttled < THROTTLED_PERIODS:
         return
-    effect = throttling.total_ns / units.SECOND_NS / seen.duration_s if seen.duration_s else 0.0
-    if throttling.throttled <= THROTTLED_RATIO * throttling.periods or effect <= THROTTLED_EFFECT_RATIO:
+    if throttling.throttled <= THROTTLED_RATIO * throttling.periods:
+        return
+    if share_of_time(throttling.total_ns, seen.duration_s) <= THROTTLED_EFFECT_RATIO:
         return
     periods = max(throttling.periods, throttling.throttled)
     of_all, took = share(throttling.throttled, periods), units.duration(throttling.total_ns)
@@ -41,8 +42,7 @@ def _throttled(section: Cpu, seen: Observations) -> Iterator[Trouble]:
 
 
 def _waited_s(section: Cpu) -> float:
-    waits = section.block_by_cause.run_queue
-    return waits.avg_ns * waits.count / units.SECOND_NS
+    return section.block_by_cause.run_queue.total_ns / units.SECOND_NS
 
 
 def _counted_s(section: Cpu) -> float:

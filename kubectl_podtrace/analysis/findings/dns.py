@@ -6,9 +6,18 @@ from collections.abc import Iterator
 from typing import Final
 
 from kubectl_podtrace import units
-from kubectl_podtrace.analysis.dns import Dns, DnsName, Resolver, errors_by_name
+from kubectl_podtrace.analysis.dns import Dns, Resolver, errors_by_name
 from kubectl_podtrace.analysis.endpoints import endpoint
-from kubectl_podtrace.analysis.findings.evidence import AT_LEAST, CRITICAL_RATIO, FEW, GRADED, graded, listed, share
+from kubectl_podtrace.analysis.findings.evidence import (
+    AT_LEAST,
+    CRITICAL_RATIO,
+    FEW,
+    GRADED,
+    graded,
+    listed,
+    share,
+    worst,
+)
 from kubectl_podtrace.analysis.findings.finding import AnyRule, Rule, Trouble
 from kubectl_podtrace.analysis.findings.observations import Observations
 from kubectl_podtrace.analysis.selection import OTHER
@@ -26,8 +35,8 @@ def _timeouts(section: Dns, _: Observations) -> Iterator[Trouble]:
     # In a window, time-outs of earlier lookups can be more than its own lookups.
     of_all = share(min(section.timeouts, section.lookups), section.lookups) if section.lookups else "all"
     most = _most(section)
-    worst = max((each for each in section.resolvers if each.address != OTHER), key=_unanswered, default=None)
-    whom = f", most by {_place(worst)}" if worst and worst.timeouts else ""
+    silent = worst((each for each in section.resolvers if each.address != OTHER), lambda each: each.timeouts)
+    whom = f", most by {_place(silent)}" if silent else ""
     yield Trouble(
         severity="critical" if section.timeouts >= CRITICAL_RATIO * section.lookups else "warning",
         title="DNS lookups time out",
@@ -60,13 +69,8 @@ _STEPS: Final = {
 
 
 def _most(section: Dns) -> str:
-    named = (entry for entry in section.top_names if entry.name != OTHER)
-    worst: DnsName | None = max(named, key=lambda entry: entry.errors, default=None)
-    return f", most for {worst.name}" if worst and worst.errors else ""
-
-
-def _unanswered(resolver: Resolver) -> int:
-    return resolver.timeouts
+    failing = worst((entry for entry in section.top_names if entry.name != OTHER), lambda entry: entry.errors)
+    return f", most for {failing.name}" if failing else ""
 
 
 def _place(resolver: Resolver) -> str:

@@ -9,7 +9,16 @@ from kubectl_podtrace import units
 from kubectl_podtrace.analysis.files import Files
 from kubectl_podtrace.analysis.findings import failures
 from kubectl_podtrace.analysis.findings.culprits import culprit
-from kubectl_podtrace.analysis.findings.evidence import AT_LEAST, CRITICAL_RATIO, FEW, GRADED, listed, share
+from kubectl_podtrace.analysis.findings.evidence import (
+    AT_LEAST,
+    CRITICAL_RATIO,
+    FEW,
+    GRADED,
+    listed,
+    share,
+    share_of_time,
+    worst,
+)
 from kubectl_podtrace.analysis.findings.finding import AnyRule, Rule, Trouble
 from kubectl_podtrace.analysis.findings.observations import Observations
 from kubectl_podtrace.analysis.selection import OTHER, Op, SlowOp
@@ -50,9 +59,8 @@ def _errors(section: Files, seen: Observations) -> Iterator[Trouble]:
 
 
 def _failed_path(section: Files) -> str:
-    named = (entry for entry in section.top_opened if entry.path != OTHER)
-    worst = max(named, key=lambda entry: entry.failed, default=None)
-    return f", most for {worst.path}" if worst and worst.failed else ""
+    failing = worst((entry for entry in section.top_opened if entry.path != OTHER), lambda entry: entry.failed)
+    return f", most for {failing.path}" if failing else ""
 
 
 def _storage(section: Files, _: Observations) -> Iterator[Trouble]:
@@ -85,29 +93,23 @@ def _is_slow(operation: SlowOp, limit_ns: int, duration_s: float) -> bool:
     if operation.latency.max_ns >= STALL_FACTOR * max(limit_ns, 1):
         return True
     is_often = operation.slow >= AT_LEAST and operation.slow > SLOW_RATIO * operation.latency.count
-    return is_often and _effect(operation, duration_s) > EFFECT_RATIO
-
-
-def _effect(operation: SlowOp, duration_s: float) -> float:
-    """How much of the trace's time the operations took, one after the other."""
-    took_s = operation.latency.avg_ns * operation.latency.count / units.SECOND_NS
-    return took_s / duration_s if duration_s else 0.0
+    return is_often and share_of_time(operation.latency.total_ns, duration_s) > EFFECT_RATIO
 
 
 def _slow_trouble(name: str, operation: SlowOp, section: Files, duration_s: float, caller: str) -> Trouble:
-    latency, effect = operation.latency, _effect(operation, duration_s)
-    named = (file for file in section.top_files if file.path != OTHER)
-    slowest = max(named, key=lambda file: file.slow, default=None)
-    where = f", most slow operations on {slowest.path}" if slowest and slowest.slow else ""
+    latency = operation.latency
+    slowest = worst((file for file in section.top_files if file.path != OTHER), lambda file: file.slow)
+    where = f", most slow operations on {slowest.path}" if slowest else ""
     of_all = f"{share(operation.slow, latency.count)} took longer than {units.threshold(section.slow_threshold_ns)}"
     is_most = latency.count >= FEW and operation.slow >= CRITICAL_RATIO * latency.count
     longest = units.duration(latency.max_ns)
-    took = units.duration(latency.avg_ns * latency.count)
+    is_much = share_of_time(latency.total_ns, duration_s) >= CRITICAL_EFFECT_RATIO
     return Trouble(
-        severity="critical" if is_most and effect >= CRITICAL_EFFECT_RATIO else "warning",
+        severity="critical" if is_most and is_much else "warning",
         title=f"{name} are slow",
         fact=f"{of_all}, max {longest}",
-        evidence=f"{of_all}: p99 {units.duration(latency.p99_ns)}, max {longest}, {took} in all{where}{caller}",
+        evidence=f"{of_all}: p99 {units.duration(latency.p99_ns)}, max {longest}, "
+        f"{units.duration(latency.total_ns)} in all{where}{caller}",
         next_step="check the volume (type, IOPS limit)"
         + (" and whether each fsync is needed" if name == "fsyncs" else " and other users of its disk"),
     )

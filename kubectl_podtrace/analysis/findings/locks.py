@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from kubectl_podtrace import units
-from kubectl_podtrace.analysis.findings.evidence import FEW
+from kubectl_podtrace.analysis.findings.evidence import FEW, share_of_time
 from kubectl_podtrace.analysis.findings.finding import AnyRule, Rule, Trouble
 from kubectl_podtrace.analysis.findings.observations import Observations
 from kubectl_podtrace.analysis.locks import LockHotspot, Locks
@@ -29,9 +29,8 @@ def _contended(section: Locks, seen: Observations) -> Iterator[Trouble]:
     holder = worst.holder
     held = f", most ended by {holder.comm} (thread {holder.tid})" if holder else ""
     others = f"; {units.counted(len(hot) - 1, 'other lock')} too" if len(hot) > 1 else ""
-    share = worst.total_wait_ns / units.SECOND_NS / seen.duration_s
     yield Trouble(
-        severity="critical" if share >= CRITICAL_RATIO else "warning",
+        severity="critical" if share_of_time(worst.total_wait_ns, seen.duration_s) >= CRITICAL_RATIO else "warning",
         title="threads fight for a lock",
         fact=fact,
         evidence=f"{fact}, max {units.duration(worst.max_wait_ns)}{held}{others}",
@@ -42,7 +41,7 @@ def _contended(section: Locks, seen: Observations) -> Iterator[Trouble]:
 def _is_hot(spot: LockHotspot, duration_s: float) -> bool:
     if spot.kind != "lock" or spot.waits < FEW or spot.total_wait_ns < WAITED_NS:
         return False
-    return spot.total_wait_ns > WAITED_RATIO * duration_s * units.SECOND_NS
+    return share_of_time(spot.total_wait_ns, duration_s) > WAITED_RATIO
 
 
 RULES: Final[tuple[AnyRule, ...]] = (

@@ -9,15 +9,17 @@ from pathlib import PurePath
 from typing import Final
 
 from kubectl_podtrace import units
-from kubectl_podtrace.analysis.errno_names import signal_name
-from kubectl_podtrace.analysis.findings.evidence import SHOWN
+from kubectl_podtrace.analysis.ends import SIGKILL
+from kubectl_podtrace.analysis.errno_names import end_text, signal_name
+from kubectl_podtrace.analysis.findings.evidence import SHOWN, shortened
 from kubectl_podtrace.analysis.findings.finding import AnyRule, Rule, Trouble
 from kubectl_podtrace.analysis.findings.observations import CommandEnd, Observations
 from kubectl_podtrace.analysis.lifecycle import ANSWERS_BY_CODE
 from kubectl_podtrace.analysis.processes import Exit, Processes
 from kubectl_podtrace.analysis.selection import OTHER
 
-SIGKILL: Final = 9
+SHOWN_CHARS: Final = 80
+"""So much of the command is shown."""
 CRASHES: Final = frozenset({3, 4, 5, 6, 7, 8, 11, 31})
 """SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS: what a program gets for what it did wrong."""
 
@@ -26,12 +28,12 @@ def _command(end: CommandEnd, _: Observations) -> Iterator[Trouble]:
     if end.status == 0 or (end.status == 1 and PurePath(end.words[0]).name in ANSWERS_BY_CODE):
         return
     crashed = -end.status in CRASHES or end.status == -SIGKILL
-    how = f"signal {signal_name(-end.status)}" if end.status < 0 else f"exit code {end.status}"
+    how = end_text(end.status)
     yield Trouble(
         severity="critical" if crashed else "warning",
         title="the command failed",
         fact=how,
-        evidence=f"{shlex.join(end.words)[:80]} ended with {how}",
+        evidence=f"{shortened(shlex.join(end.words), SHOWN_CHARS)} ended with {how}",
         next_step=_step_after(-end.status if end.status < 0 else 0),
     )
 
@@ -53,7 +55,7 @@ def _told(seen: Observations) -> Counter[int]:
     told[SIGKILL] += lifecycle.oom_kills if lifecycle else 0
     for incident in pod.incidents if pod else ():
         if incident.kind in ("end", "oom_kill"):
-            told[incident.signal or max((incident.exit_code or 0) - 128, 0)] += incident.count
+            told[incident.ended_by] += incident.count
             told[SIGKILL] += sum(incident.killed.values())
     return told
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from kubectl_podtrace import units
-from kubectl_podtrace.analysis.findings.evidence import AT_LEAST, GRADED, graded, share
+from kubectl_podtrace.analysis.findings.evidence import AT_LEAST, GRADED, graded, share, shortened, worst
 from kubectl_podtrace.analysis.findings.finding import AnyRule, Rule, Trouble
 from kubectl_podtrace.analysis.findings.observations import Observations
 from kubectl_podtrace.analysis.queries import Query
@@ -17,8 +17,7 @@ SHOWN_CHARS: Final = 60
 
 
 def _shown(query: Query) -> str:
-    text = query.statement
-    return text if len(text) <= SHOWN_CHARS else f"{text[: SHOWN_CHARS - 3]}..."
+    return shortened(query.statement, SHOWN_CHARS)
 
 
 def _errors(section: tuple[Query, ...], seen: Observations) -> Iterator[Trouble]:
@@ -26,8 +25,8 @@ def _errors(section: tuple[Query, ...], seen: Observations) -> Iterator[Trouble]
     threshold = seen.settings.error_threshold_ratio
     if failed < AT_LEAST or failed <= threshold * executed:
         return
-    worst = max((query for query in section if query.statement != OTHER), key=lambda query: query.errors, default=None)
-    most = f", most of {_shown(worst)}" if worst and worst.errors else ""
+    failing = worst((query for query in section if query.statement != OTHER), lambda query: query.errors)
+    most = f", most of {_shown(failing)}" if failing else ""
     yield Trouble(
         severity=graded(failed, executed),
         title="database statements fail",
@@ -45,15 +44,15 @@ def _slow(section: tuple[Query, ...], _: Observations) -> Iterator[Trouble]:
     ]
     if not slow:
         return
-    worst = max(slow, key=lambda query: query.latency.avg_ns * query.latency.count)
-    latency = worst.latency
+    slowest = max(slow, key=lambda query: query.latency.total_ns)
+    latency = slowest.latency
     numbers = f"p50 {units.duration(latency.p50_ns)}, p95 {units.duration(latency.p95_ns)}"
     others = f"; {units.counted(len(slow) - 1, 'other statement')} too" if len(slow) > 1 else ""
     yield Trouble(
         severity="warning",
         title="database statements are slow",
-        fact=f"{_shown(worst)}: {numbers}",
-        evidence=f"{_shown(worst)} took {numbers}, max {units.duration(latency.max_ns)} in "
+        fact=f"{_shown(slowest)}: {numbers}",
+        evidence=f"{_shown(slowest)} took {numbers}, max {units.duration(latency.max_ns)} in "
         f"{units.counted(latency.count, 'execution')}{others}",
         next_step="look at its plan (EXPLAIN ANALYZE), its indexes, and the locks that it waits for",
     )

@@ -148,6 +148,14 @@ def test_the_command_s_end_is_told_once(status: int, severity: str, how: str) ->
     assert how in finding.evidence
 
 
+def test_a_command_too_long_to_show_is_visibly_cut() -> None:
+    long = CommandEnd(words=("sh", "-c", "while sleep 1; do echo ready; done; " * 4), status=3)
+    shown = "sh -c 'while sleep 1; do echo ready; done; while sleep 1; do echo ready; done..."
+    assert only(replace(CALM, command=long)).evidence == f"{shown} ended with exit code 3"
+    short = replace(long, words=("x" * 80,))
+    assert only(replace(CALM, command=short)).evidence == f"{'x' * 80} ended with exit code 3"
+
+
 def test_a_crash_beside_that_of_the_command_is_told() -> None:
     crashes = Exit(comm="worker", code=0, signal=11, count=2)
     ends = replace(seen.with_exits(crashes), command=CommandEnd(words=("serve",), status=-11))
@@ -181,6 +189,10 @@ def test_what_fails_again_and_again_is_told_with_its_rhythm() -> None:
     finding = only(seen.with_loop())
     assert finding.evidence == "migrate 7 times with exit code 3, after 150 ms on average, every 2.00 s"
     assert "PATH" in only(seen.with_loop(code=127)).next_step
+
+
+def test_a_stream_that_tells_of_waits_and_of_no_time_is_no_fight_for_a_lock() -> None:
+    assert found(replace(seen.with_hotspot(), duration_s=0.0)) == []
 
 
 def test_a_fight_for_a_lock_is_told_with_its_holder() -> None:
