@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from kubectl_podtrace.analysis.dns import names_of_addresses
 from kubectl_podtrace.analysis.partial import Partial
@@ -11,6 +13,9 @@ from kubectl_podtrace.analysis.selection import LISTED, OTHER, Dist, Selection
 from kubectl_podtrace.wire import records
 from kubectl_podtrace.wire.connection_records import OneShots
 from kubectl_podtrace.wire.records import Existing
+
+Names = Mapping[tuple[int, str], str]
+"""The name of an address, by scope and address."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +82,8 @@ def connections(selection: Selection, *, sees_exchanges: bool = True) -> Connect
     attempts, failures = selection.of("connections.attempt"), selection.of("connections.failure")
     established = selection.of("connections.handshake").count
     accepted = selection.of("connections.accept")
-    targets = _targets(selection)
+    known = names_of_addresses(selection)
+    targets = _targets(selection, known)
     return Connections(
         total=attempts.count,
         per_s=selection.per_s(attempts.count),
@@ -92,48 +98,46 @@ def connections(selection: Selection, *, sees_exchanges: bool = True) -> Connect
         peak_per_s=selection.peak_per_s("connections"),
         unique_targets=len(targets),
         pending=max(attempts.count - established - failures.count, 0),
-        one_shot=_one_shots(selection) if sees_exchanges else None,
+        one_shot=_one_shots(selection, known) if sees_exchanges else None,
         existing=_existing(selection.existing),
         partial=selection.partial_of("connections"),
     )
 
 
-def _targets(selection: Selection) -> list[ConnectionTarget]:
-    known = names_of_addresses(selection)
-    sums: dict[tuple[str, int], tuple[int, int]] = {}
-    names: dict[str, str] = {}
-    for row in selection.rows(records.Targets):
-        count, failed = sums.get((row.address, row.port), (0, 0))
-        sums[row.address, row.port] = (count + row.attempts, failed + row.failed)
-        name = known.get((row.scope, row.address))
-        if name:
-            names.setdefault(row.address, name)
+def _targets(selection: Selection, known: Names) -> list[ConnectionTarget]:
+    rows = selection.rows(records.Targets)
     return [
-        ConnectionTarget(address=address, port=port, name=names.get(address), count=count, failed=failed)
-        for (address, port), (count, failed) in sums.items()
+        ConnectionTarget(address=address, port=port, name=name, count=count, failed=failed)
+        for address, port, name, count, failed in _by_target(rows, known, "attempts", "failed")
     ]
 
 
-def _one_shots(selection: Selection) -> tuple[OneShotTarget, ...]:
+def _one_shots(selection: Selection, known: Names) -> tuple[OneShotTarget, ...]:
     """Those with the most connections first."""
-    known = names_of_addresses(selection)
-    sums: dict[tuple[str, int], tuple[int, int]] = {}
-    names: dict[str, str] = {}
-    for row in selection.rows(OneShots):
-        count, spent_ns = sums.get((row.address, row.port), (0, 0))
-        sums[row.address, row.port] = (count + row.connections, spent_ns + row.handshake_ns)
-        name = known.get((row.scope, row.address))
-        if name:
-            names.setdefault(row.address, name)
+    rows = selection.rows(OneShots)
     found = [
-        OneShotTarget(
-            address=address, port=port, name=names.get(address), connections=count, handshake_total_ns=spent_ns
-        )
-        for (address, port), (count, spent_ns) in sums.items()
+        OneShotTarget(address=address, port=port, name=name, connections=count, handshake_total_ns=spent_ns)
+        for address, port, name, count, spent_ns in _by_target(rows, known, "connections", "handshake_ns")
     ]
     return tuple(
         sorted(found, key=lambda each: (-each.connections, -each.handshake_total_ns, each.address, each.port))
     )[:LISTED]
+
+
+def _by_target(
+    rows: Iterable[Any], known: Names, first: str, second: str
+) -> Iterator[tuple[str, int, str | None, int, int]]:
+    """Address, port, name, and two fields of rows, added up over scopes."""
+    sums: dict[tuple[str, int], tuple[int, int]] = {}
+    names: dict[str, str] = {}
+    for row in rows:
+        before = sums.get((row.address, row.port), (0, 0))
+        sums[row.address, row.port] = (before[0] + getattr(row, first), before[1] + getattr(row, second))
+        name = known.get((row.scope, row.address))
+        if name:
+            names.setdefault(row.address, name)
+    for (address, port), numbers in sums.items():
+        yield address, port, names.get(address), *numbers
 
 
 def _top(targets: list[ConnectionTarget], *, total: int, failed: int) -> tuple[ConnectionTarget, ...]:

@@ -9,8 +9,15 @@ from itertools import islice
 from kubectl_podtrace.analysis.dns_numbers import code_name, type_name
 from kubectl_podtrace.analysis.partial import Partial
 from kubectl_podtrace.analysis.search_waste import SearchWaste, search_waste
-from kubectl_podtrace.analysis.selection import LISTED, OTHER, Dist, Selection, distribution, most_frequent_first
-from kubectl_podtrace.analysis.tables import valid_buckets
+from kubectl_podtrace.analysis.selection import (
+    LISTED,
+    NOT_TIMED,
+    OTHER,
+    Dist,
+    Durations,
+    Selection,
+    most_frequent_first,
+)
 from kubectl_podtrace.wire.dns_records import AddressNames, DnsCodes, DnsNames, DnsTypes, ResolverRow, Resolvers
 from kubectl_podtrace.wire.topics import DNS_ERROR_CODES, DNS_NXDOMAIN
 
@@ -158,20 +165,13 @@ class _Asked:
     """What is known of one resolver, added up over scopes."""
 
     lookups: int = 0
-    answers: int = 0
     timeouts: int = 0
-    sum_ns: int = 0
-    max_ns: int = 0
-    buckets: dict[int, int] = field(default_factory=dict)
+    durations: Durations = field(default_factory=Durations)
 
     def add(self, row: ResolverRow) -> None:
         self.lookups += row.lookups
-        self.answers += row.answers
         self.timeouts += row.timeouts
-        self.sum_ns += row.sum_ns
-        self.max_ns = max(self.max_ns, row.max_ns)
-        for bucket, count in (valid_buckets(row.buckets) or {}).items():
-            self.buckets[bucket] = self.buckets.get(bucket, 0) + count
+        self.durations.add(count=row.answers, sum_ns=row.sum_ns, max_ns=row.max_ns, buckets=row.buckets)
 
 
 def _resolvers(selection: Selection, *, lookups: int) -> tuple[Resolver, ...]:
@@ -185,13 +185,12 @@ def _resolvers(selection: Selection, *, lookups: int) -> tuple[Resolver, ...]:
             port=port,
             count=found.lookups,
             timeouts=found.timeouts,
-            latency=distribution(count=found.answers, sum_ns=found.sum_ns, max_ns=found.max_ns, buckets=found.buckets),
+            latency=found.durations.dist(),
         )
         for (address, port), found in best
     ]
     rest = lookups - sum(entry.count for entry in listed)
     if rest > 0:
         timeouts = selection.of("dns.timeout").count - sum(entry.timeouts for entry in listed)
-        nothing = distribution(count=0, sum_ns=0, max_ns=0, buckets={})
-        listed.append(Resolver(address=OTHER, port=0, count=rest, timeouts=max(timeouts, 0), latency=nothing))
+        listed.append(Resolver(address=OTHER, port=0, count=rest, timeouts=max(timeouts, 0), latency=NOT_TIMED))
     return tuple(listed)

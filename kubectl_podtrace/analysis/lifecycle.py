@@ -115,8 +115,8 @@ def _by_program(rows: Iterable[LifetimeRow]) -> dict[str, list[LifetimeRow]]:
 
 def _programs(rows: Iterable[LifetimeRow], ended: int) -> tuple[Program, ...]:
     every = [_program(comm, own) for comm, own in _by_program(rows).items()]
-    listed = sorted(every, key=lambda each: (-each.failed, -each.ended, each.comm))[:LISTED]
-    rest = every_but(every, listed)
+    every.sort(key=lambda each: (-each.failed, -each.ended, each.comm))
+    listed, rest = every[:LISTED], every[LISTED:]
     missing = max(ended - sum(each.ended for each in every), 0)
     if not rest and not missing:
         return tuple(listed)
@@ -133,12 +133,6 @@ def _programs(rows: Iterable[LifetimeRow], ended: int) -> tuple[Program, ...]:
         lifetime_max_ns=max((each.lifetime_max_ns for each in rest), default=0),
     )
     return (*listed, other)
-
-
-def every_but(every: Iterable[Program], listed: Iterable[Program]) -> list[Program]:
-    """Those that are not listed."""
-    names = {each.comm for each in listed}
-    return [each for each in every if each.comm not in names]
 
 
 def _program(comm: str, rows: list[LifetimeRow]) -> Program:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from kubectl_podtrace.analysis.selection import LISTED, OTHER, Dist, Selection, distribution
-from kubectl_podtrace.analysis.tables import valid_buckets
+from kubectl_podtrace.analysis.selection import LISTED, NOT_TIMED, OTHER, Dist, Durations, Selection
 from kubectl_podtrace.wire.query_records import ClientLibraries, Queries, QueryRow
 
 PROTOCOLS: Final = ("postgresql", "mysql")
@@ -42,22 +41,12 @@ class QueryLibrary:
 
 @dataclass(kw_only=True)
 class _Sums:
-    count: int = 0
     errors: int = 0
-    sum_ns: int = 0
-    max_ns: int = 0
-    buckets: dict[int, int] = field(default_factory=dict)
+    durations: Durations = field(default_factory=Durations)
 
     def add(self, row: QueryRow) -> None:
-        self.count += row.count
         self.errors += row.errors
-        self.sum_ns += row.sum_ns
-        self.max_ns = max(self.max_ns, row.max_ns)
-        for bucket, count in (valid_buckets(row.buckets) or {}).items():
-            self.buckets[bucket] = self.buckets.get(bucket, 0) + count
-
-    def latency(self) -> Dist:
-        return distribution(count=self.count, sum_ns=self.sum_ns, max_ns=self.max_ns, buckets=self.buckets)
+        self.durations.add(count=row.count, sum_ns=row.sum_ns, max_ns=row.max_ns, buckets=row.buckets)
 
 
 def queries(selection: Selection) -> tuple[Query, ...] | None:
@@ -69,11 +58,14 @@ def queries(selection: Selection) -> tuple[Query, ...] | None:
     sums: dict[tuple[str, str], _Sums] = {}
     for row in selection.rows(Queries):
         sums.setdefault((row.protocol, row.statement), _Sums()).add(row)
-    best = sorted(sums.items(), key=lambda item: (-item[1].sum_ns, item[0]))[:LISTED]
+    best = sorted(sums.items(), key=lambda item: (-item[1].durations.sum_ns, item[0]))[:LISTED]
     listed = tuple(
-        Query(protocol=protocol, statement=statement, count=sum_.count, errors=sum_.errors, latency=sum_.latency())
-        for (protocol, statement), sum_ in best
-    )
+        Query(
+            protocol=protocol, statement=statement, count=found.durations.count, errors=found.errors,
+            latency=found.durations.dist(),
+        )
+        for (protocol, statement), found in best
+    )  # fmt: skip
     return (*listed, *(rest for protocol in PROTOCOLS if (rest := _rest(selection, protocol, listed)) is not None))
 
 
@@ -102,5 +94,4 @@ def _rest(selection: Selection, protocol: str, listed: tuple[Query, ...]) -> Que
     if count <= 0:
         return None
     errors = total.errors - sum(query.errors for query in known)
-    nothing = distribution(count=0, sum_ns=0, max_ns=0, buckets={})
-    return Query(protocol=protocol, statement=OTHER, count=count, errors=max(errors, 0), latency=nothing)
+    return Query(protocol=protocol, statement=OTHER, count=count, errors=max(errors, 0), latency=NOT_TIMED)

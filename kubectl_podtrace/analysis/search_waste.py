@@ -53,11 +53,12 @@ def search_waste(selection: Selection) -> SearchWaste | None:
     for each in settings:
         search = tuple(sorted(each.search.split(), key=len, reverse=True))
         found = {row.name: row.nxdomain for row in rows if row.scope == each.scope}
+        useful_here = {name: useful[each.scope, name] for name in found}
         for name, nxdomain in found.items():
             base = _base(name, search, found) if nxdomain else None
             if base is not None:
                 wasted[base] += nxdomain
-                full_names.setdefault(base, _best(base, search, {n: useful[each.scope, n] for n in found}))
+                full_names.setdefault(base, _best(base, search, useful_here))
     widest = max(settings, key=lambda row: (row.ndots, row.search))
     total = sum(useful.values())
     return SearchWaste(

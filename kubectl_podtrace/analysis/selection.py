@@ -11,7 +11,7 @@ from kubectl_podtrace.analysis.climbs import Climbs
 from kubectl_podtrace.analysis.errno_names import errno_name
 from kubectl_podtrace.analysis.growth import GROUPS, Group, Growth, edges_of, operations_of
 from kubectl_podtrace.analysis.partial import Partial
-from kubectl_podtrace.analysis.tables import State
+from kubectl_podtrace.analysis.tables import State, valid_buckets
 from kubectl_podtrace.units import SECOND_NS
 from kubectl_podtrace.wire.histogram import percentile
 from kubectl_podtrace.wire.records import Existing, TotalsRow
@@ -226,6 +226,31 @@ def distribution(*, count: int, sum_ns: int, max_ns: int, buckets: Mapping[int, 
     p50, p95, p99 = (percentile(buckets, fraction, max_ns) for fraction in (0.50, 0.95, 0.99))
     average = round(sum_ns / count) if count else 0
     return Dist(count=count, avg_ns=average, max_ns=max_ns, p50_ns=p50, p95_ns=p95, p99_ns=p99)
+
+
+NOT_TIMED: Final = distribution(count=0, sum_ns=0, max_ns=0, buckets={})
+"""Of things that happened, and nobody knows how long they took."""
+
+
+@dataclass(kw_only=True)
+class Durations:
+    """Durations added up over the rows of a table."""
+
+    count: int = 0
+    sum_ns: int = 0
+    max_ns: int = 0
+    buckets: dict[int, int] = field(default_factory=dict)
+
+    def add(self, *, count: int, sum_ns: int, max_ns: int, buckets: tuple[int, ...]) -> None:
+        """Adds those of a row; `buckets` is its flat list."""
+        self.count += count
+        self.sum_ns += sum_ns
+        self.max_ns = max(self.max_ns, max_ns)
+        _add(self.buckets, valid_buckets(buckets) or {})
+
+    def dist(self) -> Dist:
+        """Their distribution."""
+        return distribution(count=self.count, sum_ns=self.sum_ns, max_ns=self.max_ns, buckets=self.buckets)
 
 
 def select(

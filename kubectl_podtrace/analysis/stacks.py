@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from kubectl_podtrace.analysis.selection import LISTED, OTHER, Dist, Selection, distribution
+from kubectl_podtrace.analysis.selection import LISTED, NOT_TIMED, OTHER, Dist, Durations, Selection
 from kubectl_podtrace.wire import stack_records
 
 OPERATIONS: Final = {
@@ -67,20 +67,28 @@ class FrameBook:
     """What the numbers of frames stand for."""
 
     def __init__(self, selection: Selection) -> None:
-        self._frames = {
-            row.key: Frame(
-                symbol=row.symbol or None,
-                module=row.module,
-                offset=row.offset,
-                source=row.source or None,
-                build_id=row.build_id or None,
-            )
-            for row in selection.rows(stack_records.Frames)
-        }
+        self._rows: dict[int, stack_records.FrameRow] = {row.key: row for row in selection.rows(stack_records.Frames)}
+        self._frames: dict[int, Frame] = {}
 
     def frames(self, numbers: Iterable[int]) -> tuple[Frame, ...]:
         """Frames by their numbers; one that did not arrive has no name."""
-        return tuple(self._frames.get(number, _UNKNOWN) for number in numbers)
+        return tuple(self._frames.get(number) or self._read(number) for number in numbers)
+
+    def _read(self, number: int) -> Frame:
+        """Only what stands in a list is made a frame: a stream can tell of thousands."""
+        row = self._rows.get(number)
+        found = self._frames[number] = _UNKNOWN if row is None else _frame(row)
+        return found
+
+
+def _frame(row: stack_records.FrameRow) -> Frame:
+    return Frame(
+        symbol=row.symbol or None,
+        module=row.module,
+        offset=row.offset,
+        source=row.source or None,
+        build_id=row.build_id or None,
+    )
 
 
 _UNKNOWN: Final = Frame(symbol=None, module="[unknown]", offset=0, source=None, build_id=None)
@@ -88,20 +96,16 @@ _UNKNOWN: Final = Frame(symbol=None, module="[unknown]", offset=0, source=None, 
 
 def _stack(what: tuple[str, tuple[Frame, ...]], rows: list[stack_records.StackRow]) -> Stack:
     operation, frames = what
-    buckets: Counter[int] = Counter()
+    durations = Durations()
     for row in rows:
-        for bucket, count in zip(row.buckets[::2], row.buckets[1::2], strict=False):
-            buckets[bucket] += count
+        durations.add(count=row.count, sum_ns=row.total_ns, max_ns=row.max_ns, buckets=row.buckets)
     slowest = max(rows, key=lambda row: row.max_ns)
-    count = sum(row.count for row in rows)
     return Stack(
         operation=operation,
         target=slowest.target or None,
         targets_vary=any(row.targets_vary or row.target != slowest.target for row in rows),
-        count=count,
-        latency=distribution(
-            count=count, sum_ns=sum(row.total_ns for row in rows), max_ns=slowest.max_ns, buckets=buckets
-        ),
+        count=durations.count,
+        latency=durations.dist(),
         frames=frames,
     )
 
@@ -111,10 +115,9 @@ def _rest(selection: Selection, listed: list[Stack]) -> tuple[Stack, ...]:
     seen: Counter[str] = Counter()
     for stack in listed:
         seen[stack.operation] += stack.count
-    nothing = distribution(count=0, sum_ns=0, max_ns=0, buckets={})
     rest = {name: selection.of(name).slow - seen[name] for name in OPERATIONS}
     return tuple(
-        Stack(operation=name, target=OTHER, targets_vary=True, count=count, latency=nothing, frames=())
+        Stack(operation=name, target=OTHER, targets_vary=True, count=count, latency=NOT_TIMED, frames=())
         for name, count in rest.items()
         if count > 0
     )

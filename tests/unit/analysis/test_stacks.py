@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from kubectl_podtrace.analysis.cpu import cpu
 from kubectl_podtrace.analysis.selection import LISTED, OTHER
 from kubectl_podtrace.analysis.stacks import stacks
-from kubectl_podtrace.wire.histogram import bucket_of
+from kubectl_podtrace.wire.histogram import BUCKETS, bucket_of
 from kubectl_podtrace.wire.records import Totals
 from kubectl_podtrace.wire.stack_records import CpuFunctionRow, CpuFunctions, FrameRow, Frames, StackRow, Stacks
 from tests.unit.analysis.selections import selection_of
@@ -72,6 +74,14 @@ def test_a_frame_that_did_not_arrive_has_no_name() -> None:
     stream.add(Stacks(rows=(row(0, 20, frames=(99,)),)))
     (only,) = stacks(selection_of(stream.fold()))
     assert [(frame.symbol, frame.module) for frame in only.frames] == [(None, "[unknown]")]
+
+
+@pytest.mark.parametrize("buckets", [(BUCKETS, 1), (1, 2, 3)])
+def test_a_histogram_that_is_none_costs_the_percentiles_alone(buckets: tuple[int, ...]) -> None:
+    stream = Stream()
+    stream.add(FRAMES, Stacks(rows=(replace(row(0, 20, 40), buckets=buckets),)))
+    (only,) = stacks(selection_of(stream.fold()))
+    assert (only.count, only.latency.avg_ns, only.latency.max_ns, only.latency.p50_ns) == (2, 30 * MS, 40 * MS, 0)
 
 
 def test_functions_add_up_to_all_samples() -> None:
