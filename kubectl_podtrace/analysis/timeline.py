@@ -26,7 +26,7 @@ _WIDTHS_NS: Final = (
 
 @dataclass(frozen=True, kw_only=True)
 class TimelineWindow:
-    """A window by its start; `events` is null where no line of the stream tells of it."""
+    """A window by its start; `events` is null where no line of the stream tells of it: some are missing, or late."""
 
     start: datetime
     events: int | None
@@ -34,7 +34,11 @@ class TimelineWindow:
 
 @dataclass(frozen=True, kw_only=True)
 class TimelineBucket:
-    """A fifth of the trace; `share_ratio` is of all events. Both are null where no line of the stream tells of it."""
+    """A fifth of the trace; `share_ratio` is of all events.
+
+    Both are null where no line of the stream tells of it, and where a fifth is shorter than the time between two
+    readings (0.1 s, seldom more).
+    """
 
     start: datetime
     end: datetime

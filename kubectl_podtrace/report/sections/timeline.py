@@ -20,8 +20,20 @@ def timeline(section: Timeline) -> Section:
     """The five parts of the trace, its busiest window, and bursts."""
     if not section.untold_events and not any(window.events for window in section.windows):
         return Section(title=TITLE, blocks=(), empty="no events")
-    known = any(bucket.events is not None for bucket in section.buckets)
-    return Section(title=TITLE, blocks=(*([_buckets(section.buckets)] if known else ()), _facts(section)))
+    buckets = [_buckets(section.buckets)] if _is_told(section.buckets) else []
+    return Section(title=TITLE, blocks=(*buckets, _facts(section)))
+
+
+def _is_told(buckets: tuple[TimelineBucket, ...]) -> bool:
+    return any(bucket.events is not None for bucket in buckets)
+
+
+def _is_short(section: Timeline) -> bool:
+    """Whether the parts have no numbers because the trace is shorter than five windows."""
+    if _is_told(section.buckets):
+        return False
+    parts_s = [(bucket.end - bucket.start).total_seconds() for bucket in section.buckets]
+    return max(parts_s, default=0.0) < section.window_s
 
 
 def _buckets(buckets: tuple[TimelineBucket, ...]) -> Table:
@@ -43,8 +55,10 @@ def _bucket(bucket: TimelineBucket, first: datetime) -> tuple[str, ...]:
 def _facts(section: Timeline) -> Facts:
     width = units.limit(round(section.window_s * units.SECOND_NS))
     pairs: list[tuple[str, str]] = []
-    busiest = max(section.windows, key=lambda window: window.events or 0)
-    if busiest.events:
+    if _is_short(section):
+        pairs.append(("five parts", "not told: each is shorter than the time between two readings"))
+    busiest = max(section.windows, key=lambda window: window.events or 0, default=None)
+    if busiest and busiest.events:
         when = f"at {units.clock(busiest.start)} UTC"
         pairs.append((f"busiest {width}", f"{units.counted(busiest.events, 'event')}, {when}"))
     pairs.append((f"bursts (1 s, > {units.times(BURST_FACTOR)} mean)", _bursts(section)))
