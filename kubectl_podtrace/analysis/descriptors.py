@@ -8,8 +8,14 @@ from typing import Final
 from kubectl_podtrace.analysis.climbs import Climb
 from kubectl_podtrace.analysis.partial import Partial
 from kubectl_podtrace.analysis.selection import LISTED, Selection
+from kubectl_podtrace.analysis.stacks import Frame, FrameBook
 from kubectl_podtrace.units import SECOND_NS
-from kubectl_podtrace.wire.descriptor_records import DescriptorTableRow, DescriptorTables
+from kubectl_podtrace.wire.descriptor_records import (
+    DescriptorOpenerRow,
+    DescriptorOpeners,
+    DescriptorTableRow,
+    DescriptorTables,
+)
 from kubectl_podtrace.wire.topics import DESCRIPTOR_KINDS, DescriptorKindName
 
 
@@ -49,11 +55,26 @@ class FullTable:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OpenedThrough:
+    """How many descriptors that are open came to be through one stack, `older` of them more than five seconds ago.
+
+    `frames` are innermost first.
+    """
+
+    open: int
+    older: int
+    frames: tuple[Frame, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Leak:
     """A kind of descriptors of which a living process has more and more.
 
     `exhausted_in_s` is the time until `limit` is reached if all of its descriptors go on as since the start; null if
     they do not grow together, or the limit is not known.
+
+    `stack` is the one through which most were opened that stay open, innermost first; null where none is known.
+    `stack_open` that are open came through it, of the `followed_open` that were opened since the kind was seen to grow.
     """
 
     pid: int
@@ -64,7 +85,10 @@ class Leak:
     open: int
     limit: int | None
     exhausted_in_s: float | None
-    stack: None = None
+    stack: tuple[Frame, ...] | None = None
+    stack_open: int = 0
+    followed_open: int = 0
+    other_stacks: tuple[OpenedThrough, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,22 +172,47 @@ def _fullest(living: list[DescriptorTableRow]) -> tuple[FullTable, ...]:
 
 
 def _leaks(selection: Selection, living: list[DescriptorTableRow]) -> tuple[Leak, ...]:
+    openers = _openers(selection)
+    book = FrameBook(selection)
     found = [
-        Leak(
-            pid=row.pid,
-            node_pid=row.node_pid,
-            comm=row.comm,
-            kind=kind,
-            growth=_growth(row, kind),
-            open=_open(row),
-            limit=row.limit or None,
-            exhausted_in_s=_exhausted_in_s(row, selection.end_ns),
-        )
+        _leak(row, kind, openers.get((row.scope, row.node_pid, row.start_ns, kind), []), book, selection.end_ns)
         for row in living
         for kind in DESCRIPTOR_KINDS
         if _is_leak(selection.climbs.of(row, kind), row, kind, selection.end_ns)
     ]
     return tuple(sorted(found, key=lambda leak: (-leak.growth, leak.node_pid, leak.kind))[:LISTED])
+
+
+def _openers(selection: Selection) -> dict[tuple[int, int, int, str], list[DescriptorOpenerRow]]:
+    """By process and kind, the stacks whose descriptors stay open first."""
+    found: dict[tuple[int, int, int, str], list[DescriptorOpenerRow]] = {}
+    rows: list[DescriptorOpenerRow] = [row for row in selection.rows(DescriptorOpeners) if row.open]
+    for row in sorted(rows, key=lambda row: (-row.older, -row.open, row.key)):
+        found.setdefault((row.scope, row.node_pid, row.start_ns, row.kind), []).append(row)
+    return found
+
+
+def _leak(
+    row: DescriptorTableRow, kind: DescriptorKindName, openers: list[DescriptorOpenerRow], book: FrameBook, end_ns: int
+) -> Leak:
+    known = [opener for opener in openers if opener.frames]
+    return Leak(
+        pid=row.pid,
+        node_pid=row.node_pid,
+        comm=row.comm,
+        kind=kind,
+        growth=_growth(row, kind),
+        open=_open(row),
+        limit=row.limit or None,
+        exhausted_in_s=_exhausted_in_s(row, end_ns),
+        stack=book.frames(known[0].frames) if known else None,
+        stack_open=known[0].open if known else 0,
+        followed_open=sum(opener.open for opener in openers),
+        other_stacks=tuple(
+            OpenedThrough(open=opener.open, older=opener.older, frames=book.frames(opener.frames))
+            for opener in known[1:]
+        ),
+    )
 
 
 def _is_leak(climb: Climb | None, row: DescriptorTableRow, kind: str, end_ns: int) -> bool:

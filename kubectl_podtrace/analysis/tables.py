@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from kubectl_podtrace.wire.connection_records import OneShots
 from kubectl_podtrace.wire.cpu_records import CpuProcesses, Throttling
-from kubectl_podtrace.wire.descriptor_records import DescriptorTables
+from kubectl_podtrace.wire.descriptor_records import DescriptorOpeners, DescriptorTables
 from kubectl_podtrace.wire.dns_records import AddressNames, DnsCodes, DnsNames, DnsTypes, Resolvers
 from kubectl_podtrace.wire.file_records import FailedOpens, Files
 from kubectl_podtrace.wire.histogram import BUCKETS, midpoint
@@ -136,6 +136,7 @@ KEYED: Final[Mapping[type[Any], TableFields]] = {
     Queries: TableFields(key=("scope", "key"), counters=("count", "errors", "sum_ns"), histogram="buckets"),
     ClientLibraries: TableFields(key=("scope", "path", "protocol"), counters=()),
     DescriptorTables: TableFields(key=("scope", "node_pid", "start_ns"), counters=()),
+    DescriptorOpeners: TableFields(key=("scope", "node_pid", "start_ns", "key"), counters=()),
     Frames: TableFields(key=("key",), counters=()),
     CpuFunctions: TableFields(key=("scope", "frame"), counters=("samples",)),
     Stacks: TableFields(key=("scope", "key"), counters=("count", "total_ns"), histogram="buckets"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kubectl_podtrace.wire.fields import Count, Index, Pid, Text
+from kubectl_podtrace.wire.fields import Count, DescriptorKind, Index, Pid, Text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,3 +40,29 @@ class DescriptorTables:
     """The descriptor tables of processes, read every five seconds and at the end; values rise and fall."""
 
     rows: tuple[DescriptorTableRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescriptorOpenerRow:
+    """How many descriptors of a kind that a process has open came to be through one stack: `key` is its number here.
+
+    Only of processes (as in `DescriptorTableRow`) of which the kind keeps growing, and of what was opened since that
+    was seen. `older` of them have been open for more than five seconds. `frames` are numbers, innermost first; none
+    for all whose stack is not known, or that are too few to be told.
+    """
+
+    scope: Index
+    node_pid: Pid
+    start_ns: Count
+    kind: DescriptorKind
+    key: Count
+    open: Count
+    older: Count
+    frames: tuple[Count, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescriptorOpeners:
+    """Who opened what is open, read with `DescriptorTables`; values rise and fall."""
+
+    rows: tuple[DescriptorOpenerRow, ...]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Final
 
-from kubectl_podtrace.wire.topics import EVERY_TOPIC, OPERATION_NAMES, TOPICS
+from kubectl_podtrace.wire.topics import DESCRIPTOR_KINDS, EVERY_TOPIC, OPERATION_NAMES, TOPICS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,5 +31,6 @@ Pid = Annotated[int, Limit(high=2**31 - 1)]
 Offset = Annotated[int, Limit(low=-(2**63), high=2**63 - 1)]
 Text = Annotated[str, Limit(high=MAX_TEXT)]
 OperationName = Annotated[str, Limit(words=OPERATION_NAMES)]
+DescriptorKind = Annotated[str, Limit(words=frozenset(DESCRIPTOR_KINDS))]
 Topic = Annotated[str, Limit(words=frozenset(TOPICS))]
 TopicOrAll = Annotated[str, Limit(words=frozenset({*TOPICS, EVERY_TOPIC}))]

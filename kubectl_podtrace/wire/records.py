@@ -14,7 +14,7 @@ from kubectl_podtrace.wire.activity_records import Activity
 from kubectl_podtrace.wire.connection_records import OneShots
 from kubectl_podtrace.wire.cost_records import Cost, Shed
 from kubectl_podtrace.wire.cpu_records import CpuProcesses, Throttling
-from kubectl_podtrace.wire.descriptor_records import DescriptorTables
+from kubectl_podtrace.wire.descriptor_records import DescriptorOpeners, DescriptorTables
 from kubectl_podtrace.wire.dns_records import AddressNames, DnsCodes, DnsNames, DnsTypes, Resolvers
 from kubectl_podtrace.wire.fields import (
     Count,
@@ -345,6 +345,7 @@ type_of_kind: Final = {
     "memory_processes": MemoryProcesses,
     "cgroup_memory": CgroupMemory,
     "descriptor_tables": DescriptorTables,
+    "descriptor_openers": DescriptorOpeners,
     "frames": Frames,
     "stacks": Stacks,
     "cpu_functions": CpuFunctions,
@@ -365,5 +366,5 @@ Record = (
     | Lifetimes | Activity | DnsNames | DnsTypes | DnsCodes | Resolvers | AddressNames | CpuProcesses | Throttling
     | Locks | MemoryProcesses | CgroupMemory | DescriptorTables | Frames | Stacks | CpuFunctions | Queries
     | ClientLibraries | Existing | Event | Heartbeat | Cost | Shed | Notice | Refusal | Trailer
-    | OneShots | DnsEmpty | ResolverSettings
+    | OneShots | DnsEmpty | ResolverSettings | DescriptorOpeners
 )  # fmt: skip

@@ -6,7 +6,8 @@
 #               of all topics; the request's lease, `ping` and `ack` on the tracer's stdin; lifetimes of
 #               processes; stacks, frames, functions; activity, several readings a second; waits for locks; memory;
 #               statements sent to databases and the libraries that they go through;
-#               connections of one request, empty answers, resolver settings; nothing of version 1 changed
+#               connections of one request, empty answers, resolver settings; who opens descriptors that leak;
+#               nothing of version 1 changed
 WIRE_VERSION = 2
 READABLE_VERSIONS = frozenset({1, 2})
 """Streams of these versions are understood."""

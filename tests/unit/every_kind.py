@@ -5,7 +5,7 @@ Real: the records, the codec. Made up: the numbers.
 
 from __future__ import annotations
 
-from kubectl_podtrace.wire.descriptor_records import DescriptorTables
+from kubectl_podtrace.wire.descriptor_records import DescriptorOpeners, DescriptorTables
 from kubectl_podtrace.wire.records import (
     Errors,
     Event,
@@ -34,6 +34,7 @@ from tests.unit.streams import (
     dns_records,
     error_rows,
     keyed_records,
+    opener_row,
     probe,
     scope,
     table_row,
@@ -61,6 +62,7 @@ def every_kind_stream() -> Stream:
     stream.add(*depth_records(), *dns_records(), *stack_records())
     stream.add(*query_records())
     stream.add(DescriptorTables(rows=(table_row(limit=1_024, first_file=4, file=5, first_socket=20, socket=30),)))
+    stream.add(DescriptorOpeners(rows=(opener_row(key=3, open=8, older=7, frames=(3, 4)), opener_row(key=4, open=1))))
     stream.add(activity((0, 0.5, 1), (0, 1, 2)))
     stream.beat(
         1,

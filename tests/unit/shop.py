@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache
 
 from kubectl_podtrace.wire.activity_records import Activity
-from kubectl_podtrace.wire.descriptor_records import DescriptorTables
+from kubectl_podtrace.wire.descriptor_records import DescriptorOpeners, DescriptorTables
 from kubectl_podtrace.wire.dns_records import (
     AddressNameRow,
     AddressNames,
@@ -44,6 +44,7 @@ from tests.unit.streams import (
     cpu_records,
     error_rows,
     keyed_records,
+    opener_row,
     probe,
     scope,
     table_row,
@@ -170,7 +171,7 @@ def _final_snapshot(stream: Stream) -> None:
     stream.add(*keyed_records(), *lifecycle_records(), *memory_records(), *cpu_records(), *lock_records(), at_s=29.95)
     stream.add(*stack_records(), at_s=29.95)
     stream.add(*depth_records(), *lookup_records(), _descriptor_tables(more_sockets=9), at_s=29.95)
-    stream.add(*query_records(), at_s=29.95)
+    stream.add(*query_records(), _openers(), at_s=29.95)
     stream.add(cost(sys_exit=360_000_000, sys_enter=240_000_000, sched_switch=90_000_000), at_s=29.95)
 
 
@@ -179,6 +180,18 @@ def _descriptor_tables(*, more_sockets: int) -> DescriptorTables:
     shop = table_row(pid=1, comm="shop", limit=1_048_576, first_file=30, file=37, first_pipe=2, pipe=2, other=1)
     worker = table_row(limit=64, first_file=4, file=4, first_socket=20, socket=20 + more_sockets)
     return DescriptorTables(rows=(shop, worker))
+
+
+def _openers() -> DescriptorOpeners:
+    """Six of the worker's nine sockets came to be since it was seen to grow."""
+    return DescriptorOpeners(
+        rows=(
+            opener_row(key=0, open=1, older=1, frames=(3,)),
+            opener_row(key=1, open=4, older=3, frames=(0, 4, 2)),
+            opener_row(key=2, frames=(0, 1, 2)),
+            opener_row(key=3, open=1),
+        )
+    )
 
 
 COUNTED = (

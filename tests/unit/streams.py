@@ -15,7 +15,7 @@ from kubectl_podtrace.wire.activity_records import Activity, ActivityRow
 from kubectl_podtrace.wire.codec import Line, encode
 from kubectl_podtrace.wire.cost_records import Cost, ProgramCostRow, Shed
 from kubectl_podtrace.wire.cpu_records import CpuProcesses, CpuProcessRow, Throttling, ThrottlingRow
-from kubectl_podtrace.wire.descriptor_records import DescriptorTableRow
+from kubectl_podtrace.wire.descriptor_records import DescriptorOpenerRow, DescriptorTableRow
 from kubectl_podtrace.wire.dns_records import (
     AddressNameRow,
     AddressNames,
@@ -133,6 +133,12 @@ def table_row(*, pid: int = 12, comm: str = "worker", **numbers: int) -> Descrip
         since_ns=STARTED,
         **{**dict.fromkeys(names, 0), **numbers},
     )
+
+
+def opener_row(*, pid: int = 12, kind: str = "socket", **values: Any) -> DescriptorOpenerRow:
+    """Who opened descriptors of a process as `table_row` has it; what is not named is 0, or nothing."""
+    nothing = {"key": 0, "open": 0, "older": 0, "frames": ()}
+    return DescriptorOpenerRow(scope=0, node_pid=40_000 + pid, start_ns=6, kind=kind, **{**nothing, **values})
 
 
 def activity(times_s: Iterable[float], events: Iterable[int], *, scope: int = 0, **sums: Iterable[int]) -> Activity:

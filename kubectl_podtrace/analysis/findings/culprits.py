@@ -1,7 +1,8 @@
-"""Which code is behind slow operations, for the findings about them."""
+"""Which code is behind slow operations and leaks, for the findings about them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from kubectl_podtrace.analysis.selection import OTHER
@@ -17,7 +18,12 @@ def culprit(stacks: tuple[Stack, ...] | None, operation: str) -> str | None:
     worst = next(known, None)
     if worst is None:
         return None
-    named = (frame for frame in worst.frames if frame.symbol and not _file_of(frame).startswith(_C_LIBRARIES))
+    return caller(worst.frames)
+
+
+def caller(frames: Iterable[Frame]) -> str | None:
+    """The innermost function of a stack that is not one of the C library's; None where none is known."""
+    named = (frame for frame in frames if frame.symbol and not _file_of(frame).startswith(_C_LIBRARIES))
     frame = next(named, None)
     if frame is None:
         return None

@@ -7,6 +7,7 @@ from typing import Final
 
 from kubectl_podtrace import units
 from kubectl_podtrace.analysis.descriptors import Descriptors, Leak
+from kubectl_podtrace.analysis.findings.culprits import caller
 from kubectl_podtrace.analysis.findings.evidence import listed
 from kubectl_podtrace.analysis.findings.finding import AnyRule, Rule, Trouble
 from kubectl_podtrace.analysis.findings.observations import Observations
@@ -39,12 +40,16 @@ def _leaks(section: Descriptors, _: Observations) -> Iterator[Trouble]:
     kind = "descriptor" if worst.kind == "other" else worst.kind
     fact = f"{worst.comm} (pid {worst.pid}) {units.counted(worst.growth, kind)} more"
     others = f"; {units.counted(len(leaks) - 1, 'other leak')}" if len(leaks) > 1 else ""
+    by = caller(worst.stack or ())
+    looked_at = f"{units.count(worst.stack_open)} of {units.count(worst.followed_open)} looked at"
+    opened_by = f"; most opened by {by}: {looked_at}" if by else ""
     yield Trouble(
         severity="critical" if soon is not None and soon <= VERY_SOON_S else "warning",
         title="descriptors leak",
         fact=fact,
-        evidence=f"{fact} than at the start, growing all the time: {units.count(worst.open)} open{until}{others}",
-        next_step=_STEPS[worst.kind],
+        evidence=f"{fact} than at the start, growing all the time: {units.count(worst.open)} open"
+        f"{until}{opened_by}{others}",
+        next_step=f"find who is to close what {by} opens" if by else _STEPS[worst.kind],
     )
 
 
@@ -105,7 +110,8 @@ RULES: Final[tuple[AnyRule, ...]] = (
         f"{units.limit(SOON_S * units.SECOND_NS)}",
         severity=f"critical where the limit is reached within {units.limit(VERY_SOON_S * units.SECOND_NS)}; else "
         "warning",
-        next_step="by kind: find what opens files, sockets or pipes and never closes them",
+        next_step="where it is known which function opens them, find who is to close them; else, by kind, look for "
+        "files, sockets or pipes that are never closed",
     ),
     Rule(
         slug="descriptors-near-limit",

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from kubectl_podtrace import units
 from kubectl_podtrace.analysis.descriptors import DescriptorKind, Descriptors, Leak
 from kubectl_podtrace.report.document import Name, Table, left, right
 from kubectl_podtrace.report.sections.cells import NONE, SHOWN, number_or_dash
+from kubectl_podtrace.report.sections.stacks import path_text
 
 FULLEST_SHOWN = 3
+STACKS_SHOWN = 3
+"""So many are shown of a leak."""
 
 
 def open_and_close(section: Descriptors) -> tuple[str, str]:
@@ -73,12 +78,39 @@ def fullest(section: Descriptors) -> tuple[Table, ...]:
 
 
 def leaking(section: Descriptors) -> tuple[Table, ...]:
-    """What keeps growing, and how long it can."""
-    rows = tuple(_leak(leak) for leak in (section.leaks or ())[:SHOWN])
-    if not rows:
+    """What keeps growing, how long it can, and what opens it."""
+    listed = (section.leaks or ())[:SHOWN]
+    if not listed:
         return ()
     columns = (*right("pid", "leak of", "growth", "open", "limit", "exhausted in"), left("process"))
-    return (Table(columns=columns, rows=rows),)
+    return (Table(columns=columns, rows=tuple(_leak(leak) for leak in listed)), *_openers(listed))
+
+
+def _openers(leaks: Sequence[Leak]) -> tuple[Table, ...]:
+    rows: list[tuple[str, ...]] = []
+    for leak in leaks:
+        for place, (count, name) in enumerate(_opened_in(leak)):
+            rows.append((*((str(leak.pid), leak.kind) if not place else ("", "")), units.count(count), name))
+    if not rows:
+        return ()
+    return (
+        Table(columns=(*right("pid", "leak of", "still open"), left("opened in, with its callers")), rows=tuple(rows)),
+    )
+
+
+def _opened_in(leak: Leak) -> Iterator[tuple[int, str]]:
+    """How many were opened through which functions, as far as that is known."""
+    if leak.stack is None:
+        return
+    yield leak.stack_open, Name(path_text(leak.stack))
+    shown = leak.other_stacks[: STACKS_SHOWN - 1]
+    for other in shown:
+        yield other.open, Name(path_text(other.frames))
+    rest = leak.followed_open - leak.stack_open - sum(other.open for other in shown)
+    if rest > 0:
+        yield rest, "(elsewhere)"
+    if leak.growth > leak.followed_open:
+        yield leak.growth - leak.followed_open, "(before it was seen to grow)"
 
 
 def _leak(leak: Leak) -> tuple[str, ...]:

@@ -7,15 +7,13 @@ from collections.abc import Iterator, Sequence
 from kubectl_podtrace import units
 from kubectl_podtrace.analysis.locks import LockHotspot, Locks
 from kubectl_podtrace.analysis.selection import OTHER
-from kubectl_podtrace.analysis.stacks import Frame
 from kubectl_podtrace.report.document import Facts, Name, Section, Table, left, right
 from kubectl_podtrace.report.sections.cells import NONE, SHOWN, latency_table, number_or_dash
-from kubectl_podtrace.report.sections.stacks import frame_text
+from kubectl_podtrace.report.sections.stacks import path_text
 
 OTHERS_SHOWN = 5
 STACKS_SHOWN = 5
 """So many words have a line or two about the threads at them."""
-FUNCTIONS_SHOWN = 4
 
 
 def locks(section: Locks) -> Section:
@@ -68,14 +66,8 @@ def _hotspots(title: str, entries: Sequence[LockHotspot], most: int) -> tuple[Ta
 def _about(entry: LockHotspot) -> Iterator[str]:
     """Where it is waited for, and who ends that most."""
     if entry.stack:
-        yield f"waited for in {_path(entry.stack)}"
+        yield f"waited for in {path_text(entry.stack)}"
     if entry.holder:
         ends = "held" if entry.kind == "lock" else "ended"
-        place = f" in {_path(entry.holder.stack)}" if entry.holder.stack else ""
+        place = f" in {path_text(entry.holder.stack)}" if entry.holder.stack else ""
         yield f"mostly {ends} by {entry.holder.comm} ({entry.holder.tid}){place}"
-
-
-def _path(stack: Sequence[Frame]) -> str:
-    """The innermost functions that have a name, each behind its caller; the innermost place where none has."""
-    named = [frame.symbol for frame in stack if frame.symbol]
-    return ", ".join(named[:FUNCTIONS_SHOWN]) or frame_text(stack[0])

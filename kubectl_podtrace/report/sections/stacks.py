@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from kubectl_podtrace import units
@@ -13,6 +14,8 @@ from kubectl_podtrace.report.sections.cells import SHOWN
 
 TITLE: Final = "Stacks of slow operations"
 SHOWN_FRAMES: Final = 12
+FUNCTIONS_SHOWN: Final = 4
+"""Of a stack on one line."""
 
 
 def stacks(section: tuple[Stack, ...], settings: Settings) -> Section:
@@ -61,6 +64,12 @@ def frame_text(frame: Frame) -> str:
     if frame.symbol is None:
         return f"{module}+{frame.offset:#x}" if frame.offset else module
     return f"{frame.symbol} ({module}){f' {source}' if source else ''}"
+
+
+def path_text(stack: Sequence[Frame]) -> str:
+    """The innermost functions that have a name, each behind its caller; the innermost place where none has."""
+    named = [frame.symbol for frame in stack if frame.symbol]
+    return ", ".join(named[:FUNCTIONS_SHOWN]) or frame_text(stack[0])
 
 
 def _left_out(section: tuple[Stack, ...], more: list[Stack]) -> tuple[tuple[str, str], ...]:

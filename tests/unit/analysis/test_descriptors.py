@@ -7,10 +7,16 @@ from dataclasses import replace
 import pytest
 
 from kubectl_podtrace.analysis.climbs import Climbs
-from kubectl_podtrace.analysis.descriptors import Descriptors, descriptors
+from kubectl_podtrace.analysis.descriptors import Descriptors, Leak, descriptors
 from kubectl_podtrace.analysis.selection import select
-from kubectl_podtrace.wire.descriptor_records import DescriptorTableRow, DescriptorTables
-from tests.unit.streams import SECOND, STARTED, Stream, table_row
+from kubectl_podtrace.wire.descriptor_records import (
+    DescriptorOpenerRow,
+    DescriptorOpeners,
+    DescriptorTableRow,
+    DescriptorTables,
+)
+from kubectl_podtrace.wire.stack_records import FrameRow, Frames
+from tests.unit.streams import SECOND, STARTED, Stream, opener_row, table_row
 
 ROW = table_row(pid=12, comm="worker", first_socket=20, socket=20, first_file=4, file=4, limit=120)
 
@@ -115,3 +121,47 @@ def test_climbs_of_more_processes_than_there_is_room_for_are_not_kept() -> None:
     climbs.add(other, STARTED, STARTED)
     assert climbs.of(ROW, "socket") is not None
     assert climbs.of(other, "socket") is None
+
+
+FRAMES = Frames(
+    rows=tuple(
+        FrameRow(key=key, symbol=symbol, module=module, offset=0, source="", build_id="")
+        for key, (symbol, module) in enumerate((("socket", "libc.so.6"), ("dial", "worker"), ("serve", "worker")))
+    )
+)
+
+
+def leak_of(*openers: DescriptorOpenerRow) -> Leak:
+    """The leak of a trace in which a process's sockets grow by 30, and these told who opened them."""
+    stream = Stream()
+    for at_s, row in sockets((5, 30), (10, 35), (15, 50)):
+        stream.add(DescriptorTables(rows=(row,)), at_s=at_s)
+    stream.add(DescriptorOpeners(rows=openers), FRAMES, at_s=15)
+    stream.end(15)
+    fold = stream.fold()
+    selection = select(fold.state(), None, start_ns=fold.started_ns, end_ns=fold.ended_ns, climbs=fold.climbs)
+    (leak,) = descriptors(selection).leaks or ()
+    return leak
+
+
+def test_a_leak_is_told_with_the_stack_whose_descriptors_stay_open() -> None:
+    leak = leak_of(
+        opener_row(key=0, open=9, older=1, frames=(0, 2)),
+        opener_row(key=1, open=7, older=6, frames=(0, 1, 2)),
+        opener_row(key=2, open=2, older=2),
+        opener_row(key=3, frames=(1,)),
+        opener_row(key=4, kind="file", open=3, frames=(1,)),
+        opener_row(key=5, pid=13, open=3, frames=(1,)),
+    )
+    assert leak.stack is not None
+    assert [frame.symbol for frame in leak.stack] == ["socket", "dial", "serve"]
+    assert (leak.stack_open, leak.followed_open, leak.growth) == (7, 18, 30)
+    (other,) = leak.other_stacks
+    assert ([frame.symbol for frame in other.frames], other.open, other.older) == (["socket", "serve"], 9, 1)
+
+
+def test_a_leak_whose_openers_are_not_known_has_no_stack() -> None:
+    leak = leak_of(opener_row(open=2, older=2))
+    assert (leak.stack, leak.stack_open, leak.followed_open, leak.other_stacks) == (None, 0, 2, ())
+    leak = leak_of()
+    assert (leak.stack, leak.followed_open) == (None, 0)

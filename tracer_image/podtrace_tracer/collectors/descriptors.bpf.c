@@ -91,6 +91,7 @@ CALL_PROBE(descriptors_exit)
 		descriptors_made(&finished, &done);
 	}
 	forget_call(finished.call);
+	go_on(ctx, work);
 	return 0;
 }
 

@@ -11,10 +11,12 @@ from podtrace_tracer.kernel.syscalls import ACCEPTS, EXECS, MAKE_AND_CLOSE, OPEN
 COLLECTOR: Final = Collector(
     topic="descriptors",
     sources=(
+        "include/openers.bpf.h",
         "include/kinds.bpf.h",
         "include/descriptor_tables.bpf.h",
         "collectors/descriptors.bpf.c",
         "collectors/received.bpf.c",
+        "collectors/openers.bpf.c",
         io_uring.SOURCE,
     ),
     syscalls=OPENS | ACCEPTS | EXECS | MAKE_AND_CLOSE | {"close", "recvmsg", "recvmmsg"},

@@ -66,6 +66,8 @@ CALL_PROBE(sys_exit)
 	work->ends_done = 0;
 	work->now = done.now;
 #ifdef TOPIC_DESCRIPTORS
+	if (!work->received_done)
+		work->openings = 0;
 	if (finished.class >= CLASS_DESCRIPTORS_FROM)
 		tails.call(ctx, TAIL_DESCRIPTORS_EXIT);
 	if (finished.class == CLASS_RECVMSG || finished.class == CLASS_RECVMMSG) {

@@ -63,10 +63,13 @@ static __always_inline void closes_done(u32 scope, u32 tid, int succeeded)
 static __always_inline void descriptor_opened(u32 scope, u32 descriptor)
 {
 	struct file *file = file_of(descriptor);
-	if (file)
-		count_kind(scope, OP_DESCRIPTORS_OPENED_FILE, kind_of(file), 1);
-	else
+	if (!file) {
 		lose(LOST_DESCRIPTORS);
+		return;
+	}
+	u32 kind = kind_of(file);
+	count_kind(scope, OP_DESCRIPTORS_OPENED_FILE, kind, 1);
+	opening_seen(descriptor, kind, file);
 }
 
 /* The kind of an open descriptor as a call's beginning remembers it: from 1, 0 for none. */

@@ -102,7 +102,7 @@ struct tail_work {
 	u64 files[2];
 	struct slow_operation slow[2];
 	u32 slow_count;
-	u32 unused;
+	u32 openings;
 };
 BPF_PERCPU_ARRAY(tail_work, struct tail_work, 1);
 
@@ -138,6 +138,8 @@ static __always_inline void go_on(struct call_context *ctx, const struct tail_wo
 {
 	if (work->dns)
 		tails.call(ctx, TAIL_DNS);
+	if (work->openings)
+		tails.call(ctx, TAIL_OPENERS);
 	if (work->slow_count)
 		tails.call(ctx, TAIL_STACKS);
 	if (work->paths)

@@ -53,6 +53,8 @@ TABLE_SIZES: Final = {
     "sockets": 65_536,
     "members": 65_536,
     "pending_closes": 4_096,
+    "suspects": 128,
+    "openers": 16_384,
     "cpu_processes": 16_384,
     "cpu_samples": 8_192,
     "stacks": 4_096,
@@ -102,6 +104,11 @@ LOST: Final[tuple[Lost, ...]] = (
         "descriptors",
         "descriptor tables: too large to be looked through, or no place to be kept",
     ),
+    Lost(
+        "OPENERS",
+        "descriptors",
+        "descriptors of suspected leaks: no place to note what opened them",
+    ),
     Lost("CPU_PROCESSES", "cpu", "switches and runs of processes that found no place in the table"),
     Lost("CPU_WAITS", "cpu", "waits off the CPU: no place to remember their beginning"),
     Lost("STACKS", EVERY_TOPIC, "stacks that found no place in the table"),
@@ -129,7 +136,7 @@ _LATE_MARK: Final = 0x506F_6454_7261_0000
 
 TAILS: Final = (
     "sys_exit", "register", "messages_exit", "multiple_exit", "other_exit", "paths",
-    "descriptors_exit", "received", "table", "table_of_start", "descriptor_wait", "dns", "stacks",
+    "descriptors_exit", "received", "table", "table_of_start", "descriptor_wait", "dns", "stacks", "openers",
     "lock_wait", "lock_came", "lock_wake",
 )  # fmt: skip
 """Programs that are called at the end of another one, in the order of their place in the map `tails`."""

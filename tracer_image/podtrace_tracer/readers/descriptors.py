@@ -13,17 +13,19 @@ from kubectl_podtrace.wire.descriptor_records import DescriptorTableRow, Descrip
 from kubectl_podtrace.wire.records import LostRow
 from kubectl_podtrace.wire.topics import DESCRIPTOR_KINDS
 from podtrace_tracer.readers.model import KeyedTable, TopicReader, TraceContext
-from podtrace_tracer.target.descriptor_table import TableReading, inner_pid, read_table, tells_sizes
+from podtrace_tracer.readers.openers import Openers, Suspect
+from podtrace_tracer.readers.suspects import Key, Suspects
+from podtrace_tracer.target.descriptor_table import TableReading, inner_pid, open_numbers, read_table, tells_sizes
 
 MAX_LOOKED_AT: Final = 8_000
 """So many descriptors are looked at in one reading of all tables; a look takes some microseconds."""
 MOST_OF_ONE, LEAST_OF_ONE = 2_000, 20
 """So many of one table's, however few or many tables there are."""
+MAX_LISTED: Final = 20_000
+"""So many numbers of suspects' descriptors are listed, where there are too many to look at what each is."""
 MAX_TABLES: Final = 1_000
 MAX_ENDED: Final = 1_000
 _KINDS: Final = struct.Struct("=4I")
-
-Key = tuple[int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,11 +49,14 @@ class DescriptorReader(TopicReader):
         self._let_go = 0
         self._most_unread = 0
         self._is_over = False
+        self._suspects = Suspects()
+        self._openers = Openers(context)
         self._read({})
 
     def last_look(self) -> None:
         """What the processes have open at the end."""
         self._read(self._births())
+        self._openers.ask()
         self._is_over = True
 
     def tables(self) -> Iterator[KeyedTable]:
@@ -59,6 +64,7 @@ class DescriptorReader(TopicReader):
         if not self._is_over:
             self._read(self._births())
         yield KeyedTable(record=DescriptorTables, rows=self._rows, ranks=(_open, _growth, _fullness))
+        yield self._openers.table()
 
     def dropped(self) -> tuple[LostRow, ...]:
         """Processes that were too many to be read, or to be kept when they had ended."""
@@ -66,9 +72,8 @@ class DescriptorReader(TopicReader):
             f"descriptor tables beyond {MAX_TABLES} at a time: their growth is not known": self._most_unread,
             f"descriptor tables of ended processes beyond {MAX_ENDED}": self._let_go,
         }
-        return tuple(
-            LostRow(source=source, topic="descriptors", count=count) for source, count in counts.items() if count
-        )
+        rows = (LostRow(source=source, topic="descriptors", count=count) for source, count in counts.items() if count)
+        return (*rows, *self._openers.dropped())
 
     def _read(self, births: Mapping[int, _Birth]) -> None:
         """A process that is met later than at the start began in between: `births` say with what."""
@@ -77,7 +82,7 @@ class DescriptorReader(TopicReader):
         pids = self._context.pids()
         read, left = pids[:MAX_TABLES], MAX_LOOKED_AT
         self._most_unread = max(self._most_unread, len(pids) - len(read))
-        seen: set[Key] = set()
+        seen: dict[Key, TableReading] = {}
         for place, pid in enumerate(read):
             most = max(LEAST_OF_ONE, min(MOST_OF_ONE, left // (len(read) - place)))
             found = read_table(self._proc, pid, most=most, has_sizes=self._has_sizes)
@@ -85,7 +90,7 @@ class DescriptorReader(TopicReader):
                 continue
             left = max(0, left - (found.sampled or found.kinds.total()))
             key = (pid, found.start_ns)
-            seen.add(key)
+            seen[key] = found
             known = self._rows.get(key)
             birth = births.get(pid)
             if known is None:
@@ -95,6 +100,25 @@ class DescriptorReader(TopicReader):
             self._rows[key] = _now(_since(known, birth) if birth else known, found)
         unread = set(pids[MAX_TABLES:])
         self._note_ended([key for key in self._rows if key not in seen and key[0] not in unread])
+        self._look_for_leaks(seen, now)
+
+    def _look_for_leaks(self, seen: Mapping[Key, TableReading], now: int) -> None:
+        """Who opens descriptors of which a process has more and more?"""
+        suspects: dict[Key, Suspect] = {}
+        left = MAX_LISTED
+        self._suspects.keep(seen)
+        for key, found in seen.items():
+            row = self._rows[key]
+            kinds = self._suspects.look(key, row, now)
+            # Where opens are not looked at any more, a number can stand for another descriptor than was noted.
+            if not kinds or "descriptors" in self._context.blind:
+                continue
+            numbers = found.links
+            if found.sampled:
+                numbers = dict.fromkeys(open_numbers(self._proc, found.pid, most=left), "")
+                left -= len(numbers)
+            suspects[key] = Suspect(row=row, kinds=kinds, open=numbers)
+        self._openers.look(suspects, seen, now)
 
     def _births(self) -> dict[int, _Birth]:
         """By pid as the tracer's /proc numbers it."""

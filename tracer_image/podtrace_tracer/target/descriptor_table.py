@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -20,7 +21,10 @@ _GONE: Final = frozenset({"Z", "X"})
 
 @dataclass(frozen=True, kw_only=True)
 class TableReading:
-    """What a process has open. `kinds` are of all descriptors, estimated from `sampled` of them unless that is 0."""
+    """What a process has open. `kinds` are of all descriptors, estimated from `sampled` of them unless that is 0.
+
+    `links` say what was looked at, by number.
+    """
 
     pid: int
     start_ns: int
@@ -28,6 +32,7 @@ class TableReading:
     limit: int
     kinds: Counter[str] = field(default_factory=Counter)
     sampled: int = 0
+    links: Mapping[int, str] = field(default_factory=dict, repr=False)
 
 
 def kind_of_link(link: str) -> str:
@@ -61,12 +66,27 @@ def read_table(proc: Path, pid: int, *, most: int, has_sizes: bool) -> TableRead
         limit = _limit(base)
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            kinds, sampled = _kinds(descriptor, base, most=most, has_sizes=has_sizes)
+            kinds, links, sampled = _kinds(descriptor, base, most=most, has_sizes=has_sizes)
         finally:
             os.close(descriptor)
     except (OSError, ValueError, IndexError):
         return None  # it has ended meanwhile
-    return TableReading(pid=pid, start_ns=stat.start_ns, comm=stat.comm, limit=limit, kinds=kinds, sampled=sampled)
+    return TableReading(
+        pid=pid, start_ns=stat.start_ns, comm=stat.comm, limit=limit, kinds=kinds, sampled=sampled, links=links
+    )
+
+
+def open_numbers(proc: Path, pid: int, *, most: int) -> list[int]:
+    """The numbers that a process has open, so many at most; none when it has ended."""
+    base = proc / str(pid)
+    try:
+        directory = _table_of(base, read_stat(base / "stat"))
+        if directory is None:
+            return []
+        with os.scandir(directory) as entries:
+            return [int(entry.name) for entry in islice(entries, most)]
+    except (OSError, ValueError, IndexError):
+        return []
 
 
 def inner_pid(proc: Path, pid: int) -> int:
@@ -75,30 +95,36 @@ def inner_pid(proc: Path, pid: int) -> int:
     return int(numbers[-1]) if numbers else pid
 
 
-def _kinds(descriptor: int, base: Path, *, most: int, has_sizes: bool) -> tuple[Counter[str], int]:
-    """By kind, and from how many that is estimated (0: all were looked at)."""
+def _kinds(descriptor: int, base: Path, *, most: int, has_sizes: bool) -> tuple[Counter[str], Mapping[int, str], int]:
+    """By kind, what was looked at, and from how many the kinds are estimated (0: all were looked at)."""
     total = os.fstat(descriptor).st_size if has_sizes else None
     if total is None or total <= most:
         with os.scandir(descriptor) as entries:
             names = [entry.name for entry in islice(entries, most + 1)]
         if len(names) <= most:
-            return _looked_at(descriptor, names), 0
+            links = _looked_at(descriptor, names)
+            return _by_kind(links), links, 0
     size = _line(base / "status", "FDSize:")
     capacity = int(size[0]) if size else most
     places = range(0, capacity, max(1, -(-capacity // most)))
-    sample = _looked_at(descriptor, [str(place) for place in places])
-    found = sum(sample.values())
-    return _scaled(sample, total if total is not None else round(capacity * found / len(places))), found
+    links = _looked_at(descriptor, [str(place) for place in places])
+    found = len(links)
+    kinds = _scaled(_by_kind(links), total if total is not None else round(capacity * found / len(places)))
+    return kinds, links, found
 
 
-def _looked_at(descriptor: int, names: list[str]) -> Counter[str]:
-    kinds: Counter[str] = Counter()
+def _looked_at(descriptor: int, names: list[str]) -> dict[int, str]:
+    links = {}
     for name in names:
         try:
-            kinds[kind_of_link(os.readlink(name, dir_fd=descriptor))] += 1
+            links[int(name)] = os.readlink(name, dir_fd=descriptor)
         except FileNotFoundError:
             continue  # closed, or a number that is not in use
-    return kinds
+    return links
+
+
+def _by_kind(links: Mapping[int, str]) -> Counter[str]:
+    return Counter(kind_of_link(link) for link in links.values())
 
 
 def _scaled(sample: Counter[str], total: int) -> Counter[str]:

@@ -234,10 +234,10 @@ def with_one_shots(connections: int, handshake_total_ns: int) -> Observations:
     return with_connections(one_shot=(target,))
 
 
-def with_leak(growth: int, exhausted_in_s: float | None = None) -> Observations:
+def with_leak(growth: int, exhausted_in_s: float | None = None, **opened: Any) -> Observations:
     leak = Leak(
         pid=12, node_pid=4_012, comm="worker", kind="socket", growth=growth, open=growth + 20, limit=1_024,
-        exhausted_in_s=exhausted_in_s,
+        exhausted_in_s=exhausted_in_s, **opened,
     )  # fmt: skip
     return but(descriptors=replace(DESCRIPTORS, leaks=(leak,)))
 

@@ -12,6 +12,7 @@ from kubectl_podtrace.analysis.findings.registry import diagnose
 from kubectl_podtrace.analysis.partial import Partial
 from kubectl_podtrace.analysis.pod_timeline import Incident
 from kubectl_podtrace.analysis.processes import Exit
+from kubectl_podtrace.analysis.stacks import Frame
 from kubectl_podtrace.analysis.trust import Bypass, Loss, ProbeState
 from kubectl_podtrace.units import MILLISECOND_NS, SECOND_NS
 from tests.unit.analysis.findings import seen
@@ -79,6 +80,14 @@ def test_each_error_has_its_own_next_step(observations: Observations, title: str
     finding = only(observations)
     assert finding.title == title
     assert word in finding.next_step
+
+
+def test_a_leak_names_the_function_that_opens_and_asks_who_is_to_close() -> None:
+    dial = Frame(symbol="dial", module="/srv/worker", offset=16, source="worker.c:31", build_id=None)
+    frames = (replace(dial, symbol="socket", module="/lib/libc.so.6"), dial, replace(dial, symbol="main"))
+    finding = only(seen.with_leak(100, stack=frames, stack_open=60, followed_open=64))
+    assert "; most opened by dial (worker.c:31): 60 of 64 looked at" in finding.evidence
+    assert finding.next_step == "find who is to close what dial (worker.c:31) opens"
 
 
 def test_opens_that_fail_are_told_with_the_path_that_fails_most() -> None:

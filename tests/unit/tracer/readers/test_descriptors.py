@@ -64,7 +64,7 @@ def type_of_kinds(data: bytes) -> object:
 
 
 def rows(reader: DescriptorReader) -> dict[int, DescriptorTableRow]:
-    (table,) = reader.tables()
+    table, _ = reader.tables()
     return {row.node_pid: row for row in table.rows.values()}
 
 
@@ -115,7 +115,7 @@ def test_a_pid_that_is_used_again_is_another_process(bench: Bench) -> None:
     bench.add(40, sockets=3, ticks=100)
     reader = bench.reader()
     bench.add(40, sockets=4, ticks=900)
-    (table,) = reader.tables()
+    table, _ = reader.tables()
     assert [(row.socket, row.alive) for row in table.rows.values()] == [(3, False), (4, True)]
 
 
@@ -124,7 +124,7 @@ def test_ended_processes_do_not_fill_the_memory(bench: Bench) -> None:
     for ticks in range(MAX_ENDED + 7):
         bench.add(40, sockets=1, ticks=ticks)
         rows(reader)
-    (table,) = reader.tables()
+    table, _ = reader.tables()
     assert len(table.rows) == MAX_ENDED + 1
     (dropped,) = reader.dropped()
     assert (dropped.source, dropped.count) == (f"descriptor tables of ended processes beyond {MAX_ENDED}", 6)
@@ -167,7 +167,7 @@ def test_tables_are_ranked_by_size_by_growth_and_by_how_full_they_are(bench: Ben
     bench.add(40, sockets=4)
     reader = bench.reader()
     bench.add(40, sockets=6)
-    (table,) = reader.tables()
+    table, _ = reader.tables()
     (row,) = table.rows.values()
     assert [rank(row) for rank in table.ranks] == [6, 2, 6 * 1_000 // 1_024]
     assert (list(reader.totals()), reader.dropped()) == ([], ())
