@@ -25,8 +25,10 @@ import pytest
 
 from kubectl_podtrace.wire.request import CACHE_VARIABLE
 
-pytest.register_assert_rewrite("tests.bpf.harness", "tests.bpf.stream")
+pytest.register_assert_rewrite("tests.bpf.diagnosis", "tests.bpf.harness", "tests.bpf.stream")
 
+from tests.bpf.controllers import Controlled, hierarchy  # noqa: E402
+from tests.bpf.diagnosis import Diagnose  # noqa: E402
 from tests.bpf.harness import Load, Tracer  # noqa: E402 - their assertions are to tell what they compare
 
 HERE = Path(__file__).parent
@@ -88,17 +90,6 @@ class Workloads:
 @pytest.fixture(scope="session")
 def workloads(tmp_path_factory: pytest.TempPathFactory) -> Workloads:
     return Workloads(tmp_path_factory.mktemp("workloads"))
-
-
-def hierarchy(kind: str) -> Path | None:
-    """Where cgroup v2 is mounted, or the pids controller of v1; nowhere is None."""
-    for line in Path("/proc/self/mounts").read_text().splitlines():
-        _, where, filesystem, options, *_ = line.split()
-        if (kind == "v2" and filesystem == "cgroup2") or (
-            kind == "v1" and filesystem == "cgroup" and "pids" in options.split(",")
-        ):
-            return Path(where)
-    return None
 
 
 class MakeCgroup(Protocol):
@@ -188,6 +179,19 @@ def shm() -> Iterator[Path]:
     path.mkdir()
     yield path
     shutil.rmtree(path)
+
+
+@pytest.fixture
+def diagnose(tmp_path: Path) -> Diagnose:
+    return Diagnose(directory=tmp_path)
+
+
+@pytest.fixture
+def controlled(opened: ExitStack) -> Controlled:
+    """Its cgroups are removed when what ran in them has ended."""
+    cgroups = Controlled()
+    opened.callback(cgroups.close)
+    return cgroups
 
 
 __all__ = ["MakeCgroup", "StartLoad", "StartTracer", "Workloads", "hierarchy"]

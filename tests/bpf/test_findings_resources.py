@@ -1,0 +1,93 @@
+"""Findings about disks, CPUs, memory, locks, processes and descriptors: each ailing program has its own alone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.bpf.controllers import Controlled
+from tests.bpf.diagnosis import AILING, Diagnose, only, rules
+from tests.bpf.harness import ENTER_CGROUP
+from tests.bpf.installed import needed
+
+
+def test_a_slow_disk_is_told_with_its_file(diagnose: Diagnose, controlled: Controlled, tmp_path: Path) -> None:
+    device = tmp_path.stat().st_dev
+    if os.major(device) == 0:
+        pytest.skip(f"{tmp_path} is on no disk")
+    number = f"{os.major(device)}:{os.minor(device)}"
+    limits = {"blkio.throttle.write_iops_device": f"{number} 20", "io.max": f"{number} wiops=20"}
+    slow = controlled("blkio", limits)
+    report = diagnose("sh", "-c", ENTER_CGROUP, "sh", str(slow), *AILING, "slow_writes", str(tmp_path))
+    finding = only(report, "slow-files")
+    assert (finding["severity"], finding["title"]) == ("critical", "writes are slow")
+    assert f"most slow operations on {tmp_path}/journal" in finding["evidence"]
+    assert "took longer than 10 ms" in finding["evidence"]
+
+
+def test_a_cpu_limit_that_throttles(diagnose: Diagnose, controlled: Controlled) -> None:
+    limited = controlled("cpu", {"cpu.cfs_quota_us": "20000", "cpu.max": "20000 100000"})
+    with subprocess.Popen(
+        ["sh", "-c", ENTER_CGROUP, "sh", str(limited), *AILING, "spin"], stdout=subprocess.PIPE
+    ) as spinning:
+        assert spinning.stdout is not None
+        spinning.stdout.readline()
+        report = diagnose(flags=("--diagnose", "2s", "--pid", str(spinning.pid)))
+        spinning.kill()
+    finding = only(report, "cpu-throttled")
+    assert (finding["severity"], "threads were held back in" in finding["evidence"]) == ("critical", True)
+
+
+def test_a_process_that_takes_more_memory_than_it_may(diagnose: Diagnose, controlled: Controlled) -> None:
+    limited = controlled("memory", {"memory.limit_in_bytes": str(48 << 20), "memory.max": str(48 << 20)})
+    report = diagnose("sh", "-c", ENTER_CGROUP, "sh", str(limited), *AILING, "greedy", "200")
+    assert only(report, "processes-oom-killed")["evidence"] == "the kernel killed 1 process: python3 1"
+
+
+def test_memory_that_is_nearly_used_up(diagnose: Diagnose, cgroup: Path, controlled: Controlled) -> None:
+    limit = 64 << 20
+    limited = controlled("memory", {"memory.limit_in_bytes": str(limit), "memory.max": str(limit)}, cgroup.name)
+    entering = 'echo $$ > "$1/cgroup.procs" && echo $$ > "$2/cgroup.procs" && shift 2 && exec "$@"'
+    words = ["sh", "-c", entering, "sh", str(limited), str(cgroup), *AILING, "hold", "54"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as holding:
+        assert holding.stdout is not None
+        holding.stdout.readline()
+        report = diagnose(flags=("--diagnose", "3s", "--cgroup", str(cgroup)))
+        holding.kill()
+    assert "memory-near-limit" in rules(report), report["memory"]
+
+
+def test_threads_that_fight_for_a_lock(diagnose: Diagnose) -> None:
+    finding = only(diagnose(*AILING, "fight", "4"), "lock-contention")
+    assert (finding["severity"], "4 threads for 0x" in finding["evidence"]) == ("critical", True)
+
+
+def test_threads_that_share_one_cpu_wait_for_it(diagnose: Diagnose) -> None:
+    needed("taskset", "util-linux")
+    finding = only(diagnose("taskset", "-c", "0", *AILING, "busy", "3", "4"), "cpu-starved")
+    assert "for a CPU and ran" in finding["evidence"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rule", "text"),
+    [
+        (("kill -ABRT $$", "3", "-6"), "processes-crashed", "sh SIGABRT 3"),
+        (("kill -KILL $$", "2", "-9"), "processes-killed", "2 processes ended by SIGKILL: sh 2"),
+        (("sleep 0.3; no-such-program", "7", "127"), "processes-failed", "sh 7 times with exit code 127"),
+    ],
+)
+def test_processes_that_come_to_a_bad_end(arguments: tuple[str, ...], rule: str, text: str, diagnose: Diagnose) -> None:
+    assert text in only(diagnose(*AILING, "children", *arguments), rule)["evidence"]
+
+
+def test_files_that_are_never_closed(diagnose: Diagnose, shm: Path) -> None:
+    finding = only(diagnose(*AILING, "leaking", str(shm), "18", flags=("--diagnose", "17s")), "descriptor-leak")
+    assert "files more than at the start" in finding["evidence"]
+
+
+def test_a_table_of_descriptors_that_is_nearly_full(diagnose: Diagnose) -> None:
+    finding = only(diagnose(*AILING, "near_limit", flags=("--diagnose", "2s")), "descriptors-near-limit")
+    assert "of 100 open" in finding["evidence"]
