@@ -30,7 +30,8 @@ def _silent(activity: Activity, seen: Observations) -> Iterator[Trouble]:
             "the stream ended before the probes were attached",
             "run again; if it happens again, run with -v to see how far the tracer came",
         )
-    else:
+    elif activity.is_alive is False or not seen.trust.truncated:
+        # Of a target that runs, a stream that was cut off cannot say that it did nothing; that it was cut off is told.
         yield _no_events(activity, f"no events in {units.seconds(seen.duration_s)}")
 
 
@@ -64,8 +65,8 @@ RULES: Final[tuple[AnyRule, ...]] = (
         looks_for="an idle target",
         section=lambda seen: seen.activity,
         check=_silent,
-        raised="nothing was counted: the tracer refused or never answered, the target was not seen running, or it was "
-        "idle",
+        raised="nothing was counted: the tracer refused or never answered, or, in a trace that was not cut off, the "
+        "target was not seen running or was idle",
         severity="critical where nothing was traced; warning where the target was not seen running; info where it was "
         "idle",
         next_step="what the tracer's refusal says; check that the pod runs; send it traffic while tracing",

@@ -383,6 +383,13 @@ def test_a_trace_without_events_says_why(activity: dict[str, Any], severity: str
     assert step in finding.next_step
 
 
+def test_a_trace_that_was_cut_off_does_not_say_that_nothing_happened() -> None:
+    cut = replace(seen.TRUST, truncated=True, complete=False, notes=("the stream ended without its trailer",))
+    for is_alive, rules in ((None, []), (True, []), (False, ["no-events"])):
+        observations = replace(seen.with_activity(seen=False, is_alive=is_alive), trust=cut)
+        assert sorted(seen.found(observations)) == [*rules, "trace-incomplete"]
+
+
 def test_an_incomplete_trace_says_why_and_what_to_do() -> None:
     lossy = only(seen.with_trust(lost=500, dropped=7))
     assert lossy.evidence == "500 events lost in the kernel, 7 dropped by the tracer"
