@@ -28,6 +28,7 @@ from kubectl_podtrace.wire.request import CACHE_VARIABLE
 pytest.register_assert_rewrite("tests.bpf.diagnosis", "tests.bpf.harness", "tests.bpf.stream")
 
 from tests.bpf.controllers import Controlled, hierarchy  # noqa: E402
+from tests.bpf.databases import Mariadb, Postgresql  # noqa: E402
 from tests.bpf.diagnosis import Diagnose  # noqa: E402
 from tests.bpf.harness import Load, Tracer  # noqa: E402 - their assertions are to tell what they compare
 
@@ -179,6 +180,22 @@ def shm() -> Iterator[Path]:
     path.mkdir()
     yield path
     shutil.rmtree(path)
+
+
+@pytest.fixture
+def servers(make_cgroup: MakeCgroup) -> Path:
+    """A cgroup beside the target: the servers' own use of their libraries is nobody's business."""
+    return make_cgroup("podtrace-test-servers")
+
+
+@pytest.fixture
+def postgresql(servers: Path, opened: ExitStack) -> Postgresql:
+    return Postgresql(servers, opened)
+
+
+@pytest.fixture
+def mariadb(servers: Path, opened: ExitStack) -> Mariadb:
+    return Mariadb(servers, opened)
 
 
 @pytest.fixture

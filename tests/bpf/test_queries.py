@@ -13,29 +13,13 @@ import pytest
 from kubectl_podtrace.wire import codec, records
 from kubectl_podtrace.wire.query_records import ClientLibraries, ClientLibraryRow, Queries, QueryRow
 from kubectl_podtrace.wire.request import CgroupTarget
-from tests.bpf.conftest import MakeCgroup, StartTracer
+from tests.bpf.conftest import StartTracer
 from tests.bpf.databases import Mariadb, Postgresql, Run, compiled, in_cgroup
 from tests.bpf.harness import Tracer, ask
 from tests.bpf.installed import needed, needed_file
 from tests.bpf.stream import Counts, Stream
 
 TOPICS = ("queries",)
-
-
-@pytest.fixture
-def servers(make_cgroup: MakeCgroup) -> Path:
-    """A cgroup beside the target: the servers' own use of their libraries is nobody's business."""
-    return make_cgroup("podtrace-test-servers")
-
-
-@pytest.fixture
-def postgresql(servers: Path, opened: ExitStack) -> Postgresql:
-    return Postgresql(servers, opened)
-
-
-@pytest.fixture
-def mariadb(servers: Path, opened: ExitStack) -> Mariadb:
-    return Mariadb(servers, opened)
 
 
 @pytest.fixture
