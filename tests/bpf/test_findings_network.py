@@ -54,6 +54,28 @@ def test_lookups_that_are_answered_are_no_finding(diagnose: Diagnose, dns: DnsNe
     assert diagnose(*dns.inside, *AILING, "lookups", "nx.example", "101")["findings"] == []
 
 
+@pytest.mark.parametrize(("dots", "found"), [(3, True), (2, False)])
+def test_search_domains_that_are_tried_in_vain(dots: int, found: bool, diagnose: Diagnose, tmp_path: Path) -> None:
+    network = DnsNetwork(tmp_path, f"ndots:{dots}\nsearch shop.absent svc.absent")
+    try:
+        # The program stays, so that what its resolv.conf says can be read.
+        report = diagnose(*network.inside, *AILING, "search_in_vain", "31", flags=("--diagnose", "8s"))
+        wasted = sum(count for (name, _), count in network.answered().items() if name.endswith(".absent"))
+    finally:
+        network.close()
+    assert "dns-search-waste" in report["looked_for"]
+    if not found:
+        assert (report["findings"], wasted) == ([], 0)
+        return
+    finding = only(report, "dns-search-waste")
+    assert wasted == 31 * 2 * 2  # names, domains, A and AAAA
+    assert finding["evidence"] == (
+        "124 of 186 (66.7 %) lookups asked for names that do not exist for 62 useful answers, with ndots:3 and "
+        "2 search domains"
+    )
+    assert "options ndots:2" in finding["next_step"]
+
+
 @contextmanager
 def far_away(delay_ms: int, lost_of_100: int) -> Iterator[tuple[str, ...]]:
     """The words that put a command behind a mirror that delays and loses packets."""

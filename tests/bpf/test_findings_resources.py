@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.bpf.controllers import Controlled
-from tests.bpf.diagnosis import AILING, Diagnose, only, rules
+from tests.bpf.diagnosis import AILING, HERE, Diagnose, only, rules
 from tests.bpf.harness import ENTER_CGROUP
 from tests.bpf.installed import needed
 
@@ -65,10 +65,41 @@ def test_threads_that_fight_for_a_lock(diagnose: Diagnose) -> None:
     assert (finding["severity"], "4 threads for 0x" in finding["evidence"]) == ("critical", True)
 
 
+def test_a_fight_for_a_lock_of_python_is_seen_but_cannot_be_told_from_idle_threads(diagnose: Diagnose) -> None:
+    report = diagnose(*AILING, "fight_in_python", "4")
+    assert report["findings"] == []
+    shared = [spot for spot in report["locks"]["hotspots"] if spot["kind"] == "other" and spot["waiters"] == 4]
+    word = max(shared, key=lambda spot: spot["total_wait_ns"])
+    assert word["max_waiters"] >= 2
+    assert word["total_wait_ns"] > 2_000_000_000
+    assert word["holder"]["comm"] == "python3"
+
+
+def test_a_fight_for_a_lock_of_go_is_seen_in_the_stacks_of_its_threads(diagnose: Diagnose, tmp_path: Path) -> None:
+    program = tmp_path / "fight"
+    build = [needed("go", "golang-go"), "build", "-o", str(program), str(HERE / "workloads/fight.go")]
+    subprocess.run(build, check=True, env={**os.environ, "GOCACHE": str(tmp_path / "cache"), "GO111MODULE": "off"})
+    report = diagnose(str(program))
+    assert (report["findings"], report["locks"]["contended"]["count"]) == ([], 0)
+    spots = report["locks"]["hotspots"]
+    stacks = [spot["stack"] for spot in spots] + [spot["holder"]["stack"] for spot in spots if spot["holder"]]
+    callers = {frame["symbol"] for stack in stacks for frame in stack}
+    assert "sync.(*Mutex).lockSlow" in callers
+
+
 def test_threads_that_share_one_cpu_wait_for_it(diagnose: Diagnose) -> None:
     needed("taskset", "util-linux")
     finding = only(diagnose("taskset", "-c", "0", *AILING, "busy", "3", "4"), "cpu-starved")
     assert "for a CPU and ran" in finding["evidence"]
+
+
+def test_a_program_that_takes_all_cpus_is_told_so(diagnose: Diagnose, controlled: Controlled) -> None:
+    # Whatever else the machine does has what these shares leave of its CPUs.
+    first = controlled("cpu", {"cpu.shares": "262144", "cpu.weight": "10000"})
+    processes = str(4 * (os.cpu_count() or 1))
+    report = diagnose("sh", "-c", ENTER_CGROUP, "sh", str(first), *AILING, "busy", "5", processes)
+    finding = only(report, "cpu-saturated")
+    assert f"the node has {os.cpu_count()} CPU" in finding["evidence"]
 
 
 @pytest.mark.parametrize(

@@ -37,3 +37,18 @@ def test_an_idle_cgroup_and_an_empty_one_are_told_apart(diagnose: Diagnose, cgro
 def test_what_goes_through_io_uring_is_told(diagnose: Diagnose, workloads: Workloads, shm: Path) -> None:
     report = diagnose(str(workloads["uring"]), str(shm), typed=b"\n\n\n")
     assert "io-uring" in rules(report)
+
+
+def test_a_trace_that_costs_too_much_and_gives_probes_up_is_incomplete(diagnose: Diagnose) -> None:
+    # Whatever tracing costs, it is more than this part of a million; the tracer looks at it for three seconds first.
+    report = diagnose(*AILING, "work", flags=("--diagnose", "8s", "--max-overhead", "0.0001"))
+    finding = only(report, "trace-incomplete")
+    assert finding["severity"] == "info"
+    assert report["cost"]["shed"]
+    assert "--max-overhead" in finding["next_step"]
+
+
+def test_a_tracer_that_is_killed_leaves_an_incomplete_trace(diagnose: Diagnose) -> None:
+    report = diagnose(*AILING, "bereave", code=1)
+    finding = only(report, "trace-incomplete")
+    assert (finding["severity"], report["trust"]["truncated"]) == ("warning", True)

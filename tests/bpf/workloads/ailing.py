@@ -7,6 +7,7 @@ import errno
 import mmap
 import os
 import resource
+import signal
 import socket
 import struct
 import subprocess
@@ -73,6 +74,13 @@ def asked_twice(count: str) -> None:
     """So many names whose first query gets lost."""
     for number in range(int(count)):
         lookups(f"lost1.n{number}.example", "1", tries=2)
+
+
+def search_in_vain(count: str) -> None:
+    """So many names of others that search domains are tried for first; then nothing, until it is told to end."""
+    for number in range(int(count)):
+        socket.getaddrinfo(f"host{number}.vendor.example", 80, type=socket.SOCK_STREAM)
+    threading.Event().wait()
 
 
 def slow_writes(directory: str) -> None:
@@ -159,6 +167,22 @@ def fight(seconds: str) -> None:
             library.pthread_mutex_lock(mutex)
             time.sleep(0.01)
             library.pthread_mutex_unlock(mutex)
+
+    fighters = [threading.Thread(target=hold) for _ in range(4)]
+    for fighter in fighters:
+        fighter.start()
+    for fighter in fighters:
+        fighter.join()
+
+
+def fight_in_python(seconds: str) -> None:
+    """The same with Python's own lock, which is a semaphore to the kernel."""
+    lock, end = threading.Lock(), time.monotonic() + float(seconds)
+
+    def hold() -> None:
+        while time.monotonic() < end:
+            with lock:
+                time.sleep(0.01)
 
     fighters = [threading.Thread(target=hold) for _ in range(4)]
     for fighter in fighters:
@@ -310,6 +334,24 @@ def flood() -> None:
         own.recv(2_000)
 
 
+def work() -> None:
+    """Reads and opens, until it is told to end."""
+    while True:
+        with Path(__file__).open("rb") as file:
+            file.read(1)
+        time.sleep(0.001)
+
+
+def bereave() -> None:
+    """Kills the tracer that watches it: another child of who started it. Then nothing, until it is told to end."""
+    siblings = Path(f"/proc/{os.getppid()}/task/{os.getppid()}/children").read_text().split()
+    (tracer,) = (
+        pid for pid in siblings if b"podtrace_tracer" in Path("/proc", pid, "cmdline").read_bytes().split(b"\0")
+    )
+    os.kill(int(tracer), signal.SIGKILL)
+    threading.Event().wait()
+
+
 def wait() -> None:
     """Nothing at all, until it is told to end."""
     sys.stdout.write("ready\n")
@@ -320,9 +362,9 @@ def wait() -> None:
 AILMENTS: dict[str, Callable[..., None]] = {
     function.__name__: function
     for function in (
-        refused, lookups, asked_twice, slow_writes, full_disk, forbidden, leaking, near_limit, out_of_descriptors,
-        children, busy, fight, hold, greedy, spin, broken, hung_up, talk, talk_once, upload, knock, unheard_datagrams,
-        flood, wait,
+        refused, lookups, asked_twice, search_in_vain, slow_writes, full_disk, forbidden, leaking, near_limit,
+        out_of_descriptors, children, busy, fight, fight_in_python, hold, greedy, spin, broken, hung_up, talk,
+        talk_once, upload, knock, unheard_datagrams, flood, work, bereave, wait,
     )
 }  # fmt: skip
 
