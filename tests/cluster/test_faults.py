@@ -20,7 +20,7 @@ import pytest
 
 from tests.cluster.conftest import Kubectl
 from tests.cluster.cuttable import Cut, proxied
-from tests.cluster.tracing import podtrace
+from tests.cluster.tracing import podtrace, rules
 from tests.cluster.worker import (
     HEAVY_OPERATIONS,
     NodeHand,
@@ -170,6 +170,7 @@ def test_probes_that_cost_too_much_are_shed_and_what_they_counted_until_then_is_
     assert "reads" in report["files"]["partial"][0]["lacks"]
     assert report["cost"]["shed"][0]["lacks"] == report["files"]["partial"][0]["lacks"]
     assert not report["trust"]["complete"]
+    assert "trace-incomplete" in rules(report)
 
 
 def _has_shed(kubectl: Kubectl, tracer_pod: str, what: str) -> bool:
@@ -190,6 +191,7 @@ def test_a_tracer_that_the_kernel_kills_leaves_what_it_has_told(
     assert_work(report, times=1)
     assert (report["trust"]["truncated"], report["trust"]["complete"]) == (True, False)
     assert "ended without its trailer" in " ".join(report["trust"]["notes"])
+    assert "trace-incomplete" in rules(report)
 
 
 def test_a_tracer_pod_that_somebody_deletes_still_ends_with_a_whole_report(kubectl: Kubectl, shared: Worker) -> None:
@@ -213,8 +215,12 @@ def test_a_target_that_is_deleted_keeps_its_numbers(kubectl: Kubectl) -> None:
     assert_whole(report)
 
 
-@pytest.mark.parametrize(("order", "code", "signal"), [("exit", 3, 0), ("oom", 0, 9)])
-def test_a_target_that_starts_again_is_followed(kubectl: Kubectl, order: str, code: int, signal: int) -> None:
+@pytest.mark.parametrize(
+    ("order", "code", "signal", "rule"), [("exit", 3, 0, "container-failed"), ("oom", 0, 9, "container-oom-killed")]
+)
+def test_a_target_that_starts_again_is_followed(
+    kubectl: Kubectl, order: str, code: int, signal: int, rule: str
+) -> None:
     with worker(kubectl) as target, podtrace(kubectl, target.pod) as trace:
         trace.wait_for("tracing")
         target.work()
@@ -224,6 +230,7 @@ def test_a_target_that_starts_again_is_followed(kubectl: Kubectl, order: str, co
     assert_work_beside_others(report, times=2)
     exits = report["processes"]["exits"]
     assert any(each["code"] == code and each["signal"] == signal for each in exits), exits
+    assert rule in rules(report)
     assert_whole(report)
 
 

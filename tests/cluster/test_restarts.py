@@ -13,7 +13,7 @@ import pytest
 
 from tests.cluster.conftest import Kubectl
 from tests.cluster.test_main_job import assert_whole
-from tests.cluster.tracing import podtrace, running_pod, shell
+from tests.cluster.tracing import podtrace, rules, running_pod, shell
 
 BLOCK_BYTES: Final = 509
 RECORDS: Final = {2: 7919, 3: 1009}
@@ -149,7 +149,7 @@ def test_restarts_are_told_in_their_order(kubectl: Kubectl) -> None:
     ]
     assert all(each["seen_by"] == ["cluster", "tracer"] for each in told if each["kind"] == "end")
     assert "BackOff" in {each["reason"] for each in incidents(report, "warning")}
-    assert "crash-loop" in {each["rule"] for each in report["findings"]}
+    assert "crash-loop" in rules(report)
 
 
 def test_a_container_that_runs_out_of_memory_is_named_with_its_moment(kubectl: Kubectl) -> None:
@@ -173,6 +173,7 @@ def test_a_process_that_is_killed_is_seen_though_its_container_goes_on(kubectl: 
     (killed,) = incidents(report, "process_kill")
     assert (killed["container"], killed["run"], killed["seen_by"]) == ("main", 1, ["tracer"])
     assert sum(killed["killed"].values()) == 1, killed
+    assert "processes-oom-killed" in rules(report)
 
 
 def test_a_failing_liveness_probe_and_what_follows_are_told(kubectl: Kubectl) -> None:
@@ -187,6 +188,7 @@ def test_a_failing_liveness_probe_and_what_follows_are_told(kubectl: Kubectl) ->
     assert "Killing" in {each["reason"] for each in incidents(report, "remark")}
     (end,) = incidents(report, "end")
     assert (end["run"], end["exit_code"]) == (1, 137)
+    assert {"probe-failed", "container-failed"} <= rules(report)
 
 
 def test_a_failing_readiness_probe_is_told_while_the_container_goes_on(kubectl: Kubectl) -> None:
@@ -201,4 +203,4 @@ def test_a_failing_readiness_probe_is_told_while_the_container_goes_on(kubectl: 
     assert failure["text"].startswith("Readiness probe failed")
     assert failure["count"] >= 1
     assert incidents(report, "end", "start") == []
-    assert "probe-failed" in {each["rule"] for each in report["findings"]}
+    assert "probe-failed" in rules(report)

@@ -73,6 +73,11 @@ def podtrace(kubectl: Kubectl, *arguments: str, kubeconfig: Path | None = None) 
                 process.kill()
 
 
+def rules(report: dict[str, Any]) -> set[str]:
+    """The names of all findings."""
+    return {finding["rule"] for finding in report["findings"]}
+
+
 def shell(name: str, script: str) -> dict[str, Any]:
     return {
         "name": name,
