@@ -41,6 +41,7 @@ HEALTHY: dict[str, tuple[str, ...]] = {
     "IPv6 first": (*WELL, "dual_stack"),
     "database": (*WELL, "database", "{shm}"),
     "threads": (*WELL, "threads"),
+    "pool of threads": (*WELL, "pool"),
     "event loop": (*WELL, "event_loop"),
     "datagrams": (*WELL, "datagrams"),
 }

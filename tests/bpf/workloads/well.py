@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import http.server
 import signal
 import socket
@@ -10,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -76,6 +78,17 @@ def threads() -> None:
     assert total == [80_000]
 
 
+def pool() -> None:
+    """Threads of a pool that all wait for work at one lock, most of the time."""
+    with concurrent.futures.ThreadPoolExecutor(4) as workers:
+        met = threading.Barrier(4)
+        for _ in range(4):
+            workers.submit(met.wait)
+        for _ in range(300):
+            workers.submit(int)
+            time.sleep(0.01)
+
+
 def event_loop() -> None:
     """Connections that are kept, on an event loop."""
 
@@ -130,7 +143,7 @@ def server_and_client(*words: str) -> None:
 
 PROGRAMS: dict[str, Callable[..., None]] = {
     function.__name__: function
-    for function in (web, dual_stack, database, threads, event_loop, datagrams, server_and_client)
+    for function in (web, dual_stack, database, threads, pool, event_loop, datagrams, server_and_client)
 }
 
 if __name__ == "__main__":
