@@ -41,7 +41,7 @@ def test_what_goes_through_io_uring_is_told(diagnose: Diagnose, workloads: Workl
 
 def test_a_trace_that_costs_too_much_and_gives_probes_up_is_incomplete(diagnose: Diagnose) -> None:
     # Whatever tracing costs, it is more than this part of a million; the tracer looks at it for three seconds first.
-    report = diagnose(*AILING, "work", flags=("--diagnose", "8s", "--max-overhead", "0.0001"))
+    report = diagnose(*AILING, "work", flags=("--diagnose", "12s", "--max-overhead", "0.0001"))
     finding = only(report, "trace-incomplete")
     assert finding["severity"] == "info"
     assert report["cost"]["shed"]

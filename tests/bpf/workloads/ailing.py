@@ -76,11 +76,11 @@ def asked_twice(count: str) -> None:
         lookups(f"lost1.n{number}.example", "1", tries=2)
 
 
-def search_in_vain(count: str) -> None:
-    """So many names of others that search domains are tried for first; then nothing, until it is told to end."""
+def search_in_vain(count: str, seconds: str) -> None:
+    """So many names of others that search domains are tried for first; it stays for a while, as what looks up does."""
     for number in range(int(count)):
         socket.getaddrinfo(f"host{number}.vendor.example", 80, type=socket.SOCK_STREAM)
-    threading.Event().wait()
+    time.sleep(float(seconds))
 
 
 def slow_writes(directory: str) -> None:
