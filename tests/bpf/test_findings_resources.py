@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.bpf.controllers import Controlled
-from tests.bpf.diagnosis import AILING, HERE, Diagnose, only, rules
+from tests.bpf.diagnosis import AILING, HERE, Diagnose, only
 from tests.bpf.harness import ENTER_CGROUP
 from tests.bpf.installed import needed
 
@@ -57,7 +57,7 @@ def test_memory_that_is_nearly_used_up(diagnose: Diagnose, cgroup: Path, control
         holding.stdout.readline()
         report = diagnose(flags=("--diagnose", "3s", "--cgroup", str(cgroup)))
         holding.kill()
-    assert "memory-near-limit" in rules(report), report["memory"]
+    assert "of 64.0 MiB" in only(report, "memory-near-limit")["evidence"]
 
 
 def test_threads_that_fight_for_a_lock(diagnose: Diagnose) -> None:

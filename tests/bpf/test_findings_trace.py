@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from tests.bpf.conftest import Workloads
-from tests.bpf.diagnosis import AILING, Diagnose, only, rules
+from tests.bpf.diagnosis import AILING, Diagnose, only
 from tests.bpf.harness import ENTER_CGROUP
 
 
@@ -35,8 +35,8 @@ def test_an_idle_cgroup_and_an_empty_one_are_told_apart(diagnose: Diagnose, cgro
 
 
 def test_what_goes_through_io_uring_is_told(diagnose: Diagnose, workloads: Workloads, shm: Path) -> None:
-    report = diagnose(str(workloads["uring"]), str(shm), typed=b"\n\n\n")
-    assert "io-uring" in rules(report)
+    finding = only(diagnose(str(workloads["uring"]), str(shm), typed=b"\n\n\n"), "io-uring")
+    assert (finding["severity"], "io_uring" in finding["evidence"]) == ("info", True)
 
 
 def test_a_trace_that_costs_too_much_and_gives_probes_up_is_incomplete(diagnose: Diagnose) -> None:
