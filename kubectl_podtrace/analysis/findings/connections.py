@@ -90,8 +90,7 @@ def _slow(section: Connections, seen: Observations) -> Iterator[Trouble]:
         evidence=f"{slow} of {units.count(latency.count)} took longer than {units.threshold(limit)}: "
         f"{numbers}, max {units.duration(latency.max_ns)}{to}",
         next_step="a second or more: SYNs are lost, on the way or at a peer whose accept queue is full; less: it is "
-        "far "
-        "away, so keep connections open",
+        "far away, so keep connections open",
     )
 
 

@@ -97,8 +97,7 @@ def _starved(section: Cpu, seen: Observations) -> Iterator[Trouble]:
         fact=f"{units.seconds(_waited_s(section))}, and ran {units.ratio(section.total_ratio)} of a core",
         evidence=f"its threads {_waited(section)}",
         next_step="others keep the node busy (kubectl top): raise the container's CPU request, or move one of them; "
-        "or it has "
-        "more busy threads than CPUs",
+        "or it has more busy threads than CPUs",
     )
 
 
@@ -124,8 +123,7 @@ RULES: Final[tuple[AnyRule, ...]] = (
         tracepoints=frozenset({"sched_wakeup"}),
         explained_by=frozenset({"cpu-throttled"}),
         raised=f"it uses {units.ratio_threshold(SATURATED_RATIO)} of all CPUs of the node, and its threads wait for "
-        "one "
-        "as `cpu-starved` says",
+        "one as `cpu-starved` says",
         severity="warning",
         next_step="run fewer busy threads, spread the load over more pods, or use a larger node",
     ),

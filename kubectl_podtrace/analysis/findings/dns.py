@@ -181,8 +181,7 @@ RULES: Final[tuple[AnyRule, ...]] = (
         check=_wasted,
         topics=("dns",),
         raised=f"at least {WASTED} lookups, and more than {units.ratio_threshold(WASTED_RATIO)}, are search domains "
-        "tried in "
-        "vain (`search_waste`)",
+        "tried in vain (`search_waste`)",
         severity="info",
         next_step="the line of resolv.conf (dnsConfig of the pod) to change, or names that end with a dot",
     ),

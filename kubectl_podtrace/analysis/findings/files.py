@@ -143,10 +143,8 @@ RULES: Final[tuple[AnyRule, ...]] = (
         check=_slow,
         topics=("files",),
         raised=f"at least {AT_LEAST} reads, writes or fsyncs, and more than {units.ratio_threshold(SLOW_RATIO)} of "
-        "their "
-        f"kind, take longer than `--fs-threshold`, and their kind takes more than "
-        f"{units.ratio_threshold(EFFECT_RATIO)} "
-        f"of the trace's time; or one takes {STALL_FACTOR} times the threshold",
+        "their kind, take longer than `--fs-threshold`, and their kind takes more than "
+        f"{units.ratio_threshold(EFFECT_RATIO)} of the trace's time; or one takes {STALL_FACTOR} times the threshold",
         severity=f"critical where {units.ratio_threshold(CRITICAL_RATIO)} of at least {FEW} are slow and take "
         f"{units.ratio_threshold(CRITICAL_EFFECT_RATIO)} of the time; else warning",
         next_step="check the volume (type, IOPS limit), other users of its disk, and whether each fsync is needed",

@@ -73,8 +73,7 @@ RULES: Final[tuple[AnyRule, ...]] = (
         topics=("processes",),
         explained_by=frozenset({"crash-loop"}),
         raised=f"at least {LOOP_ENDS} processes of a name end with the same exit code, not within one second, and no "
-        "fewer "
-        "than end well (code 1 of programs that answer by it, such as `grep`, is no bad end)",
+        "fewer than end well (code 1 of programs that answer by it, such as `grep`, is no bad end)",
         severity="warning",
         next_step="look at what starts them, and at their last words on stderr",
     ),

@@ -51,9 +51,9 @@ RULES: Final[tuple[AnyRule, ...]] = (
         section=lambda seen: seen.sections.locks,
         check=_contended,
         topics=("cpu", "locks"),
-        raised=f"threads wait at least {FEW} times for a lock that another one holds, for {units.limit(WAITED_NS)} or "
-        "more "
-        f"in all, and for more than {units.ratio_threshold(WAITED_RATIO)} of the time (several threads add up)",
+        raised=f"threads wait at least {FEW} times for a lock that another one holds, for {units.limit(WAITED_NS)} "
+        f"or more in all, and for more than {units.ratio_threshold(WAITED_RATIO)} of the time (several threads add "
+        "up)",
         severity=f"critical where they wait for all of the time ({units.ratio_threshold(CRITICAL_RATIO)}); else "
         "warning",
         next_step="hold the lock for less time, or split it",

@@ -111,8 +111,7 @@ RULES: Final[tuple[AnyRule, ...]] = (
         check=_command,
         explained_by=frozenset({"processes-oom-killed"}),
         raised="local mode's command ends with an exit code other than 0 (1 of programs that answer by it, such as "
-        "`grep`, is "
-        "none), or by a signal that is not podtrace's own",
+        "`grep`, is none), or by a signal that is not podtrace's own",
         severity="critical after a crash or SIGKILL; else warning",
         next_step="look at its last words on stderr, its log, its core dump",
     ),
@@ -123,8 +122,7 @@ RULES: Final[tuple[AnyRule, ...]] = (
         check=_crashed,
         topics=("processes",),
         raised=f"a process ends by {', '.join(f'`{signal_name(number)}`' for number in sorted(CRASHES))}, and is not "
-        "the "
-        "command or container that another finding tells of",
+        "the command or container that another finding tells of",
         severity="critical",
         next_step="look at its core dump and its last words on stderr",
     ),

@@ -68,9 +68,8 @@ RULES: Final[tuple[AnyRule, ...]] = (
         looks_for="an incomplete trace",
         section=lambda seen: seen.trust,
         check=_incomplete,
-        raised="the stream has no end or does not agree with itself, probes were shed or a required one is absent, or "
-        "more "
-        f"than {units.ratio_threshold(LOST_RATIO)} of the events were lost",
+        raised="the stream has no end or does not agree with itself, probes were shed or a required one is absent, "
+        f"or more than {units.ratio_threshold(LOST_RATIO)} of the events were lost",
         severity="warning where it was cut off or much was lost; else info",
         next_step="trace again, or narrower (`--filter`, one container)",
     ),

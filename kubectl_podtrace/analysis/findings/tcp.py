@@ -106,8 +106,7 @@ RULES: Final[tuple[AnyRule, ...]] = (
         topics=("tcp", "connections"),
         explained_by=frozenset({"tcp-errors"}),
         raised=f"sends and receives that fail with {' or '.join(f'`{name}`' for name in BROKEN)} are at least {FEW}, "
-        "and "
-        "more than `--error-threshold` of the connections (established, accepted, and there before)",
+        "and more than `--error-threshold` of the connections (established, accepted, and there before)",
         severity="warning",
         next_step="check the peer's log, idle timeout and restarts, and load balancers in between",
     ),
@@ -120,8 +119,7 @@ RULES: Final[tuple[AnyRule, ...]] = (
         tracepoints=frozenset({"tcp_retransmit_skb"}),
         explained_by=frozenset({"connections-failed"}),
         raised=f"at least {FEW} segments are sent again, and more than {units.ratio_threshold(RETRANSMIT_RATIO)} of "
-        "the "
-        f"sends (or of the bytes sent, in segments of {units.count(SEGMENT_BYTES)})",
+        f"the sends (or of the bytes sent, in segments of {units.count(SEGMENT_BYTES)})",
         severity="warning",
         next_step="check the node's interface, network plugin, MTU and bandwidth limits, and those of the peer",
     ),
@@ -132,8 +130,7 @@ RULES: Final[tuple[AnyRule, ...]] = (
         check=_spikes,
         topics=("tcp",),
         raised=f"more than {units.ratio_threshold(SPIKE_RATIO)} of the round-trip samples, and at least {AT_LEAST}, "
-        "are "
-        "above `--rtt-threshold`",
+        "are above `--rtt-threshold`",
         severity=GRADED,
         next_step="compare retransmits: many mean packet loss, few a far or busy peer",
     ),
