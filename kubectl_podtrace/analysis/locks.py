@@ -106,7 +106,7 @@ def _hotspots(selection: Selection, rows: Sequence[lock_records.LockRow]) -> tup
                 waiters=0,
                 max_waiters=0,
                 waits=rest,
-                timeouts=sum(row.timeouts for row in ordered[LISTED:]),
+                timeouts=max(selection.of("locks.timeout").count - sum(row.timeouts for row in listed), 0),
                 total_wait_ns=max(total.sum_ns - sum(row.sum_ns for row in listed), 0),
                 max_wait_ns=max((row.max_ns for row in ordered[LISTED:]), default=0),
                 stack=(),

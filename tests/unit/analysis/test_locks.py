@@ -59,7 +59,9 @@ def test_the_list_adds_up_to_all_waits_with_an_exact_other() -> None:
     rows = tuple(numbered(number, held=number % 2 == 0) for number in range(1, 151))
     stream.add(Locks(rows=rows[:70]), Locks(rows=rows[70:]))
     waits, waited_ns = sum(row.waits for row in rows) + 11, sum(row.sum_ns for row in rows) + 1_100
-    stream.add(Totals(rows=(totals_row("cpu.lock", count=waits, timed=waits, sum_ns=waited_ns),)))
+    timeouts = sum(row.timeouts for row in rows) + 3
+    waited = totals_row("cpu.lock", count=waits, timed=waits, sum_ns=waited_ns)
+    stream.add(Totals(rows=(waited, totals_row("locks.timeout", count=timeouts))))
     hotspots = locks(selection_of(stream.fold())).hotspots
     assert len(hotspots) == 101
     # All locks, then the longest of the others.
@@ -67,6 +69,7 @@ def test_the_list_adds_up_to_all_waits_with_an_exact_other() -> None:
     assert [hotspot.address for hotspot in hotspots[75:77]] == ["0x95", "0x93"]
     assert sum(hotspot.waits for hotspot in hotspots) == waits
     assert sum(hotspot.total_wait_ns for hotspot in hotspots) == waited_ns
+    assert sum(hotspot.timeouts for hotspot in hotspots) == timeouts
     assert (hotspots[-1].address, hotspots[-1].holder) == ("(other)", None)
 
 
