@@ -236,9 +236,7 @@ class FrameBook:
                 continue
             self._files.move_to_end(name)
             file = self._files[name]
-            # What names compiled code grows: another size is another file to its reader.
-            own_name = name if file.kind == "program" else f"{name}:{os.fstat(file.descriptor).st_size}"
-            self._symbolizer.ask(own_name, file.descriptor, offsets, take, kind=file.kind, wanted=wanted)
+            self._symbolizer.ask(name, file.descriptor, offsets, take, kind=file.kind, wanted=wanted)
 
     def _taker(self, name: str, file: _File | None, wanted: Wanted) -> Take:
         module = file.module if file else _module_of(name)

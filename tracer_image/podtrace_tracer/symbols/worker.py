@@ -12,7 +12,7 @@ import resource
 import socket
 from collections import OrderedDict
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from podtrace_tracer.symbols.elf import ElfError
 from podtrace_tracer.symbols.program_file import CompiledCode, ProgramFile
@@ -29,29 +29,41 @@ KINDS: Final[dict[str, type[ProgramFile | CompiledCode]]] = {"program": ProgramF
 """What a file can be asked as."""
 
 
+class _Kept(NamedTuple):
+    descriptor: int
+    size: int
+    file: ProgramFile | CompiledCode
+
+
 class Files:
     """The files that were asked for last, with what was read of them."""
 
     def __init__(self, most: int = _KEPT_FILES) -> None:
         self._most = most
-        self._kept: OrderedDict[str, tuple[int, ProgramFile | CompiledCode]] = OrderedDict()
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
 
     def get(self, name: str, kind: str, descriptor: int) -> ProgramFile | CompiledCode:
-        """The file of this name, which is closed when it is kept no longer. Raises ElfError."""
+        """The file of this name, which is closed when it is kept no longer. Raises ElfError.
+
+        It is read again when it has another size: what names compiled code grows.
+        """
+        size = os.fstat(descriptor).st_size
         known = self._kept.pop(name, None)
-        if known is None:
+        if known is not None and known.size == size:
+            os.close(descriptor)
+        else:
+            if known is not None:
+                os.close(known.descriptor)
+                known = None  # before the next one is read: either may be large
             try:
-                known = (descriptor, KINDS[kind](descriptor))
+                known = _Kept(descriptor, size, KINDS[kind](descriptor))
             except ElfError:
                 os.close(descriptor)
                 raise
-        else:
-            os.close(descriptor)
         self._kept[name] = known
         while len(self._kept) > self._most:
-            _, (oldest, _) = self._kept.popitem(last=False)
-            os.close(oldest)
-        return known[1]
+            os.close(self._kept.popitem(last=False)[1].descriptor)
+        return known.file
 
 
 def answer(files: Files, question: dict[str, Any], descriptor: int) -> dict[str, Any]:
