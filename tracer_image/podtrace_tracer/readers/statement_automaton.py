@@ -125,7 +125,7 @@ def _step(state: _State, byte: int, dialect: int) -> _Step:
         return _State("body"), b""
     if mode in {"name", "tick"}:
         ends = byte == ord({"name": '"', "tick": "`"}[mode])
-        return (_WORD if ends else state), bytes([byte])
+        return (_WORD if ends else state), bytes([byte or ord(" ")])
     if mode.endswith("."):
         kind = mode.removesuffix(".")
         # A quote twice is one inside of the string.

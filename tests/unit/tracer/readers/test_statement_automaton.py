@@ -31,6 +31,8 @@ from podtrace_tracer.readers.statement_automaton import MYSQL, POSTGRESQL, STATE
         (MYSQL, "select 'caf\xe9\\'s', 'b'", "select ?"),
         (MYSQL, "select 'caf\xe9', 'b'", "select ?, ?"),
         (MYSQL, "a /* b /* 'c' */ d", "a  d"),
+        (MYSQL, "select `a\0b`", "select `a b`"),
+        (POSTGRESQL, 'select "a\0b"', 'select "a b"'),
         (MYSQL, "select x'1F', _utf8'a', $b$c", "select x?, _utf8?, $b$c"),
     ],
 )
