@@ -43,6 +43,11 @@ touch /data/fine; [ -e /data/go ] || mkfifo /data/go; mkfifo /data/never
 touch /data/ready; read -r _ </data/go; rm /data/fine; read -r _ </data/never
 """
 
+FILLING: Final = """
+mkfifo /data/go /data/never; touch /data/ready; read -r _ </data/go
+dd if=/dev/zero of=/filler bs=1M count=8 2>/dev/null; read -r _ </data/never
+"""
+
 pytestmark = [
     pytest.mark.skipif(not os.environ.get("PODTRACE_IMAGE"), reason="PODTRACE_IMAGE does not name the tracer's image"),
     pytest.mark.usefixtures("nothing_left"),
@@ -204,3 +209,16 @@ def test_a_failing_readiness_probe_is_told_while_the_container_goes_on(kubectl: 
     assert failure["count"] >= 1
     assert incidents(report, "end", "start") == []
     assert "probe-failed" in rules(report)
+
+
+def test_a_pod_that_is_evicted_is_told(kubectl: Kubectl) -> None:
+    limits = {"limits": {"ephemeral-storage": "1Mi"}}
+    with running_pod(kubectl, "filling", *containers(FILLING, resources=limits)) as pod:
+
+        def is_evicted() -> bool:
+            found = json.loads(kubectl("get", "pod", pod, "-o", "json"))["status"]
+            return bool(found.get("reason") == "Evicted")
+
+        report = trace(kubectl, pod, lambda: kubectl.until(is_evicted, "the pod is evicted"))
+    assert [each["reason"] for each in incidents(report, "eviction")] == ["Evicted"]
+    assert "pod-evicted" in rules(report)
