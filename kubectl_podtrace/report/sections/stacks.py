@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import dropwhile
 from typing import Final
 
 from kubectl_podtrace import units
@@ -16,6 +17,7 @@ TITLE: Final = "Stacks of slow operations"
 SHOWN_FRAMES: Final = 12
 FUNCTIONS_SHOWN: Final = 4
 """Of a stack on one line."""
+GO_RUNTIME: Final = "runtime."
 
 
 def stacks(section: tuple[Stack, ...], settings: Settings) -> Section:
@@ -67,9 +69,13 @@ def frame_text(frame: Frame) -> str:
 
 
 def path_text(stack: Sequence[Frame]) -> str:
-    """The innermost functions that have a name, each behind its caller; the innermost place where none has."""
+    """The innermost functions that have a name, each behind its caller; the innermost place where none has.
+
+    Those of Go's runtime, through which every wait goes, stand back where it was called by something else.
+    """
     named = [frame.symbol for frame in stack if frame.symbol]
-    return ", ".join(named[:FUNCTIONS_SHOWN]) or frame_text(stack[0])
+    own = list(dropwhile(lambda name: name.startswith(GO_RUNTIME), named)) or named
+    return ", ".join(own[:FUNCTIONS_SHOWN]) or frame_text(stack[0])
 
 
 def _left_out(section: tuple[Stack, ...], more: list[Stack]) -> tuple[tuple[str, str], ...]:
