@@ -34,6 +34,13 @@ class CallLoad:
         return Sample(cpu_ns=float(done.stdout.split()[-1])), self.operations
 
 
+def compiled(program: str, directory: Path) -> Path:
+    """A load of `benchmarks/loads`, compiled into a directory."""
+    source, made = ROOT / "benchmarks" / "loads" / f"{program}.c", directory / program
+    subprocess.run(["gcc", "-O2", "-static", "-pthread", "-o", str(made), str(source)], check=True)
+    return made
+
+
 @contextmanager
 def call_loads(directory: Path, parent: Path, processors: Processors) -> Iterator[list[CallLoad]]:
     """The loads, compiled into a directory, below a cgroup."""
@@ -44,12 +51,11 @@ def call_loads(directory: Path, parent: Path, processors: Processors) -> Iterato
     with ExitStack() as stack:
         found = []
         for name, program, arguments, operations in wanted:
-            source = ROOT / "benchmarks" / "loads" / f"{program}.c"
-            subprocess.run(["gcc", "-O2", "-static", "-o", str(directory / program), str(source)], check=True)
+            made = compiled(program, directory)
             found.append(
                 CallLoad(
                     name=name,
-                    command=(str(directory / program), *arguments),
+                    command=(str(made), *arguments),
                     operations=operations,
                     cgroup=stack.enter_context(cgroup(parent, program)),
                     processors=processors,

@@ -5,34 +5,22 @@
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
 from benchmarks.calls import READ_WRITE, CallLoad, call_loads
 from benchmarks.cgroups import cgroup, unified_root
-from benchmarks.tracing import ENVIRONMENT, PYTHON, Processors, await_start
-from kubectl_podtrace.wire.request import REQUEST_VARIABLE, CgroupTarget, TraceRequest
+from benchmarks.tracing import Footprint, Processors, tracing
+from kubectl_podtrace.wire.request import CgroupTarget, TraceRequest
 
 ROUNDS = 7
 NEVER_NS, ALWAYS_NS = 10**12, 0
 
 
-@contextmanager
-def _traced(load: CallLoad, threshold_ns: int, processors: Processors) -> Iterator[None]:
+def _slow_from(load: CallLoad, threshold_ns: int) -> TraceRequest:
     target = CgroupTarget(path=str(load.cgroup.path))
-    request = TraceRequest(target=target, topics=("files",), fs_threshold_ns=threshold_ns, max_overhead_ppm=0)
-    with subprocess.Popen(
-        processors.holding(processors.beside, [PYTHON, "-m", "podtrace_tracer"]),
-        env={**ENVIRONMENT, REQUEST_VARIABLE: request.to_json()}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    ) as process:  # fmt: skip
-        assert process.stdout is not None
-        await_start(process.stdout)
-        yield
-        process.communicate(b"stop\n")
+    return TraceRequest(target=target, topics=("files",), fs_threshold_ns=threshold_ns, max_overhead_ppm=0)
 
 
 def main() -> None:
@@ -51,7 +39,7 @@ def main() -> None:
         for _ in range(ROUNDS):
             untraced.append(load.run()[0].cpu_ns)
             for threshold_ns, times in found.items():
-                with _traced(load, threshold_ns, processors):
+                with tracing(_slow_from(load, threshold_ns), processors, Footprint()):
                     times.append(load.run()[0].cpu_ns)
     plain, never, always = median(untraced), median(found[NEVER_NS]), median(found[ALWAYS_NS])
     print(f"a call: {plain:.0f} ns untraced, {never:.0f} traced, {always:.0f} with a stack each")

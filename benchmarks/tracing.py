@@ -89,7 +89,9 @@ class Scene:
             return _empty_programs(self.processors)
         if mode.topics:
             footprint = self.footprint if mode == EVERYTHING else Footprint()
-            return _tracer(self.empty if mode.elsewhere else self.traced, mode.topics, self.processors, footprint)
+            target = CgroupTarget(path=str(self.empty if mode.elsewhere else self.traced))
+            request = TraceRequest(target=target, topics=mode.topics, max_overhead_ppm=0)
+            return tracing(request, self.processors, footprint)
         return nullcontext(0)
 
 
@@ -124,16 +126,15 @@ class _Drain(threading.Thread):
 
 
 @contextmanager
-def _tracer(cgroup: Path, topics: tuple[str, ...], processors: Processors, footprint: Footprint) -> Iterator[int]:
-    """Traces a cgroup meanwhile. Its footprint: from attaching to the order to stop; its peak to the end."""
-    request = TraceRequest(target=CgroupTarget(path=str(cgroup)), topics=topics, max_overhead_ppm=0)
+def tracing(request: TraceRequest, processors: Processors, footprint: Footprint) -> Iterator[int]:
+    """Traces meanwhile. The footprint: from attaching to the order to stop; its peak to the end."""
     process = subprocess.Popen(
         processors.holding(processors.beside, [PYTHON, "-m", "podtrace_tracer"]),
         env={**ENVIRONMENT, REQUEST_VARIABLE: request.to_json()}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
     )  # fmt: skip
     assert process.stdin is not None
     assert process.stdout is not None
-    await_start(process.stdout)
+    _await_start(process.stdout)
     began, ticks = time.monotonic(), cpu_ticks(_of_process(process.pid, "stat"))
     stream = _Drain(process.stdout)
     try:
@@ -165,7 +166,7 @@ def _stop(process: subprocess.Popen[bytes], stream: _Drain) -> int:
     return 1024 * usage.ru_maxrss
 
 
-def await_start(stream: IO[bytes]) -> None:
+def _await_start(stream: IO[bytes]) -> None:
     """Reads a tracer's stream up to the line that says that it has begun."""
     for data in stream:
         line = codec.decode(data)
