@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from kubectl_podtrace.analysis.descriptors import Leak
 from kubectl_podtrace.wire.descriptor_records import DescriptorOpenerRow, DescriptorOpeners, DescriptorTables
 from kubectl_podtrace.wire.request import CgroupTarget
 from kubectl_podtrace.wire.stack_records import Frames
-from tests.bpf.conftest import StartLoad, StartTracer
+from tests.bpf.conftest import HERE, StartLoad, StartTracer
 from tests.bpf.harness import Load, Tracer, ask
 from tests.bpf.second_sources import kind_by_link, table_kinds
 from tests.bpf.stream import Stream
@@ -21,7 +24,10 @@ from tests.bpf.test_namespaces import NEST, child_of, pids
 SUSPECTED_AFTER = 2
 """Readings of more and more descriptors."""
 LINES = 5
-KEEPERS = ("keeps", "copies", "pairs", "accepts", "receives", "watches", "pipes")
+KEEPERS = ("keeps", "copies", "pairs", "accepts", "receives", "watches", "pipes", "logs")
+
+WITHOUT_OWN_STACK = ("keeps", "copies", "pairs", "watches", "pipes")
+"""Those that call functions of the C library which leave stack and frame pointer as they are: all callers are known."""
 
 Openers = dict[tuple[str, str], int]
 """How many are open of each kind that this function opened."""
@@ -67,7 +73,7 @@ def traced(stream: Stream, pid: int) -> Openers:
         symbols = [frames[number] for number in row.frames]
         who = next((symbol for symbol in symbols if symbol in {*KEEPERS, "borrows", "reads"}), "")
         found[row.kind, who] += row.open
-        if who:
+        if who in WITHOUT_OWN_STACK:
             assert symbols[symbols.index(who) + 1] == "work"
     return {what: count for what, count in found.items() if count}
 
@@ -97,6 +103,7 @@ def expected_of(turns: int) -> Openers:
         ("socket", "receives"): turns * 7,
         ("other", "watches"): turns * 5,
         ("pipe", "pipes"): turns * 2,
+        ("file", "logs"): turns * 3,
     }
 
 
@@ -121,16 +128,29 @@ def test_what_is_open_is_told_by_the_functions_that_opened_it(
 
     section = report_of(stream).descriptors
     assert section is not None
-    leaks = {leak.kind: leak for leak in section.leaks or ()}
-    names = {kind: [frame.symbol for frame in leak.stack or ()] for kind, leak in leaks.items()}
-    assert {kind: path[path.index("work") - 1] for kind, path in names.items()} == {
-        "socket": "keeps", "other": "watches", "pipe": "pipes",
-    }  # fmt: skip
-    assert {kind: leak.stack_open for kind, leak in leaks.items()} == {
-        kind: in_proc[kind, who] for kind, who in (("socket", "keeps"), ("other", "watches"), ("pipe", "pipes"))
-    }
+    leaks: dict[str, Leak] = {leak.kind: leak for leak in section.leaks or ()}
+    most = {"socket": "keeps", "other": "watches", "pipe": "pipes", "file": "logs"}
+    assert set(leaks) == set(most)
+    for kind, who in most.items():
+        assert who in [frame.symbol for frame in leaks[kind].stack or ()]
+        assert leaks[kind].stack_open == in_proc[kind, who]
     for kind, found in leaks.items():
         assert found.followed_open == sum(count for (what, _), count in in_proc.items() if what == kind)
+
+
+def test_a_program_that_is_linked_to_the_c_library_has_the_same_openers(
+    cgroup: Path, start_tracer: StartTracer, opened: ExitStack, tmp_path: Path
+) -> None:
+    program = tmp_path / "openers"
+    source = HERE / "workloads" / "openers.c"
+    subprocess.run(["gcc", "-O2", "-Wno-unused-result", "-o", str(program), str(source)], check=True)
+    load = Load(program, "alone", cgroup=cgroup)
+    opened.callback(load.close)
+    tracer = start_tracer(ask(CgroupTarget(path=str(cgroup)), topics=("descriptors",)))
+    book = leak(tracer, load, load.process.pid)
+    in_proc = book.open_since(load.process.pid, SUSPECTED_AFTER + 1)
+    stream = tracer.stop()
+    assert traced(stream, load.process.pid) == in_proc == expected_of(FOLLOWED)
 
 
 def test_a_child_that_leaks_is_told_by_its_own_openers_and_not_by_what_its_parent_left_it(

@@ -34,12 +34,62 @@ static int made(long descriptor)
     return (int)must(descriptor, "descriptor");
 }
 
+#define INLINED static inline __attribute__((always_inline))
+#define PASSED 7
+
+INLINED int accepted(void)
+{
+    struct sockaddr_un address;
+    socklen_t size = sizeof(address);
+    int client = made(socket(AF_UNIX, SOCK_STREAM, 0));
+    must(getsockname(listener, (struct sockaddr *)&address, &size), "getsockname");
+    must(connect(client, (struct sockaddr *)&address, size), "connect");
+    int server = made(accept(listener, NULL, NULL));
+    close(client);
+    return server;
+}
+
+/* Sends its sockets to itself, so that it has each of them twice. */
+INLINED void received(int *numbers)
+{
+    char text = 'x', control[CMSG_SPACE(PASSED * sizeof(int))] = {0};
+    struct iovec data = {&text, 1};
+    struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = control};
+    message.msg_controllen = sizeof(control);
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(PASSED * sizeof(int));
+    TIMES(PASSED) ((int *)CMSG_DATA(header))[turn] = listener;
+    must(sendmsg(passing[0], &message, 0), "sendmsg");
+    must(recvmsg(passing[1], &message, 0), "recvmsg");
+    memcpy(numbers, CMSG_DATA(header), PASSED * sizeof(int));
+}
+
 KEPT void borrows(void)
 {
+    int numbers[PASSED];
     TIMES(97) {
         close(made(socket(AF_UNIX, SOCK_STREAM, 0)));
         close(made(eventfd(0, 0)));
     }
+    TIMES(5) close(accepted());
+    received(numbers);
+    TIMES(PASSED) close(numbers[turn]);
+    calls++;
+}
+
+KEPT void accepts(void)
+{
+    say("accepts", accepted());
+    calls++;
+}
+
+KEPT void receives(void)
+{
+    int numbers[PASSED];
+    received(numbers);
+    TIMES(PASSED) say("receives", numbers[turn]);
     calls++;
 }
 
@@ -73,38 +123,6 @@ KEPT void pairs(void)
     calls++;
 }
 
-KEPT void accepts(void)
-{
-    struct sockaddr_un address;
-    socklen_t size = sizeof(address);
-    int client = made(socket(AF_UNIX, SOCK_STREAM, 0));
-    must(getsockname(listener, (struct sockaddr *)&address, &size), "getsockname");
-    must(connect(client, (struct sockaddr *)&address, size), "connect");
-    say("accepts", made(accept(listener, NULL, NULL)));
-    close(client);
-    calls++;
-}
-
-#define PASSED 7
-
-/* Sends its sockets to itself, so that it has each of them twice. */
-KEPT void receives(void)
-{
-    char text = 'x', control[CMSG_SPACE(PASSED * sizeof(int))] = {0};
-    struct iovec data = {&text, 1};
-    struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = control};
-    message.msg_controllen = sizeof(control);
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(PASSED * sizeof(int));
-    TIMES(PASSED) ((int *)CMSG_DATA(header))[turn] = listener;
-    must(sendmsg(passing[0], &message, 0), "sendmsg");
-    must(syscall(SYS_recvmsg, passing[1], &message, 0), "recvmsg"); /* without the C library's own frame */
-    TIMES(PASSED) say("receives", ((int *)CMSG_DATA(header))[turn]);
-    calls++;
-}
-
 KEPT void watches(void)
 {
     TIMES(5) say("watches", made(eventfd(0, 0)));
@@ -117,6 +135,12 @@ KEPT void pipes(void)
     made(pipe(ends));
     say("pipes", ends[0]);
     say("pipes", ends[1]);
+    calls++;
+}
+
+KEPT void logs(void)
+{
+    TIMES(3) say("logs", made(open("/dev/null", O_WRONLY)));
     calls++;
 }
 
@@ -149,6 +173,7 @@ KEPT void work(int keeps_any)
             receives();
             watches();
             pipes();
+            logs();
         }
         must(write(1, "done\n", 5), "write to stdout");
     }

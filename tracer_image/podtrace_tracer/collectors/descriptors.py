@@ -17,6 +17,7 @@ COLLECTOR: Final = Collector(
         "collectors/descriptors.bpf.c",
         "collectors/received.bpf.c",
         "collectors/openers.bpf.c",
+        "collectors/callers.bpf.c",
         io_uring.SOURCE,
     ),
     syscalls=OPENS | ACCEPTS | EXECS | MAKE_AND_CLOSE | {"close", "recvmsg", "recvmmsg"},

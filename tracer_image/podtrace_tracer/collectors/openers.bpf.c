@@ -12,6 +12,18 @@ static __always_inline void opener_kept(const struct opening *opening, u32 suspe
 		lose(LOST_OPENERS);
 }
 
+static __always_inline void callers_wanted(struct openings *seen, struct pt_regs *regs)
+{
+	seen->is_sought = 1;
+	seen->callers = 0;
+	seen->caller = hidden_caller(regs);
+	__builtin_memset(seen->further, 0, sizeof(seen->further));
+#ifndef __aarch64__
+	seen->place = READ(regs, sp);
+	seen->inside = READ(regs, ip);
+#endif
+}
+
 /* All that one call has opened comes from the same stack. */
 CALL_PROBE(openers)
 {
@@ -20,12 +32,16 @@ CALL_PROBE(openers)
 	struct openings *seen = openings.lookup(&first);
 	if (!work || !seen)
 		return 0;
-	u32 count = work->openings, i = 0;
+	u32 count = work->openings, i = 0, is_wanted = seen->kinds & seen->suspected;
+	if (is_wanted && !seen->is_sought) {
+		callers_wanted(seen, CALL_REGISTERS(ctx));
+		tails.call(ctx, TAIL_CALLERS); /* there is none for some processors */
+	}
 	struct opener opener = {.at_ns = work->now};
 	work->openings = 0;
 	fill_image(&opener.image, CURRENT_TASK, 0);
-	if (seen->kinds & seen->suspected)
-		opener.stack = take_stack(ctx, SCRATCH_PROCESS, CALL_REGISTERS(ctx));
+	if (is_wanted)
+		opener.stack = take_stack_behind(ctx, SCRATCH_PROCESS, seen->caller, seen->further);
 	do {
 		/* clang must not leave out the mask, which the verifier needs. */
 		asm volatile("" : "+r"(i));

@@ -36,6 +36,14 @@ struct opening {
 struct openings {
 	u32 kinds; /* a bit for each among them */
 	u32 suspected;
+	/* Of the search for who called: see callers.bpf.c. */
+	u64 depths;
+	u64 place;
+	u64 inside;
+	u64 caller;
+	u64 further[FURTHER_CALLERS];
+	u32 callers;
+	u32 is_sought;
 	struct opening list[OPENINGS];
 };
 BPF_PERCPU_ARRAY(openings, struct openings, 1);
@@ -71,8 +79,10 @@ static __always_inline void opening_seen(u32 descriptor, u32 kind, struct file *
 		opening_passed_over(tgid, descriptor, kinds, kind);
 		return;
 	}
-	if (!place)
+	if (!place) {
 		seen->kinds = 0;
+		seen->is_sought = 0;
+	}
 	struct opening *opening = &seen->list[place & (OPENINGS - 1)];
 	struct inode *inode = READ(file, f_inode);
 	opening->inode = READ(inode, i_ino);

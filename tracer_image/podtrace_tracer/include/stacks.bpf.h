@@ -8,11 +8,13 @@
 
 #define RECORD_IMAGE 5
 #define STACK_FRAMES 64
+#define FURTHER_CALLERS 8
 
 struct stack {
 	u64 frames[STACK_FRAMES];
 	u64 caller; /* of the innermost frame, where that has none of its own */
 	u64 count;
+	u64 further[FURTHER_CALLERS]; /* callers behind that one, where they are known */
 };
 /* By the hash of what is in them. */
 BPF_HASH(stacks, u64, struct stack, MAX_STACKS);
@@ -103,12 +105,17 @@ static __always_inline u64 stack_hash(struct stack *stack)
 	FORGET(hash);
 	FORGET(i);
 	stack->count = i;
+#pragma unroll
+	for (u32 place = 0; place < FURTHER_CALLERS; place++) {
+		hash = (hash ^ stack->further[place]) * 0x9e3779b97f4a7c15ULL;
+		hash ^= hash >> 29;
+	}
 	return hash;
 }
 
-/* The current task's user stack, by its hash; 0 if it has none or there is no place for it. `regs` are those with which it
- * entered the kernel by a system call, or 0. */
-static __always_inline u64 take_stack(void *ctx, u32 scratch, struct pt_regs *regs)
+/* The current task's user stack, by its hash; 0 if it has none or there is no place for it. `caller` is that of the innermost
+ * frame, where it has none of its own, or 0; `further` are those behind it, where they are known, or 0. */
+static __always_inline u64 take_stack_behind(void *ctx, u32 scratch, u64 caller, const u64 *further)
 {
 	struct stack *stack = stack_scratch.lookup(&scratch);
 	if (!stack)
@@ -117,7 +124,11 @@ static __always_inline u64 take_stack(void *ctx, u32 scratch, struct pt_regs *re
 	if (size < 8)
 		return 0;
 	stack->count = (u64)size / 8;
-	stack->caller = regs ? hidden_caller(regs) : 0;
+	stack->caller = caller;
+	if (further)
+		__builtin_memcpy(stack->further, further, sizeof(stack->further));
+	else
+		__builtin_memset(stack->further, 0, sizeof(stack->further));
 	u64 hash = stack_hash(stack);
 	if (stacks.lookup(&hash))
 		return hash;
@@ -126,4 +137,10 @@ static __always_inline u64 take_stack(void *ctx, u32 scratch, struct pt_regs *re
 		return 0;
 	}
 	return hash;
+}
+
+/* `regs` are those with which it entered the kernel by a system call, or 0. */
+static __always_inline u64 take_stack(void *ctx, u32 scratch, struct pt_regs *regs)
+{
+	return take_stack_behind(ctx, scratch, regs ? hidden_caller(regs) : 0, 0);
 }

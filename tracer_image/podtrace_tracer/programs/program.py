@@ -55,6 +55,7 @@ TABLE_SIZES: Final = {
     "pending_closes": 4_096,
     "suspects": 128,
     "openers": 16_384,
+    "wrappers": 1_024,
     "cpu_processes": 16_384,
     "cpu_samples": 8_192,
     "stacks": 4_096,
@@ -136,7 +137,7 @@ _LATE_MARK: Final = 0x506F_6454_7261_0000
 
 TAILS: Final = (
     "sys_exit", "register", "messages_exit", "multiple_exit", "other_exit", "paths",
-    "descriptors_exit", "received", "table", "table_of_start", "descriptor_wait", "dns", "stacks", "openers",
+    "descriptors_exit", "received", "table", "table_of_start", "descriptor_wait", "dns", "stacks", "openers", "callers",
     "lock_wait", "lock_came", "lock_wake",
 )  # fmt: skip
 """Programs that are called at the end of another one, in the order of their place in the map `tails`."""

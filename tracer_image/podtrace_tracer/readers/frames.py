@@ -69,6 +69,14 @@ def _addresses(programs: Programs, stack: int) -> tuple[int, ...]:
         return ()
     fields = programs.value_layout("stack_scratch").fields(value)
     found = list(struct.unpack_from(f"={fields['count']}Q", fields["frames"]))
-    if fields["caller"] and fields["caller"] not in found[:2]:
-        found.insert(1, fields["caller"])
-    return tuple(address - 1 for address in found)
+    further = struct.unpack_from(f"={len(fields['further']) // 8}Q", fields["further"])
+    callers = [caller for caller in (fields["caller"], *further) if caller]
+    return tuple(address - 1 for address in _joined(found, callers))
+
+
+def _joined(chain: list[int], callers: list[int]) -> list[int]:
+    """Puts callers of the innermost frame, which the chain may lack, where it meets them, or in front of the rest."""
+    for place, caller in enumerate(callers):
+        if caller in chain[:2] or (place and caller in chain):
+            return [*chain[:1], *callers[:place], *chain[max(chain.index(caller), 1) :]]
+    return [*chain[:1], *callers, *chain[1:]]

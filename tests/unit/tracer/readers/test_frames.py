@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from podtrace_tracer.readers.frames import FrameReader
+from podtrace_tracer.readers.frames import FrameReader, StackFrames
 from podtrace_tracer.stream.rowbook import RowBook
 from podtrace_tracer.symbols.frames import MAX_FRAMES, FrameBook
 from tests.unit.tracer.memory_programs import MemoryPrograms
@@ -66,3 +66,30 @@ def test_a_program_of_more_files_than_are_held_open_is_named_all_the_same(
         f"function_{inode}" for inode in range(1, len(starts) + 1)
     ]
     frames.close()
+
+
+@pytest.mark.parametrize(
+    ("chain", "callers", "whole"),
+    [
+        ([10, 20, 30], [], [10, 20, 30]),
+        ([10, 20, 30], [20], [10, 20, 30]),
+        ([10, 30, 40], [20], [10, 20, 30, 40]),  # the innermost has no frame
+        ([10, 40, 50], [20, 30, 40], [10, 20, 30, 40, 50]),  # nor has its caller
+        ([10], [20, 30], [10, 20, 30]),  # the chain is broken
+        ([10, 40], [20, 30], [10, 20, 30, 40]),
+    ],
+)
+def test_callers_that_keep_no_frame_stand_before_those_of_the_chain(
+    chain: list[int], callers: list[int], whole: list[int], tmp_path: Path
+) -> None:
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7/maps").write_text("00000000-00001000 r-xp 00000000 08:01 9 /app\n")
+    programs, frames = MemoryPrograms(), FrameBook(tmp_path)
+    caller, *further = callers or [0]
+    stack = programs.value("stacks", count=len(chain), caller=caller, frames=tuple(chain), further=tuple(further))
+    programs.put("stacks", 5, stack)
+    frames.see((1, 1, 7), 7, 7)
+    stacks = StackFrames(replace(context_of(programs, tmp_path), frames=frames))
+    stacks.of((1, 1, 7), 5)
+    frames.finish(1)
+    assert [frames.rows[number].offset for number in stacks.of((1, 1, 7), 5) or ()] == [each - 1 for each in whole]
