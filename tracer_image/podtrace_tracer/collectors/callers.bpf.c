@@ -50,6 +50,14 @@ static __always_inline int calls_function_at(u64 address, u64 inside)
 	return function && inside - function < WRAPPER_BYTES;
 }
 
+/* The words at which it was in each call so far; to look at others would cost a fault for many a one. */
+static __always_inline u64 possible_depths(u64 address)
+{
+	struct wrapper wrapper = {.address = address, .tgid = bpf_get_current_pid_tgid() >> 32};
+	u64 *known = wrapper_depths.lookup(&wrapper);
+	return known ? *known : ~0ULL;
+}
+
 /* The words at which it can be, after this call; 0 where nothing is known. */
 static __always_inline u64 narrowed(u64 address, u64 depths)
 {
@@ -74,11 +82,11 @@ CALL_PROBE(callers)
 	struct openings *seen = openings.lookup(&first);
 	if (!seen)
 		return 0;
-	u64 place = seen->place, inside = seen->inside, i = 0;
+	u64 place = seen->place, inside = seen->inside, possible = possible_depths(inside), i = 0;
 	seen->depths = 0;
 	do {
 		asm volatile("" : "+r"(i));
-		if (calls_function_at(user_word(place + i * 8), inside))
+		if ((possible >> (i & 63) & 1) && calls_function_at(user_word(place + i * 8), inside))
 			seen->depths |= 1ULL << (i & 63);
 	} while (++i < DEPTHS);
 	u64 depths = seen->depths ? narrowed(inside, seen->depths) : 0;
