@@ -12,6 +12,7 @@ from statistics import median
 
 from benchmarks.calls import CallLoad, compiled
 from benchmarks.cgroups import cgroup, unified_root
+from benchmarks.rounds import order_of, ratio
 from benchmarks.tracing import Footprint, Processors, tracing
 from kubectl_podtrace.wire.request import CgroupTarget, TraceRequest
 
@@ -34,17 +35,18 @@ def main() -> None:
             processors=processors,
         )
         load.run()
-        for _ in range(ROUNDS):
-            for way, topics in WAYS.items():
-                request = TraceRequest(target=CgroupTarget(path=str(own.path)), topics=topics, max_overhead_ppm=0)
-                with tracing(request, processors, Footprint()) if topics else nullcontext():
+        for number in range(ROUNDS):
+            for way in order_of(WAYS, number):
+                target = CgroupTarget(path=str(own.path))
+                request = TraceRequest(target=target, topics=WAYS[way], max_overhead_ppm=0)
+                with tracing(request, processors, Footprint()) if WAYS[way] else nullcontext():
                     found[way].append(load.run()[0].cpu_ns)
     plain = median(found["untraced"])
     for way, times in found.items():
-        ratios = sorted(time / before for time, before in zip(times, found["untraced"], strict=True))
+        of_untraced = ratio(times, found["untraced"])
         print(
             f"{way}: {median(times):.0f} ns a handover, {median(times) - plain:.0f} more; "
-            f"{median(ratios):.2f} of untraced ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+            f"{of_untraced.median:.2f} of untraced ({of_untraced.least:.2f} to {of_untraced.most:.2f})"
         )
 
 

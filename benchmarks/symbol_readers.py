@@ -20,6 +20,7 @@ from elftools.elf.sections import SymbolTableSection
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tracer_image"))
 
+from benchmarks.rounds import order_of, ratio
 from podtrace_tracer.symbols.program_file import ProgramFile
 
 PLACES, ROUNDS = 1_000, 7
@@ -30,17 +31,13 @@ def main() -> None:
     """Prints one line for each file: the median of each reader's times, and of their ratios."""
     for name in sys.argv[1:]:
         offsets = code_offsets(Path(name))
-        pairs = []
+        found: dict[str, list[float]] = {reader: [] for reader in READERS}
         for number in range(ROUNDS):
-            order = (ours, pyelftools) if number % 2 else (pyelftools, ours)
-            taken = {read: cpu_s(read, Path(name), offsets) for read in order}
-            pairs.append((taken[ours], taken[pyelftools]))
-        ratios = [theirs / own for own, theirs in pairs]
-        own_ms, theirs_ms = (statistics.median(times) * 1e3 for times in zip(*pairs, strict=True))
-        print(
-            f"{name}: {own_ms:.0f} ms, pyelftools {theirs_ms:.0f} ms: "
-            f"{statistics.median(ratios):.1f} times ({min(ratios):.1f} to {max(ratios):.1f})"
-        )
+            for reader in order_of(READERS, number):
+                found[reader].append(cpu_s(READERS[reader], Path(name), offsets))
+        of_ours = ratio(found["pyelftools"], found["ours"])
+        times = ", ".join(f"{reader} {statistics.median(taken) * 1e3:.0f} ms" for reader, taken in found.items())
+        print(f"{name}: {times}: {of_ours.median:.1f} times ({of_ours.least:.1f} to {of_ours.most:.1f})")
 
 
 def cpu_s(read: Callable[[Path, Offsets], list[str]], path: Path, offsets: Offsets) -> float:
@@ -89,6 +86,8 @@ def pyelftools(path: Path, offsets: Offsets) -> list[str]:
             names.append(name if start <= address < start + max(size, 1) else "")
         return names
 
+
+READERS = {"ours": ours, "pyelftools": pyelftools}
 
 if __name__ == "__main__":
     main()
