@@ -15,19 +15,9 @@ static void say_done(void)
     must(write(1, "done\n", 5), "write to stdout");
 }
 
-/* 0 at the end of stdin. */
-static int wait_for_line(void)
-{
-    char byte = 0;
-    while (byte != '\n')
-        if (read(0, &byte, 1) != 1)
-            return 0;
-    return 1;
-}
-
 static void grow(void)
 {
-    while (wait_for_line()) {
+    while (load_wait_for_line()) {
         TIMES(13) must(socket(AF_UNIX, SOCK_STREAM, 0), "socket");
         TIMES(5) must(eventfd(0, 0), "eventfd");
         TIMES(11) close((int)must(open("/proc/self/exe", O_RDONLY), "open"));
@@ -37,7 +27,7 @@ static void grow(void)
 
 static void parent(void)
 {
-    wait_for_line();
+    load_wait_for_line();
     pid_t child = fork();
     if (child == 0) {
         execl("/proc/self/exe", "leaks", "born", NULL);
@@ -52,7 +42,7 @@ static void born(void)
     TIMES(19) must(socket(AF_UNIX, SOCK_STREAM, 0), "socket");
     TIMES(2) must(pipe(ends), "pipe");
     say_done();
-    wait_for_line();
+    load_wait_for_line();
 }
 
 int main(int argc, char **argv)

@@ -170,12 +170,13 @@ static inline void load_prepare(void)
     load->detail[0] = 0;
 }
 
-/* Stdin is a pipe: reading it is no operation on a file. */
-static inline void load_wait_for_line(void)
+/* 0 at the end of stdin. That is a pipe: reading it is no operation on a file. */
+static inline int load_wait_for_line(void)
 {
     char byte = 0;
     while (byte != '\n' && read(0, &byte, 1) == 1)
         ;
+    return byte == '\n';
 }
 
 static inline void load_start(void)

@@ -149,19 +149,9 @@ static void give_back(void)
     TIMES(GIVEN_BACK) if (kept[turn]) close(kept[turn]);
 }
 
-/* 0 at the end of stdin. */
-static int wait_for_line(void)
-{
-    char byte = 0;
-    while (byte != '\n')
-        if (read(0, &byte, 1) != 1)
-            return 0;
-    return 1;
-}
-
 KEPT void work(int keeps_any)
 {
-    while (wait_for_line()) {
+    while (load_wait_for_line()) {
         borrows();
         reads();
         if (keeps_any) {
