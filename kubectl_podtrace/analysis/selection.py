@@ -13,7 +13,7 @@ from kubectl_podtrace.analysis.growth import GROUPS, Group, Growth, edges_of, op
 from kubectl_podtrace.analysis.partial import Partial
 from kubectl_podtrace.analysis.tables import State, valid_buckets
 from kubectl_podtrace.units import SECOND_NS
-from kubectl_podtrace.wire.histogram import percentile
+from kubectl_podtrace.wire.histogram import lower_bound, percentile
 from kubectl_podtrace.wire.records import Existing, TotalsRow
 from kubectl_podtrace.wire.topics import EVENT_OPERATIONS
 
@@ -24,19 +24,20 @@ OTHER: Final = "(other)"
 
 @dataclass(frozen=True, kw_only=True)
 class Dist:
-    """A distribution of durations in nanoseconds; count, sum and maximum are exact, percentiles within 3.2 %."""
+    """A distribution of durations in nanoseconds; count, sum and maximum are exact, percentiles within 3.2 %.
+
+    `buckets` is its histogram: how many fell into each bucket that is not empty, by the bucket's lower bound. Where it
+    was read a moment before or after the count, they do not add up to it.
+    """
 
     count: int
+    sum_ns: int
     avg_ns: int
     max_ns: int
     p50_ns: int
     p95_ns: int
     p99_ns: int
-
-    @property
-    def total_ns(self) -> int:
-        """How long all of them took together, to the rounding of the average."""
-        return self.avg_ns * self.count
+    buckets: dict[int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,8 +225,16 @@ def most_frequent_first(counts: Mapping[str, int]) -> dict[str, int]:
 def distribution(*, count: int, sum_ns: int, max_ns: int, buckets: Mapping[int, int]) -> Dist:
     """A distribution from its exact count, sum and maximum and its histogram."""
     p50, p95, p99 = (percentile(buckets, fraction, max_ns) for fraction in (0.50, 0.95, 0.99))
-    average = round(sum_ns / count) if count else 0
-    return Dist(count=count, avg_ns=average, max_ns=max_ns, p50_ns=p50, p95_ns=p95, p99_ns=p99)
+    return Dist(
+        count=count,
+        sum_ns=sum_ns,
+        avg_ns=round(sum_ns / count) if count else 0,
+        max_ns=max_ns,
+        p50_ns=p50,
+        p95_ns=p95,
+        p99_ns=p99,
+        buckets={lower_bound(bucket): buckets[bucket] for bucket in sorted(buckets) if buckets[bucket]},
+    )
 
 
 NOT_TIMED: Final = distribution(count=0, sum_ns=0, max_ns=0, buckets={})

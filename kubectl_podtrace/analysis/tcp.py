@@ -43,16 +43,7 @@ def tcp(selection: Selection, *, rtt_threshold_ns: int) -> Tcp:
     return Tcp(
         send=both.send,
         receive=both.receive,
-        rtt=Rtt(
-            count=rtt.count,
-            avg_ns=rtt.avg_ns,
-            max_ns=rtt.max_ns,
-            p50_ns=rtt.p50_ns,
-            p95_ns=rtt.p95_ns,
-            p99_ns=rtt.p99_ns,
-            spikes=selection.of("tcp.rtt").slow,
-            threshold_ns=rtt_threshold_ns,
-        ),
+        rtt=Rtt(**vars(rtt), spikes=selection.of("tcp.rtt").slow, threshold_ns=rtt_threshold_ns),
         error_ratio=both.error_ratio,
         retransmits=selection.of("tcp.retransmit").count,
         resets_sent=selection.of("tcp.reset_sent").count,

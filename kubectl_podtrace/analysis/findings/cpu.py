@@ -42,7 +42,7 @@ def _throttled(section: Cpu, seen: Observations) -> Iterator[Trouble]:
 
 
 def _waited_s(section: Cpu) -> float:
-    return section.block_by_cause.run_queue.total_ns / units.SECOND_NS
+    return section.block_by_cause.run_queue.sum_ns / units.SECOND_NS
 
 
 def _counted_s(section: Cpu) -> float:

@@ -93,7 +93,7 @@ def _is_slow(operation: SlowOp, limit_ns: int, duration_s: float) -> bool:
     if operation.latency.max_ns >= STALL_FACTOR * max(limit_ns, 1):
         return True
     is_often = operation.slow >= AT_LEAST and operation.slow > SLOW_RATIO * operation.latency.count
-    return is_often and share_of_time(operation.latency.total_ns, duration_s) > EFFECT_RATIO
+    return is_often and share_of_time(operation.latency.sum_ns, duration_s) > EFFECT_RATIO
 
 
 def _slow_trouble(name: str, operation: SlowOp, section: Files, duration_s: float, caller: str) -> Trouble:
@@ -103,13 +103,13 @@ def _slow_trouble(name: str, operation: SlowOp, section: Files, duration_s: floa
     of_all = f"{share(operation.slow, latency.count)} took longer than {units.threshold(section.slow_threshold_ns)}"
     is_most = latency.count >= FEW and operation.slow >= CRITICAL_RATIO * latency.count
     longest = units.duration(latency.max_ns)
-    is_much = share_of_time(latency.total_ns, duration_s) >= CRITICAL_EFFECT_RATIO
+    is_much = share_of_time(latency.sum_ns, duration_s) >= CRITICAL_EFFECT_RATIO
     return Trouble(
         severity="critical" if is_most and is_much else "warning",
         title=f"{name} are slow",
         fact=f"{of_all}, max {longest}",
         evidence=f"{of_all}: p99 {units.duration(latency.p99_ns)}, max {longest}, "
-        f"{units.duration(latency.total_ns)} in all{where}{caller}",
+        f"{units.duration(latency.sum_ns)} in all{where}{caller}",
         next_step="check the volume (type, IOPS limit)"
         + (" and whether each fsync is needed" if name == "fsyncs" else " and other users of its disk"),
     )

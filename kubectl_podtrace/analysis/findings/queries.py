@@ -44,7 +44,7 @@ def _slow(section: tuple[Query, ...], _: Observations) -> Iterator[Trouble]:
     ]
     if not slow:
         return
-    slowest = max(slow, key=lambda query: query.latency.total_ns)
+    slowest = max(slow, key=lambda query: query.latency.sum_ns)
     latency = slowest.latency
     numbers = f"p50 {units.duration(latency.p50_ns)}, p95 {units.duration(latency.p95_ns)}"
     others = f"; {units.counted(len(slow) - 1, 'other statement')} too" if len(slow) > 1 else ""

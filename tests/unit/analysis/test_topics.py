@@ -65,6 +65,16 @@ def test_events_are_the_operations_that_the_definition_lists() -> None:
     assert section.duration_s == 4
 
 
+def test_a_distribution_carries_its_sum_and_its_histogram_by_lower_bounds() -> None:
+    stream = Stream()
+    row, histogram = timed("files.fsync", [100, 130, 130, 3 * MILLISECOND])
+    stream.add(Totals(rows=(row,)), histogram)
+    stream.end(1)
+    latency = selection_of(stream.fold()).latency("files.fsync")
+    assert latency.sum_ns == 360 + 3 * MILLISECOND
+    assert latency.buckets == {96: 1, 128: 2, 2_883_584: 1}
+
+
 def test_tcp_counts_rates_bytes_and_states_are_exact() -> None:
     section = tcp(selection_of(shop_stream().fold()), rtt_threshold_ns=100 * MILLISECOND)
     assert (section.send.count, section.receive.count) == (5_003, 4_999)

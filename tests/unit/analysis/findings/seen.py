@@ -38,8 +38,9 @@ def dist(count: int = 0, each_ns: int = 1_000, *, p95_ns: int | None = None, max
     """Durations that are all alike, but for what is named."""
     p95 = each_ns if p95_ns is None else p95_ns
     return Dist(
-        count=count, avg_ns=each_ns, max_ns=max(p95, max_ns or 0), p50_ns=each_ns, p95_ns=p95, p99_ns=max(p95, each_ns)
-    )
+        count=count, sum_ns=count * each_ns, avg_ns=each_ns, max_ns=max(p95, max_ns or 0), p50_ns=each_ns, p95_ns=p95,
+        p99_ns=max(p95, each_ns), buckets={},
+    )  # fmt: skip
 
 
 def op(count: int = 1_000, errors: dict[str, int] | None = None, *, bytes_: int = 0) -> Op:
