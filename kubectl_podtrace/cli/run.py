@@ -12,21 +12,21 @@ from typing import Final, Literal
 
 from kubectl_podtrace import __version__
 from kubectl_podtrace.analysis.fold import Fold
+from kubectl_podtrace.cli.blocks import WINDOW_S, Blocks
 from kubectl_podtrace.cli.flags import TraceOptions
+from kubectl_podtrace.cli.onlookers import Moment, Onlooker
 from kubectl_podtrace.cli.parse import Format
 from kubectl_podtrace.cli.progress import Progress
 from kubectl_podtrace.errors import OutputError
 from kubectl_podtrace.report.build import ClientFacts, ReportOptions, build_report, build_window
 from kubectl_podtrace.report.events_csv import EventsCsv
-from kubectl_podtrace.report.model import Remark
+from kubectl_podtrace.report.model import LiveReport, Remark
 from kubectl_podtrace.report.target import TargetInfo, TracedContainers
 from kubectl_podtrace.report.writer import Output, check_writable, page_of, write_report
 from kubectl_podtrace.session import Phase, Session
 from kubectl_podtrace.source import Cleanup, LineSource, stopping_on_signals
-from kubectl_podtrace.units import SECOND_NS
 from kubectl_podtrace.wire.records import Event, Scope
 
-WINDOW_S: Final = 5
 _REMARK_SLUG: Final = "plugin"
 _FORMATS: Final[dict[Format, Literal["terminal", "json", "markdown", "csv"]]] = {
     Format.TEXT: "terminal",
@@ -47,19 +47,16 @@ class Run:
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._options = options
-        to_stdout = options.output.path is None
-        machine_readable = to_stdout and options.output.format is not Format.TEXT
         self._beside_command = beside_command
-        self._shows_windows = not (beside_command or options.duration_ns or machine_readable)
-        self._clock = clock
         self._events = EventsCsv(options.events_csv) if options.events_csv else None
-        self._fold = Fold(on_event=self._keep)
+        self._fold = Fold(on_event=self._see)
         self._progress = Progress(out=sys.stderr, clock=clock)
         self._remarks: list[Remark] = []
         self._doubts: list[str] = []
         self._session: Session | None = None
         self._is_following = False
-        self._windows_shown = 0
+        self._moment = Moment(self._fold, self._live)
+        self._onlookers = self._chosen_onlookers()
         self._started_at = datetime.now(UTC)
         check_writable(self._output())
         self.target = TargetInfo()
@@ -139,6 +136,8 @@ class Run:
         finally:
             self._is_following = False
             self._progress.finish()
+            for onlooker in self._onlookers:
+                onlooker.end()
 
     def report(self) -> None:
         """Write what was asked for, where it was asked for."""
@@ -148,9 +147,18 @@ class Run:
             if self._events is not None:
                 self._events.write(self._fold, TracedContainers(self._fold, self.target))
 
-    def _keep(self, event: Event) -> None:
+    def _chosen_onlookers(self) -> tuple[Onlooker, ...]:
+        wanted = self._options.output
+        is_for_programs = wanted.path is None and wanted.format is not Format.TEXT
+        if self._beside_command or self._options.duration_ns or is_for_programs:
+            return ()
+        return (Blocks(sys.stdout),)
+
+    def _see(self, event: Event) -> None:
         if self._events is not None and self._fold.header is not None:
             self._events.add(event, self._fold.header.realtime_offset_ns)
+        for onlooker in self._onlookers:
+            onlooker.see(event)
 
     def _report(self) -> None:
         report = build_report(
@@ -179,24 +187,13 @@ class Run:
 
     def _update(self) -> None:
         self._progress.tick()
-        if not self._shows_windows or self._windows_passed() <= self._windows_shown:
-            return
-        self._windows_shown = self._windows_passed()
-        from kubectl_podtrace.report.render.live import LiveRenderer
+        for onlooker in self._onlookers:
+            onlooker.look(self._moment)
 
-        window = build_window(
+    def _live(self) -> LiveReport:
+        return build_window(
             self._fold, WINDOW_S, target=self.target, options=self._report_options(), client=self._client_facts()
         )
-        page = page_of(sys.stdout)
-        LiveRenderer(width=page.width, color=page.color).render(window, sys.stdout)
-        sys.stdout.flush()
-
-    def _windows_passed(self) -> int:
-        """By the tracer's clock, so that a window's numbers have all arrived when it is shown."""
-        states = self._fold.states
-        if not states or not self._fold.started_ns:
-            return 0
-        return (states[-1].at_ns - self._fold.started_ns) // (WINDOW_S * SECOND_NS)
 
     def _report_options(self) -> ReportOptions:
         return ReportOptions(
