@@ -32,21 +32,21 @@ class KubeconfigError(PodtraceError):
     """There is no usable kubeconfig, or it lacks the context that was asked for."""
 
     slug = "kubeconfig"
-    exit_code = 3
+    exit_code = 9
 
 
 class ClusterUnreachableError(PodtraceError):
     """The API server cannot be reached at the address that the kubeconfig names."""
 
     slug = "cluster-unreachable"
-    exit_code = 3
+    exit_code = 9
 
 
 class NotAuthenticatedError(PodtraceError):
     """The API server does not know who is asking."""
 
     slug = "not-authenticated"
-    exit_code = 3
+    exit_code = 9
 
     def __init__(self, why: str) -> None:
         super().__init__(
@@ -59,7 +59,7 @@ class ApiError(PodtraceError):
     """The API server refused a call for a reason that has no class of its own."""
 
     slug = "api"
-    exit_code = 3
+    exit_code = 9
 
 
 class PermissionDeniedError(PodtraceError):

@@ -235,7 +235,7 @@ def test_an_api_server_that_goes_away_while_it_is_asked_ends_the_run(
     api: FakeApi, command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     api.refusals["create pods as a dry run"] = Refusal(status=401, reason="Unauthorized", message="token expired")
-    assert command("api-0", "--diagnose", "1s") == 3
+    assert command("api-0", "--diagnose", "1s") == 9
     assert "token expired" in capsys.readouterr().err
     assert api.created == []
 
