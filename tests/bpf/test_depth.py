@@ -81,8 +81,9 @@ def test_connections_of_one_request_are_told_from_others(run: int, cgroup: Path,
     stream.assert_whole()
     row = one_shots(stream)["127.0.0.1", port]
     total = stream.total("connections.handshake")
-    assert total.count == ONE_SHOTS + 11 + 13 + 17 + 29
-    assert row.connections == ONE_SHOTS
+    # Where raw tracepoints are preemptible, no number of connections is off by more than the report tells.
+    assert 0 <= ONE_SHOTS + 11 + 13 + 17 + 29 - total.count <= stream.skipped
+    assert 0 <= ONE_SHOTS - row.connections <= stream.skipped
     assert 0 < row.handshake_ns < total.sum_ns
 
 
