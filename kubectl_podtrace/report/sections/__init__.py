@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, Protocol, TypeVar
 
 from kubectl_podtrace.analysis.partial import Partial
 from kubectl_podtrace.analysis.trust import Trust
@@ -47,39 +47,12 @@ def document(report: Report) -> tuple[Section, ...]:
 
     Each names the topics whose losses it tells of. What is drawn from numbers that stand above leaves that to them.
     """
-    settings, trusted = report.settings, report.trust
-    return (
-        findings(report),
-        with_caveats(overview(report), trusted, (EVERY_TOPIC,), report.summary.partial),
-        *([pod_timeline(report.kubernetes_events)] if report.kubernetes_events else ()),
-        *_drawn(report.tcp, lambda section: tcp(section, settings), trusted, "tcp"),
-        *_drawn(report.udp, lambda section: udp(section, settings), trusted, "udp"),
-        *_drawn(report.connections, lambda section: connections(section, settings), trusted, "connections"),
-        *_drawn(report.dns, lambda section: dns(section, settings), trusted, "dns"),
-        *_queries(report),
-        *_drawn(report.files, files, trusted, "files"),
-        *_drawn(report.cpu, cpu, trusted, "cpu"),
-        *_drawn(report.locks, locks, trusted, "locks"),
-        *([stacks(report.stacks, settings)] if report.stacks is not None else ()),
-        *_drawn(report.processes, process_activity, trusted, "processes"),
-        *_drawn(report.lifecycle, lifecycle, trusted),
-        *_drawn(report.memory, memory, trusted, "memory"),
-        *_drawn(report.timeline, timeline, trusted, over_time=True),
-        *_drawn(report.connections, connection_patterns, trusted, over_time=True),
-        *_drawn(report.network_io, network_io, trusted, over_time=True),
-        *_system_calls(report),
-        trust(report),
-        cost(report.cost),
-        *([cleanup(report.cleanup)] if report.cleanup else ()),
-    )
+    return parts(report, PARTS)
 
 
-def _drawn(
-    section: Measured | None, draw: Callable[[Measured], Section], trusted: Trust, *topics: str, over_time: bool = False
-) -> Iterator[Section]:
-    """The readable section with its caveats; none where the section is None."""
-    if section is not None:
-        yield with_caveats(draw(section), trusted, topics, section.partial, over_time=over_time)
+def parts(report: Report, names: Iterable[str]) -> tuple[Section, ...]:
+    """Some of the sections, by their names in `PARTS`."""
+    return tuple(section for name in names for section in PARTS[name](report))
 
 
 def _queries(report: Report) -> Iterator[Section]:
@@ -97,3 +70,40 @@ def _system_calls(report: Report) -> Iterator[Section]:
     if report.processes or report.descriptors:
         partial = report.descriptors.partial if report.descriptors else ()
         yield with_caveats(system_calls(report), report.trust, ("descriptors",), partial)
+
+
+def _drawn(
+    section: Measured | None, draw: Callable[[Measured], Section], trusted: Trust, *topics: str, over_time: bool = False
+) -> Iterator[Section]:
+    """The readable section with its caveats; none where the section is None."""
+    if section is not None:
+        yield with_caveats(draw(section), trusted, topics, section.partial, over_time=over_time)
+
+
+PARTS: Final[dict[str, Callable[[Report], Iterable[Section]]]] = {
+    "findings": lambda of: (findings(of),),
+    "summary": lambda of: (with_caveats(overview(of), of.trust, (EVERY_TOPIC,), of.summary.partial),),
+    "kubernetes_events": lambda of: [pod_timeline(of.kubernetes_events)] if of.kubernetes_events else [],
+    "tcp": lambda of: _drawn(of.tcp, lambda section: tcp(section, of.settings), of.trust, "tcp"),
+    "udp": lambda of: _drawn(of.udp, lambda section: udp(section, of.settings), of.trust, "udp"),
+    "connections": lambda of: _drawn(
+        of.connections, lambda section: connections(section, of.settings), of.trust, "connections"
+    ),
+    "dns": lambda of: _drawn(of.dns, lambda section: dns(section, of.settings), of.trust, "dns"),
+    "queries": _queries,
+    "files": lambda of: _drawn(of.files, files, of.trust, "files"),
+    "cpu": lambda of: _drawn(of.cpu, cpu, of.trust, "cpu"),
+    "locks": lambda of: _drawn(of.locks, locks, of.trust, "locks"),
+    "stacks": lambda of: [stacks(of.stacks, of.settings)] if of.stacks is not None else [],
+    "processes": lambda of: _drawn(of.processes, process_activity, of.trust, "processes"),
+    "lifecycle": lambda of: _drawn(of.lifecycle, lifecycle, of.trust),
+    "memory": lambda of: _drawn(of.memory, memory, of.trust, "memory"),
+    "timeline": lambda of: _drawn(of.timeline, timeline, of.trust, over_time=True),
+    "connection_patterns": lambda of: _drawn(of.connections, connection_patterns, of.trust, over_time=True),
+    "network_io": lambda of: _drawn(of.network_io, network_io, of.trust, over_time=True),
+    "descriptors": _system_calls,
+    "trust": lambda of: (trust(of),),
+    "cost": lambda of: (cost(of.cost),),
+    "cleanup": lambda of: [cleanup(of.cleanup)] if of.cleanup else [],
+}
+"""The sections in reading order, by names that are those of the report's fields where there is one field for each."""
