@@ -6,11 +6,30 @@ Measured values show three significant digits; thresholds are printed as they we
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Self
 
 MICROSECOND_NS: Final = 1_000
 MILLISECOND_NS: Final = 1_000_000
 SECOND_NS: Final = 1_000_000_000
+
+
+class Amount(str):
+    """The text of a number that still knows the number, so that what shows it can order by it: here 1.5 KiB is 1536.
+
+    >>> Amount("1.50 KiB", 1536), Amount("1.50 KiB", 1536).value
+    ('1.50 KiB', 1536)
+    """
+
+    __slots__ = ("value",)
+
+    value: float
+
+    def __new__(cls, text: str, value: float) -> Self:
+        """A text and its number."""
+        amount = super().__new__(cls, text)
+        amount.value = value
+        return amount
+
 
 _LATEST_NS: Final = 253_370_764_800 * SECOND_NS
 """The year 9999."""
@@ -18,12 +37,16 @@ _DURATION_UNITS: Final = ((MICROSECOND_NS, "µs"), (MILLISECOND_NS, "ms"), (SECO
 _SIZE_UNITS: Final = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 
 
-def duration(ns: int) -> str:
+def duration(ns: int) -> Amount:
     """A measured duration.
 
     >>> duration(7), duration(1_234_567), duration(999_999), duration(63_000_000_000), duration(7_260_000_000_000)
     ('7 ns', '1.23 ms', '1.00 ms', '63.0 s', '2 h 1 min')
     """
+    return Amount(_duration_text(ns), ns)
+
+
+def _duration_text(ns: int) -> str:
     if ns < MICROSECOND_NS:
         return f"{ns} ns"
     for scale, unit in _DURATION_UNITS:
@@ -36,7 +59,7 @@ def duration(ns: int) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def seconds(number: float) -> str:
+def seconds(number: float) -> Amount:
     """A measured duration that is known in seconds.
 
     >>> seconds(0.0123), seconds(30)
@@ -65,13 +88,13 @@ def limit(ns: int) -> str:
     return threshold(ns) if ns % SECOND_NS else f"{ns // SECOND_NS} s"
 
 
-def count(number: int) -> str:
+def count(number: int) -> Amount:
     """A whole number with its thousands marked.
 
     >>> count(1234567)
     '1,234,567'
     """
-    return f"{number:,}"
+    return Amount(f"{number:,}", number)
 
 
 def counted(number: int, singular: str, plural: str | None = None) -> str:
@@ -94,12 +117,16 @@ def ordinal(number: int) -> str:
     return f"{count(number)}{word[-2:]}"
 
 
-def size(number: float) -> str:
+def size(number: float) -> Amount:
     """A number of bytes, in powers of 1024: whole bytes below the first.
 
     >>> size(1000), size(1024), size(12_900_000)
     ('1000 B', '1.00 KiB', '12.3 MiB')
     """
+    return Amount(_size_text(number), number)
+
+
+def _size_text(number: float) -> str:
     if round(number) < 1024:
         return f"{round(number)} B"
     for exponent, unit in enumerate(_SIZE_UNITS, start=1):
@@ -109,13 +136,16 @@ def size(number: float) -> str:
     raise AssertionError("the last unit takes everything")
 
 
-def rate(per_s: float, noun: str = "") -> str:
+def rate(per_s: float, noun: str = "") -> Amount:
     """A number per second.
 
     >>> rate(0), rate(0.0333), rate(41.25), rate(12345.6, "operations")
     ('0/s', '0.0333/s', '41.2/s', '12,346 operations/s')
     """
-    unit = f" {noun}/s" if noun else "/s"
+    return Amount(_rate_text(per_s, f" {noun}/s" if noun else "/s"), per_s)
+
+
+def _rate_text(per_s: float, unit: str) -> str:
     if per_s <= 0:
         return f"0{unit}"
     if per_s >= 999.5:
@@ -123,21 +153,25 @@ def rate(per_s: float, noun: str = "") -> str:
     return f"{_three_digits(per_s)}{unit}" if per_s >= 0.001 else f"< 0.001{unit}"
 
 
-def size_rate(per_s: float) -> str:
+def size_rate(per_s: float) -> Amount:
     """Bytes per second.
 
     >>> size_rate(12_900_000)
     '12.3 MiB/s'
     """
-    return f"{size(per_s)}/s"
+    return Amount(f"{size(per_s)}/s", per_s)
 
 
-def ratio(share: float) -> str:
+def ratio(share: float) -> Amount:
     """A share of 1, in per cent; never rounded to all or nothing when it is neither.
 
     >>> ratio(0), ratio(0.1234), ratio(0.0001), ratio(0.9999), ratio(1)
     ('0 %', '12.3 %', '< 0.1 %', '> 99.9 %', '100 %')
     """
+    return Amount(_ratio_text(share), share)
+
+
+def _ratio_text(share: float) -> str:
     if share in (0, 1):
         return f"{int(share) * 100} %"
     if 0 < share < 0.001:
@@ -145,6 +179,15 @@ def ratio(share: float) -> str:
     if 0.999 < share < 1:
         return "> 99.9 %"
     return f"{share * 100:.1f} %"
+
+
+def growth(number: int) -> Amount:
+    """A whole number with its sign.
+
+    >>> growth(1234), growth(-5), growth(0)
+    ('+1,234', '-5', '0')
+    """
+    return Amount(f"{number:+,}" if number else "0", number)
 
 
 def ratio_threshold(share: float) -> str:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+Row = tuple[str, ...]
+
 
 class Name(str):
     """Text from outside that stands by itself (a path, a command, an address): shown verbatim, never as prose."""
@@ -24,17 +26,24 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Rows under column titles."""
+    """Rows under column titles. One whose cells are all empty but the last goes on with the name above it.
+
+    Where the list is long, `rows` are its first ones and what the others add up to. `every` are all of them then, and
+    `other` is what stands for those that the list itself does not hold; both None where `rows` are all there are.
+    """
 
     columns: tuple[Column, ...]
-    rows: tuple[tuple[str, ...], ...]
+    rows: tuple[Row, ...]
+    every: tuple[Row, ...] | None = None
+    other: Row | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """Labelled values, one a line."""
+    """Labelled values, one a line; `are_caveats`: they say what the numbers below them lack."""
 
     pairs: tuple[tuple[str, str], ...]
+    are_caveats: bool = False
 
 
 Block = Table | Facts

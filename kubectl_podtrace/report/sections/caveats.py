@@ -44,7 +44,9 @@ def with_caveats(
         title += f" (partial: until {units.clock(min(part.until for part in partial))} UTC)"
     if not section.blocks:
         pairs.append(("seen", section.empty))
-    return replace(section, title=title, blocks=(Facts(pairs=tuple(pairs)), *section.blocks), empty="")
+    return replace(
+        section, title=title, blocks=(Facts(pairs=tuple(pairs), are_caveats=True), *section.blocks), empty=""
+    )
 
 
 def _losses(trust: Trust, topics: Collection[str]) -> list[tuple[str, str]]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from kubectl_podtrace import units
 from kubectl_podtrace.analysis.selection import OTHER, Dist
-from kubectl_podtrace.report.document import Column, Table, left, right
+from kubectl_podtrace.report.document import Column, Row, Table, left, right
 
 SHOWN: Final = 10
-"""So many entries of a list are shown on screen; the JSON export holds more."""
+"""So many entries of a list are shown on screen; other formats hold more."""
 NONE: Final = "-"
 
 Entry = TypeVar("Entry")
@@ -55,8 +55,24 @@ def number_or_dash(number: int) -> str:
     return units.count(number) if number else NONE
 
 
-def shown(entries: Sequence[Entry], name_field: str) -> tuple[list[Entry], list[Entry]]:
-    """The entries to show, and those that are added up as the rest (the list's own `(other)` among them)."""
+def listing(
+    columns: tuple[Column, ...],
+    entries: Sequence[Entry],
+    name_field: str,
+    row: Callable[[Entry], Row],
+    together: Callable[[Sequence[Entry]], Row],
+    *,
+    most: int = SHOWN,
+) -> Table:
+    """The table of a list that may end with its own `(other)`: `row` draws an entry, `together` adds several up."""
     named = [entry for entry in entries if getattr(entry, name_field) != OTHER]
-    rest = [entry for entry in entries if getattr(entry, name_field) == OTHER]
-    return named[:SHOWN], named[SHOWN:] + rest
+    other = [entry for entry in entries if getattr(entry, name_field) == OTHER]
+    every = tuple(map(row, named))
+    rest = [*named[most:], *other]
+    rows = (*every[:most], together(rest)) if rest else every
+    return Table(columns=columns, rows=rows, every=every, other=together(other) if other else None)
+
+
+def first_rows(columns: tuple[Column, ...], every: Sequence[Row], *, most: int = SHOWN) -> Table:
+    """The table of a list of which short formats show the first rows only."""
+    return Table(columns=columns, rows=tuple(every[:most]), every=tuple(every))

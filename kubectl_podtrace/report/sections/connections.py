@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kubectl_podtrace import units
 from kubectl_podtrace.analysis.connections import Connections, ConnectionTarget, OneShotTarget
 from kubectl_podtrace.analysis.endpoints import endpoint
 from kubectl_podtrace.analysis.selection import OTHER
 from kubectl_podtrace.analysis.settings import Settings
-from kubectl_podtrace.report.document import Block, Facts, Name, Section, Table, left, right
-from kubectl_podtrace.report.sections.cells import SHOWN, latency_table, number_or_dash, shown, tally
+from kubectl_podtrace.report.document import Block, Facts, Name, Row, Section, Table, left, right
+from kubectl_podtrace.report.sections.cells import first_rows, latency_table, listing, number_or_dash, tally
 
 
 def connections(section: Connections, settings: Settings) -> Section:
@@ -43,22 +45,27 @@ def connections(section: Connections, settings: Settings) -> Section:
 
 
 def _targets(targets: tuple[ConnectionTarget, ...]) -> Table:
-    listed, rest = shown(targets, "address")
-    rows = [(units.count(target.count), number_or_dash(target.failed), Name(_target(target))) for target in listed]
-    if rest:
-        counts = (sum(target.count for target in rest), sum(target.failed for target in rest))
-        rows.append((units.count(counts[0]), number_or_dash(counts[1]), Name(OTHER)))
-    return Table(columns=(*right("attempts", "failed"), left("target")), rows=tuple(rows))
+    return listing((*right("attempts", "failed"), left("target")), targets, "address", _target_row, _targets_together)
+
+
+def _target_row(target: ConnectionTarget) -> Row:
+    return (units.count(target.count), number_or_dash(target.failed), Name(target_text(target)))
+
+
+def _targets_together(rest: Sequence[ConnectionTarget]) -> Row:
+    count, failed = sum(target.count for target in rest), sum(target.failed for target in rest)
+    return (units.count(count), number_or_dash(failed), Name(OTHER))
 
 
 def _one_shots(targets: tuple[OneShotTarget, ...]) -> Table:
     rows = tuple(
-        (units.count(each.connections), units.duration(each.handshake_total_ns), Name(_target(each)))
-        for each in targets[:SHOWN]
+        (units.count(each.connections), units.duration(each.handshake_total_ns), Name(target_text(each)))
+        for each in targets
     )
-    return Table(columns=(*right("one request", "handshakes took"), left("closed after it, to")), rows=rows)
+    return first_rows((*right("one request", "handshakes took"), left("closed after it, to")), rows)
 
 
-def _target(target: ConnectionTarget | OneShotTarget) -> str:
+def target_text(target: ConnectionTarget | OneShotTarget) -> str:
+    """Address and port, and the name where one is known."""
     name = f" {target.name}" if target.name else ""
     return endpoint(target.address, target.port) + name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kubectl_podtrace import units
 from kubectl_podtrace.analysis.cost import Cost, ProgramCost, ShedProbes
 from kubectl_podtrace.report.document import Block, Facts, Name, Section, Table, left, right
-from kubectl_podtrace.report.sections.cells import SHOWN, number_or_dash
+from kubectl_podtrace.report.sections.cells import first_rows, number_or_dash
 
 TITLE = "Cost of the trace"
 
@@ -41,9 +41,9 @@ def _shed_text(shed: ShedProbes) -> str:
 
 def _programs(ran: list[ProgramCost]) -> Table:
     total_ns = sum(program.run_ns for program in ran) or 1
-    return Table(
-        columns=(*right("runs (estimated)", "time", "of it", "a run", "missed"), left("program")),
-        rows=tuple(
+    return first_rows(
+        (*right("runs (estimated)", "time", "of it", "a run", "missed"), left("program")),
+        tuple(
             (
                 units.count(program.runs),
                 units.duration(program.run_ns),
@@ -52,6 +52,6 @@ def _programs(ran: list[ProgramCost]) -> Table:
                 number_or_dash(program.misses),
                 Name(program.name),
             )
-            for program in ran[:SHOWN]
+            for program in ran
         ),
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kubectl_podtrace import units
 from kubectl_podtrace.analysis.cpu import Cpu, CpuProcess, Throttled, TopFunction
 from kubectl_podtrace.analysis.selection import OTHER
-from kubectl_podtrace.report.document import Block, Facts, Name, Section, Table, left, right
-from kubectl_podtrace.report.sections.cells import NONE, latency_table, number_or_dash, shown
+from kubectl_podtrace.report.document import Block, Facts, Name, Row, Section, Table, left, right
+from kubectl_podtrace.report.sections.cells import NONE, latency_table, listing, number_or_dash
 
 
 def cpu(section: Cpu) -> Section:
@@ -41,14 +43,19 @@ def cpu(section: Cpu) -> Section:
 
 def _top_functions(entries: tuple[TopFunction, ...]) -> tuple[Table, ...]:
     """Where the samples found threads; none where there were no samples."""
-    listed, rest = shown(entries, "module")
-    if not listed:
-        return ()
-    rows = [(units.count(each.samples), units.ratio(each.share_ratio), Name(_function(each))) for each in listed]
-    if rest:
-        samples, share = sum(each.samples for each in rest), sum(each.share_ratio for each in rest)
-        rows.append((units.count(samples), units.ratio(share), Name(OTHER)))
-    return (Table(columns=(*right("samples", "share"), left("function that ran")), rows=tuple(rows)),)
+    table = listing(
+        (*right("samples", "share"), left("function that ran")), entries, "module", _function_row, _functions_together
+    )
+    return (table,) if table.every else ()
+
+
+def _function_row(entry: TopFunction) -> Row:
+    return (units.count(entry.samples), units.ratio(entry.share_ratio), Name(_function(entry)))
+
+
+def _functions_together(rest: Sequence[TopFunction]) -> Row:
+    samples, share = sum(each.samples for each in rest), sum(each.share_ratio for each in rest)
+    return (units.count(samples), units.ratio(share), Name(OTHER))
 
 
 def _function(entry: TopFunction) -> str:
@@ -67,27 +74,27 @@ def _throttling_text(throttling: Throttled | None) -> str:
 
 
 def _processes(entries: tuple[CpuProcess, ...]) -> Table:
-    listed, rest = shown(entries, "comm")
-    rows = [
-        (
-            units.ratio(entry.cpu_ratio),
-            units.count(entry.switches),
-            number_or_dash(entry.samples),
-            str(entry.pid),
-            str(entry.node_pid),
-            Name(entry.comm),
-        )
-        for entry in listed
-    ]
-    if rest:
-        rows.append(
-            (
-                units.ratio(sum(entry.cpu_ratio for entry in rest)),
-                units.count(sum(entry.switches for entry in rest)),
-                number_or_dash(sum(entry.samples for entry in rest)),
-                NONE,
-                NONE,
-                Name(OTHER),
-            )
-        )
-    return Table(columns=(*right("CPU", "switches", "samples", "pid", "node pid"), left("process")), rows=tuple(rows))
+    columns = (*right("CPU", "switches", "samples", "pid", "node pid"), left("process"))
+    return listing(columns, entries, "comm", _process_row, _processes_together)
+
+
+def _process_row(entry: CpuProcess) -> Row:
+    return (
+        units.ratio(entry.cpu_ratio),
+        units.count(entry.switches),
+        number_or_dash(entry.samples),
+        str(entry.pid),
+        str(entry.node_pid),
+        Name(entry.comm),
+    )
+
+
+def _processes_together(rest: Sequence[CpuProcess]) -> Row:
+    return (
+        units.ratio(sum(entry.cpu_ratio for entry in rest)),
+        units.count(sum(entry.switches for entry in rest)),
+        number_or_dash(sum(entry.samples for entry in rest)),
+        NONE,
+        NONE,
+        Name(OTHER),
+    )

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from kubectl_podtrace import units
 from kubectl_podtrace.analysis.descriptors import DescriptorKind, Descriptors, Leak
-from kubectl_podtrace.report.document import Name, Table, left, right
-from kubectl_podtrace.report.sections.cells import NONE, SHOWN, number_or_dash
+from kubectl_podtrace.report.document import Name, Row, Table, left, right
+from kubectl_podtrace.report.sections.cells import NONE, SHOWN, first_rows, number_or_dash
 from kubectl_podtrace.report.sections.stacks import path_text
 
 FULLEST_SHOWN = 3
@@ -70,40 +70,42 @@ def fullest(section: Descriptors) -> tuple[Table, ...]:
             units.ratio(table.share_ratio),
             Name(table.comm),
         )
-        for table in section.fullest[:FULLEST_SHOWN]
+        for table in section.fullest
     )
     if not rows:
         return ()
-    return (Table(columns=(*right("pid", "descriptors open", "limit", "share"), left("process")), rows=rows),)
+    columns = (*right("pid", "descriptors open", "limit", "share"), left("process"))
+    return (first_rows(columns, rows, most=FULLEST_SHOWN),)
 
 
 def leaking(section: Descriptors) -> tuple[Table, ...]:
     """What keeps growing, how long it can, and what opens it."""
-    listed = (section.leaks or ())[:SHOWN]
-    if not listed:
+    if not section.leaks:
         return ()
     columns = (*right("pid", "leak of", "growth", "open", "limit", "exhausted in"), left("process"))
-    return (Table(columns=columns, rows=tuple(_leak(leak) for leak in listed)), *_openers(listed))
+    return (first_rows(columns, tuple(map(_leak, section.leaks))), *_openers(section.leaks))
 
 
 def _openers(leaks: Sequence[Leak]) -> tuple[Table, ...]:
-    rows: list[tuple[str, ...]] = []
-    for leak in leaks:
-        for place, (count, name) in enumerate(_opened_in(leak)):
-            rows.append((*((str(leak.pid), leak.kind) if not place else ("", "")), units.count(count), name))
-    if not rows:
+    brief: list[Row] = []
+    for leak in leaks[:SHOWN]:
+        for place, (count, name) in enumerate(_opened_in(leak, STACKS_SHOWN)):
+            brief.append((*((str(leak.pid), leak.kind) if not place else ("", "")), units.count(count), name))
+    if not brief:
         return ()
-    return (
-        Table(columns=(*right("pid", "leak of", "still open"), left("opened in, with its callers")), rows=tuple(rows)),
+    every = tuple(
+        (str(leak.pid), leak.kind, units.count(count), name) for leak in leaks for count, name in _opened_in(leak)
     )
+    columns = (*right("pid", "leak of", "still open"), left("opened in, with its callers"))
+    return (Table(columns=columns, rows=tuple(brief), every=every),)
 
 
-def _opened_in(leak: Leak) -> Iterator[tuple[int, str]]:
-    """How many were opened through which functions, as far as that is known."""
+def _opened_in(leak: Leak, most: int | None = None) -> Iterator[tuple[int, str]]:
+    """How many were opened through which functions, as far as that is known; at most so many of these."""
     if leak.stack is None:
         return
     yield leak.stack_open, Name(path_text(leak.stack))
-    shown = leak.other_stacks[: STACKS_SHOWN - 1]
+    shown = leak.other_stacks if most is None else leak.other_stacks[: most - 1]
     for other in shown:
         yield other.open, Name(path_text(other.frames))
     rest = leak.followed_open - leak.stack_open - sum(other.open for other in shown)
@@ -117,7 +119,7 @@ def _leak(leak: Leak) -> tuple[str, ...]:
     return (
         str(leak.pid),
         leak.kind,
-        f"{leak.growth:+,}",
+        units.growth(leak.growth),
         units.count(leak.open),
         NONE if leak.limit is None else units.count(leak.limit),
         NONE if leak.exhausted_in_s is None else units.seconds(leak.exhausted_in_s),
@@ -131,5 +133,5 @@ def _row(name: str, kind: DescriptorKind) -> tuple[str, ...]:
         number_or_dash(kind.opened),
         number_or_dash(kind.closed),
         number_or_dash(kind.ended_with_process),
-        f"{kind.growth:+,}" if kind.growth else NONE if kind.growth is None else "0",
+        NONE if kind.growth is None else units.growth(kind.growth),
     )

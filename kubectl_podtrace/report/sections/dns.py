@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kubectl_podtrace import units
 from kubectl_podtrace.analysis.dns import Dns, DnsName, Resolver, errors_by_name
 from kubectl_podtrace.analysis.endpoints import endpoint
 from kubectl_podtrace.analysis.selection import OTHER
 from kubectl_podtrace.analysis.settings import Settings
-from kubectl_podtrace.report.document import Block, Facts, Name, Section, Table, left, right
+from kubectl_podtrace.report.document import Block, Facts, Name, Row, Section, Table, left, right
 from kubectl_podtrace.report.sections.cells import (
     LATENCY_COLUMNS,
     NONE,
     latency_cells,
     latency_table,
+    listing,
     number_or_dash,
-    shown,
     tally,
     top_tally,
 )
@@ -76,33 +78,33 @@ def _search(section: Dns) -> tuple[tuple[str, str], ...]:
 
 
 def _resolvers(entries: tuple[Resolver, ...]) -> Table:
-    listed, rest = shown(entries, "address")
-    rows = [
-        (
-            units.count(entry.count),
-            number_or_dash(entry.timeouts),
-            *latency_cells(entry.latency),
-            Name(endpoint(entry.address, entry.port)),
-        )
-        for entry in listed
-    ]
-    if rest:
-        counts = (sum(entry.count for entry in rest), sum(entry.timeouts for entry in rest))
-        dashes = (NONE,) * len(LATENCY_COLUMNS)
-        rows.append((units.count(counts[0]), number_or_dash(counts[1]), *dashes, Name(OTHER)))
-    return Table(columns=(*right("lookups", "timeouts"), *LATENCY_COLUMNS, left("resolver")), rows=tuple(rows))
+    columns = (*right("lookups", "timeouts"), *LATENCY_COLUMNS, left("resolver"))
+    return listing(columns, entries, "address", _resolver_row, _resolvers_together)
+
+
+def _resolver_row(entry: Resolver) -> Row:
+    return (
+        units.count(entry.count),
+        number_or_dash(entry.timeouts),
+        *latency_cells(entry.latency),
+        Name(endpoint(entry.address, entry.port)),
+    )
+
+
+def _resolvers_together(rest: Sequence[Resolver]) -> Row:
+    count, timeouts = sum(entry.count for entry in rest), sum(entry.timeouts for entry in rest)
+    return (units.count(count), number_or_dash(timeouts), *(NONE,) * len(LATENCY_COLUMNS), Name(OTHER))
 
 
 def _names(entries: tuple[DnsName, ...]) -> Table:
-    listed, rest = shown(entries, "name")
-    counts = [(entry.count, entry.errors, entry.nxdomain, entry.name) for entry in listed]
-    if rest:
-        errors, absent = sum(entry.errors for entry in rest), sum(entry.nxdomain for entry in rest)
-        counts.append((sum(entry.count for entry in rest), errors, absent, OTHER))
-    return Table(
-        columns=(*right("lookups", "errors", "NXDOMAIN"), left("name")),
-        rows=tuple(
-            (units.count(count), number_or_dash(errors), number_or_dash(nxdomain), Name(name))
-            for count, errors, nxdomain, name in counts
-        ),
-    )
+    return listing((*right("lookups", "errors", "NXDOMAIN"), left("name")), entries, "name", _name_row, _names_together)
+
+
+def _name_row(entry: DnsName) -> Row:
+    return (units.count(entry.count), number_or_dash(entry.errors), number_or_dash(entry.nxdomain), Name(entry.name))
+
+
+def _names_together(rest: Sequence[DnsName]) -> Row:
+    count, errors = sum(entry.count for entry in rest), sum(entry.errors for entry in rest)
+    nxdomain = sum(entry.nxdomain for entry in rest)
+    return (units.count(count), number_or_dash(errors), number_or_dash(nxdomain), Name(OTHER))

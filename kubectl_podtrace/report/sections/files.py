@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kubectl_podtrace import units
 from kubectl_podtrace.analysis.files import Files, OpenedFile, TopFile
 from kubectl_podtrace.analysis.selection import OTHER, Op, SlowOp
-from kubectl_podtrace.report.document import Block, Facts, Name, Section, Table, left, right
-from kubectl_podtrace.report.sections.cells import NONE, latency_table, number_or_dash, shown, tally
+from kubectl_podtrace.report.document import Block, Facts, Name, Row, Section, Table, left, right
+from kubectl_podtrace.report.sections.cells import NONE, latency_table, listing, number_or_dash, tally
 
 TITLE = "File system"
 
@@ -41,12 +43,16 @@ def files(section: Files) -> Section:
 
 def opened_files(entries: tuple[OpenedFile, ...]) -> Table:
     """The most opened paths."""
-    listed, rest = shown(entries, "path")
-    rows = [(units.count(entry.count), number_or_dash(entry.failed), Name(entry.path)) for entry in listed]
-    if rest:
-        counts = (sum(entry.count for entry in rest), sum(entry.failed for entry in rest))
-        rows.append((units.count(counts[0]), number_or_dash(counts[1]), Name(OTHER)))
-    return Table(columns=(*right("opens", "failed"), left("path")), rows=tuple(rows))
+    return listing((*right("opens", "failed"), left("path")), entries, "path", _opened_row, _opened_together)
+
+
+def _opened_row(entry: OpenedFile) -> Row:
+    return (units.count(entry.count), number_or_dash(entry.failed), Name(entry.path))
+
+
+def _opened_together(rest: Sequence[OpenedFile]) -> Row:
+    count, failed = sum(entry.count for entry in rest), sum(entry.failed for entry in rest)
+    return (units.count(count), number_or_dash(failed), Name(OTHER))
 
 
 def _row(name: str, operation: Op) -> tuple[str, ...]:
@@ -71,18 +77,17 @@ def _facts(section: Files, seen: list[tuple[str, Op]]) -> Facts:
 
 
 def _top_files(entries: tuple[TopFile, ...]) -> Table:
-    listed, rest = shown(entries, "path")
-    rows = [
-        (units.count(entry.count), units.size(entry.bytes), number_or_dash(entry.slow), Name(entry.path))
-        for entry in listed
-    ]
-    if rest:
-        rows.append(
-            (
-                units.count(sum(entry.count for entry in rest)),
-                units.size(sum(entry.bytes for entry in rest)),
-                number_or_dash(sum(entry.slow for entry in rest)),
-                Name(OTHER),
-            )
-        )
-    return Table(columns=(*right("operations", "bytes", "slow"), left("file")), rows=tuple(rows))
+    return listing((*right("operations", "bytes", "slow"), left("file")), entries, "path", _file_row, _files_together)
+
+
+def _file_row(entry: TopFile) -> Row:
+    return (units.count(entry.count), units.size(entry.bytes), number_or_dash(entry.slow), Name(entry.path))
+
+
+def _files_together(rest: Sequence[TopFile]) -> Row:
+    return (
+        units.count(sum(entry.count for entry in rest)),
+        units.size(sum(entry.bytes for entry in rest)),
+        number_or_dash(sum(entry.slow for entry in rest)),
+        Name(OTHER),
+    )

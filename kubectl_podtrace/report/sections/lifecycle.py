@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kubectl_podtrace import units
 from kubectl_podtrace.analysis.errno_names import signal_name
 from kubectl_podtrace.analysis.lifecycle import CrashLoop, Lifecycle, Program
 from kubectl_podtrace.analysis.selection import OTHER
-from kubectl_podtrace.report.document import Block, Facts, Name, Section, Table, left, right
-from kubectl_podtrace.report.sections.cells import NONE, SHOWN, latency_table, number_or_dash, shown
+from kubectl_podtrace.report.document import Block, Facts, Name, Row, Section, Table, left, right
+from kubectl_podtrace.report.sections.cells import NONE, first_rows, latency_table, listing, number_or_dash
 
 TITLE = "Process lifetimes"
 
@@ -29,26 +31,24 @@ def lifecycle(section: Lifecycle) -> Section:
 
 
 def _programs(entries: tuple[Program, ...]) -> Table:
-    listed, rest = shown(entries, "comm")
-    rows = [
-        (
-            units.count(each.ended),
-            number_or_dash(each.failed),
-            number_or_dash(each.oom_kills),
-            units.duration(each.lifetime_avg_ns),
-            units.duration(each.lifetime_max_ns),
-            Name(each.comm),
-        )
-        for each in listed
-    ]
-    if rest:
-        counts = [sum(numbers) for numbers in zip(*((r.ended, r.failed, r.oom_kills) for r in rest), strict=True)]
-        rows.append(
-            (units.count(counts[0]), number_or_dash(counts[1]), number_or_dash(counts[2]), NONE, NONE, Name(OTHER))
-        )
-    return Table(
-        columns=(*right("ended", "badly", "for memory", "lived (avg)", "longest"), left("program")), rows=tuple(rows)
+    columns = (*right("ended", "badly", "for memory", "lived (avg)", "longest"), left("program"))
+    return listing(columns, entries, "comm", _program_row, _programs_together)
+
+
+def _program_row(each: Program) -> Row:
+    return (
+        units.count(each.ended),
+        number_or_dash(each.failed),
+        number_or_dash(each.oom_kills),
+        units.duration(each.lifetime_avg_ns),
+        units.duration(each.lifetime_max_ns),
+        Name(each.comm),
     )
+
+
+def _programs_together(rest: Sequence[Program]) -> Row:
+    counts = [sum(numbers) for numbers in zip(*((r.ended, r.failed, r.oom_kills) for r in rest), strict=True)]
+    return (units.count(counts[0]), number_or_dash(counts[1]), number_or_dash(counts[2]), NONE, NONE, Name(OTHER))
 
 
 def _loops(entries: tuple[CrashLoop, ...]) -> Table:
@@ -60,9 +60,9 @@ def _loops(entries: tuple[CrashLoop, ...]) -> Table:
             NONE if each.lifetime_avg_ns is None else units.duration(each.lifetime_avg_ns),
             Name(_who(each)),
         )
-        for each in entries[:SHOWN]
+        for each in entries
     )
-    return Table(columns=(*right("crashes", "every"), left("by"), *right("lived (avg)"), left("crash loop")), rows=rows)
+    return first_rows((*right("crashes", "every"), left("by"), *right("lived (avg)"), left("crash loop")), rows)
 
 
 def _how(loop: CrashLoop) -> str:

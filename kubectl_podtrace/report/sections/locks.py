@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from kubectl_podtrace import units
 from kubectl_podtrace.analysis.locks import LockHotspot, Locks
 from kubectl_podtrace.analysis.selection import OTHER
-from kubectl_podtrace.report.document import Facts, Name, Section, Table, left, right
+from kubectl_podtrace.report.document import Facts, Name, Row, Section, Table, left, right
 from kubectl_podtrace.report.sections.cells import NONE, SHOWN, latency_table, number_or_dash
 from kubectl_podtrace.report.sections.stacks import path_text
 
@@ -40,27 +40,35 @@ def _hotspots(title: str, entries: Sequence[LockHotspot], most: int) -> tuple[Ta
     if not entries:
         return ()
     named = [entry for entry in entries if entry.address != OTHER]
-    rest = named[most:] + [entry for entry in entries if entry.address == OTHER]
-    rows: list[tuple[str, ...]] = []
+    other = [entry for entry in entries if entry.address == OTHER]
+    rest = [*named[most:], *other]
+    rows: list[Row] = []
     for place, entry in enumerate(named[:most]):
-        rows.append(
-            (
-                units.duration(entry.total_wait_ns),
-                units.count(entry.waits),
-                units.duration(entry.max_wait_ns),
-                number_or_dash(entry.timeouts),
-                units.count(entry.waiters),
-                str(entry.pid),
-                Name(entry.symbol or entry.address),
-            )
-        )
-        if place < STACKS_SHOWN:
-            rows.extend((*("",) * 6, Name(f"  {line}")) for line in _about(entry))
+        rows.extend(_rows(entry) if place < STACKS_SHOWN else _rows(entry)[:1])
     if rest:
-        waits, total_ns = sum(entry.waits for entry in rest), sum(entry.total_wait_ns for entry in rest)
-        rows.append((units.duration(total_ns), units.count(waits), *(NONE,) * 4, Name(OTHER)))
-    numbers = right("waited", "waits", "longest", "timed out", "threads", "pid")
-    return (Table(columns=(*numbers, left(title)), rows=tuple(rows)),)
+        rows.append(_together(rest))
+    columns = (*right("waited", "waits", "longest", "timed out", "threads", "pid"), left(title))
+    every = tuple(row for entry in named for row in _rows(entry))
+    return (Table(columns=columns, rows=tuple(rows), every=every, other=_together(other) if other else None),)
+
+
+def _rows(entry: LockHotspot) -> list[Row]:
+    """A row of numbers, and lines about the threads there."""
+    numbers = (
+        units.duration(entry.total_wait_ns),
+        units.count(entry.waits),
+        units.duration(entry.max_wait_ns),
+        number_or_dash(entry.timeouts),
+        units.count(entry.waiters),
+        str(entry.pid),
+    )
+    lines: list[Row] = [(*("",) * len(numbers), Name(f"  {line}")) for line in _about(entry)]
+    return [(*numbers, Name(entry.symbol or entry.address)), *lines]
+
+
+def _together(rest: Sequence[LockHotspot]) -> Row:
+    waits, total_ns = sum(entry.waits for entry in rest), sum(entry.total_wait_ns for entry in rest)
+    return (units.duration(total_ns), units.count(waits), *(NONE,) * 4, Name(OTHER))
 
 
 def _about(entry: LockHotspot) -> Iterator[str]:

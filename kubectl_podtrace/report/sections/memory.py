@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kubectl_podtrace import units
 from kubectl_podtrace.analysis.memory import ContainerMemory, Memory, MemoryProcess
 from kubectl_podtrace.analysis.selection import OTHER
-from kubectl_podtrace.report.document import Block, Facts, Name, Section, Table, left, right
-from kubectl_podtrace.report.sections.cells import NONE, SHOWN, number_or_dash, shown
+from kubectl_podtrace.report.document import Block, Facts, Name, Row, Section, Table, left, right
+from kubectl_podtrace.report.sections.cells import NONE, first_rows, listing, number_or_dash
 
 TITLE = "Memory"
 
@@ -45,13 +47,14 @@ def _limit(section: Memory) -> tuple[tuple[str, str], ...]:
 
 
 def _peak(container: ContainerMemory) -> str:
-    return units.size(container.peak_bytes) if container.peak_is_exact else f"~{units.size(container.peak_bytes)}"
+    size = units.size(container.peak_bytes)
+    return size if container.peak_is_exact else units.Amount(f"~{size}", size.value)
 
 
 def _containers(entries: tuple[ContainerMemory, ...]) -> Table:
-    return Table(
-        columns=(*right("limit", "working set", "of it", "peak", "now", "killed"), left("container")),
-        rows=tuple(
+    return first_rows(
+        (*right("limit", "working set", "of it", "peak", "now", "killed"), left("container")),
+        tuple(
             (
                 NONE if each.limit_bytes is None else units.size(each.limit_bytes),
                 units.size(each.working_set_peak_bytes),
@@ -61,27 +64,27 @@ def _containers(entries: tuple[ContainerMemory, ...]) -> Table:
                 number_or_dash(each.oom_kills),
                 Name(each.container or NONE),
             )
-            for each in entries[:SHOWN]
+            for each in entries
         ),
     )
 
 
 def _processes(entries: tuple[MemoryProcess, ...]) -> Table:
-    listed, rest = shown(entries, "comm")
-    rows = [
-        (
-            units.size(each.resident_peak_bytes) if each.resident_peak_bytes else NONE,
-            number_or_dash(each.major_faults),
-            units.count(each.minor_faults),
-            str(each.pid),
-            str(each.node_pid),
-            Name(each.comm),
-        )
-        for each in listed
-    ]
-    if rest:
-        major, minor = sum(each.major_faults for each in rest), sum(each.minor_faults for each in rest)
-        rows.append((NONE, number_or_dash(major), units.count(minor), NONE, NONE, Name(OTHER)))
-    return Table(
-        columns=(*right("resident (most)", "major", "minor", "pid", "node pid"), left("process")), rows=tuple(rows)
+    columns = (*right("resident (most)", "major", "minor", "pid", "node pid"), left("process"))
+    return listing(columns, entries, "comm", _process_row, _processes_together)
+
+
+def _process_row(each: MemoryProcess) -> Row:
+    return (
+        units.size(each.resident_peak_bytes) if each.resident_peak_bytes else NONE,
+        number_or_dash(each.major_faults),
+        units.count(each.minor_faults),
+        str(each.pid),
+        str(each.node_pid),
+        Name(each.comm),
     )
+
+
+def _processes_together(rest: Sequence[MemoryProcess]) -> Row:
+    major, minor = sum(each.major_faults for each in rest), sum(each.minor_faults for each in rest)
+    return (NONE, number_or_dash(major), units.count(minor), NONE, NONE, Name(OTHER))

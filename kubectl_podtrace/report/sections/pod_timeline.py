@@ -20,12 +20,9 @@ def pod_timeline(section: PodTimeline) -> Section:
     """Starts, ends, failed probes and warnings in the order of time; the newest, where there are many."""
     if not section.incidents:
         return Section(title=TITLE, blocks=(), empty="nothing: no container started or ended, no warning came")
-    shown = section.incidents[-SHOWN:]
-    table = Table(
-        columns=(left("time"), left("what happened")),
-        rows=tuple((_when(entry), _what(entry)) for entry in shown),
-    )
-    earlier = len(section.incidents) - len(shown) + section.left_out
+    every = tuple((_when(entry), incident_text(entry)) for entry in section.incidents)
+    table = Table(columns=(left("time"), left("what happened")), rows=every[-SHOWN:], every=every)
+    earlier = len(section.incidents) - len(table.rows) + section.left_out
     blocks: list[Block] = [table]
     if earlier:
         blocks.append(Facts(pairs=(("not shown", units.counted(earlier, "other incident")),)))
@@ -61,7 +58,8 @@ def _when(entry: Incident) -> str:
     return units.clock(entry.at) if entry.at else NONE
 
 
-def _what(entry: Incident) -> str:
+def incident_text(entry: Incident) -> str:
+    """What happened, in words."""
     match entry.kind:
         case "start":
             return f"{_whose(entry)} started"

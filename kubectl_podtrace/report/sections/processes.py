@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kubectl_podtrace import units
 from kubectl_podtrace.analysis.errno_names import signal_name
 from kubectl_podtrace.analysis.processes import Exit, Processes, TopProcess
 from kubectl_podtrace.analysis.selection import OTHER
-from kubectl_podtrace.report.document import Block, Facts, Name, Section, Table, left, right
+from kubectl_podtrace.report.document import Block, Facts, Name, Row, Section, Table, left, right
 from kubectl_podtrace.report.model import Report
-from kubectl_podtrace.report.sections.cells import NONE, shown, tally
+from kubectl_podtrace.report.sections.cells import NONE, listing, tally
 from kubectl_podtrace.report.sections.descriptors import by_kind, fullest, has_any, leaking, leaks, open_and_close
 from kubectl_podtrace.report.sections.files import opened_files
 
@@ -19,9 +21,8 @@ def process_activity(section: Processes) -> Section:
     """The active processes, the busiest first."""
     if not section.active:
         return Section(title="Process activity", blocks=(), empty="no process was active")
-    table = Table(
-        columns=(*right("pid", "node pid", "events", "share"), left("process")), rows=_process_rows(section.top)
-    )
+    columns = (*right("pid", "node pid", "events", "share"), left("process"))
+    table = listing(columns, section.top, "comm", _process_row, _processes_together)
     return Section(
         title="Process activity",
         blocks=(Facts(pairs=(("active", units.counted(section.active, "process", "processes")),)), table),
@@ -63,30 +64,31 @@ def system_calls(report: Report) -> Section:
     return Section(title=SYSTEM_CALLS, blocks=(Facts(pairs=tuple(pairs)), *blocks))
 
 
-def _process_rows(entries: tuple[TopProcess, ...]) -> tuple[tuple[str, ...], ...]:
-    listed, rest = shown(entries, "comm")
-    rows = [
-        (
-            str(entry.pid),
-            str(entry.node_pid),
-            units.count(entry.events),
-            units.ratio(entry.share_ratio),
-            Name(entry.comm),
-        )
-        for entry in listed
-    ]
-    if rest:
-        share = min(sum(entry.share_ratio for entry in rest), 1.0)
-        rows.append((NONE, NONE, units.count(sum(entry.events for entry in rest)), units.ratio(share), Name(OTHER)))
-    return tuple(rows)
+def _process_row(entry: TopProcess) -> Row:
+    return (
+        str(entry.pid),
+        str(entry.node_pid),
+        units.count(entry.events),
+        units.ratio(entry.share_ratio),
+        Name(entry.comm),
+    )
+
+
+def _processes_together(rest: Sequence[TopProcess]) -> Row:
+    share = min(sum(entry.share_ratio for entry in rest), 1.0)
+    return (NONE, NONE, units.count(sum(entry.events for entry in rest)), units.ratio(share), Name(OTHER))
 
 
 def _exit_table(entries: tuple[Exit, ...]) -> Table:
-    listed, rest = shown(entries, "comm")
-    rows = [(units.count(entry.count), _how(entry), Name(entry.comm)) for entry in listed]
-    if rest:
-        rows.append((units.count(sum(entry.count for entry in rest)), NONE, Name(OTHER)))
-    return Table(columns=(*right("exits", "how"), left("process")), rows=tuple(rows))
+    return listing((*right("exits", "how"), left("process")), entries, "comm", _exit_row, _exits_together)
+
+
+def _exit_row(entry: Exit) -> Row:
+    return (units.count(entry.count), _how(entry), Name(entry.comm))
+
+
+def _exits_together(rest: Sequence[Exit]) -> Row:
+    return (units.count(sum(entry.count for entry in rest)), NONE, Name(OTHER))
 
 
 def _how(entry: Exit) -> str:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from kubectl_podtrace import units
 from kubectl_podtrace.analysis.queries import Query, QueryLibrary
 from kubectl_podtrace.analysis.selection import OTHER, Dist
-from kubectl_podtrace.report.document import Block, Facts, Name, Section, Table, left, right
+from kubectl_podtrace.report.document import Block, Facts, Name, Row, Section, Table, left, right
 from kubectl_podtrace.report.sections.cells import (
     NONE,
+    listing,
     number_or_dash,
-    shown,
     tally,
 )
 
@@ -58,15 +59,17 @@ def _library(library: QueryLibrary) -> str:
 
 
 def _statements(section: tuple[Query, ...]) -> Table:
-    listed, rest = shown(section, "statement")
-    rows = [
-        (units.count(query.count), number_or_dash(query.errors), *_latency(query.latency), Name(query.statement))
-        for query in listed
-    ]
-    if rest:
-        count, errors = sum(query.count for query in rest), sum(query.errors for query in rest)
-        rows.append((units.count(count), number_or_dash(errors), *(NONE,) * 3, Name(OTHER)))
-    return Table(columns=(*right("count", "errors", "avg", "p95", "max"), left("statement")), rows=tuple(rows))
+    columns = (*right("count", "errors", "avg", "p95", "max"), left("statement"))
+    return listing(columns, section, "statement", _row, _together)
+
+
+def _row(query: Query) -> Row:
+    return (units.count(query.count), number_or_dash(query.errors), *_latency(query.latency), Name(query.statement))
+
+
+def _together(rest: Sequence[Query]) -> Row:
+    count, errors = sum(query.count for query in rest), sum(query.errors for query in rest)
+    return (units.count(count), number_or_dash(errors), *(NONE,) * 3, Name(OTHER))
 
 
 def _latency(dist: Dist) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import dropwhile
 from typing import Final
 
@@ -10,7 +10,7 @@ from kubectl_podtrace import units
 from kubectl_podtrace.analysis.selection import OTHER
 from kubectl_podtrace.analysis.settings import Settings
 from kubectl_podtrace.analysis.stacks import OPERATIONS, Frame, Stack
-from kubectl_podtrace.report.document import Block, Facts, Name, Section, Table, left, right
+from kubectl_podtrace.report.document import Block, Facts, Name, Row, Section, Table, left, right
 from kubectl_podtrace.report.sections.cells import SHOWN
 
 TITLE: Final = "Stacks of slow operations"
@@ -31,7 +31,7 @@ def stacks(section: tuple[Stack, ...], settings: Settings) -> Section:
         )
     blocks: list[Block] = [Facts(pairs=(("slow is", f"above {files} on files, above {network} on the network"),))]
     if known:
-        blocks.append(_table(known[:SHOWN]))
+        blocks.append(_table(known))
     left_out = _left_out(section, known[SHOWN:])
     if left_out:
         blocks.append(Facts(pairs=left_out))
@@ -39,22 +39,26 @@ def stacks(section: tuple[Stack, ...], settings: Settings) -> Section:
 
 
 def _table(entries: list[Stack]) -> Table:
-    empty = ("",) * 4
-    rows: list[tuple[str, ...]] = []
-    for stack in entries:
-        latency = stack.latency
-        durations = (units.duration(ns) for ns in (latency.avg_ns, latency.p99_ns, latency.max_ns))
-        rows.append((units.count(stack.count), *durations, Name(_what(stack))))
-        rows.extend((*empty, Name(f"  {frame_text(frame)}")) for frame in stack.frames[:SHOWN_FRAMES])
-        if not stack.frames:
-            rows.append((*empty, "  (its stack is not known)"))
-        elif len(stack.frames) > SHOWN_FRAMES:
-            rows.append((*empty, f"  and {units.counted(len(stack.frames) - SHOWN_FRAMES, 'function')} further out"))
+    brief = tuple(row for stack in entries[:SHOWN] for row in _rows(stack, SHOWN_FRAMES))
+    every = tuple(row for stack in entries for row in _rows(stack, len(stack.frames)))
     columns = (*right("count", "avg", "p99", "max"), left("operation, its callers below"))
-    return Table(columns=columns, rows=tuple(rows))
+    return Table(columns=columns, rows=brief, every=every)
 
 
-def _what(stack: Stack) -> str:
+def _rows(stack: Stack, most: int) -> Iterator[Row]:
+    """A row of numbers, and one for each of its innermost functions, at most so many."""
+    empty, latency = ("",) * 4, stack.latency
+    durations = (units.duration(ns) for ns in (latency.avg_ns, latency.p99_ns, latency.max_ns))
+    yield (units.count(stack.count), *durations, Name(operation_text(stack)))
+    yield from ((*empty, Name(f"  {frame_text(frame)}")) for frame in stack.frames[:most])
+    if not stack.frames:
+        yield (*empty, "  (its stack is not known)")
+    elif len(stack.frames) > most:
+        yield (*empty, f"  and {units.counted(len(stack.frames) - most, 'function')} further out")
+
+
+def operation_text(stack: Stack) -> str:
+    """The operation and what it was about."""
     about = f" {stack.target}" if stack.target else ""
     return f"{stack.operation}{about}{' and others' if stack.target and stack.targets_vary else ''}"
 
