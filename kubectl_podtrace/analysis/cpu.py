@@ -36,12 +36,13 @@ class Throttled:
 class CpuProcess:
     """A process by its pid in the container, `node_pid` on the node; `cpu_ratio` 1.0 is one core.
 
-    `(other)`, pid 0, holds all not listed.
+    `on_cpu_ns` is how long its threads ran. `(other)`, pid 0, holds all not listed.
     """
 
     pid: int
     node_pid: int
     comm: str
+    on_cpu_ns: int
     cpu_ratio: float
     switches: int
     samples: int
@@ -63,7 +64,10 @@ class TopFunction:
 
 @dataclass(frozen=True, kw_only=True)
 class Cpu:
-    """The section `cpu`; `throttling` is null where no cgroup of the target has a CPU controller."""
+    """The section `cpu`; `throttling` is null where no cgroup of the target has a CPU controller.
+
+    `on_cpu_ns` is how long threads ran, all of them together.
+    """
 
     switches: int
     per_s: float
@@ -72,6 +76,7 @@ class Cpu:
     throttling: Throttled | None
     top_functions: tuple[TopFunction, ...]
     processes: tuple[CpuProcess, ...]
+    on_cpu_ns: int
     total_ratio: float
     samples: int
     partial: tuple[Partial, ...]
@@ -96,6 +101,7 @@ def cpu(selection: Selection) -> Cpu:
         throttling=_throttling(selection),
         top_functions=_top_functions(selection, run.count),
         processes=_processes(selection),
+        on_cpu_ns=run.sum_ns,
         total_ratio=_cores(selection, run.sum_ns),
         samples=run.count,
         partial=selection.partial_of("cpu"),
@@ -147,6 +153,7 @@ def _processes(selection: Selection) -> tuple[CpuProcess, ...]:
             pid=row.pid,
             node_pid=row.node_pid,
             comm=row.comm,
+            on_cpu_ns=row.on_cpu_ns,
             cpu_ratio=_cores(selection, row.on_cpu_ns),
             switches=row.switches,
             samples=row.samples,
@@ -159,6 +166,10 @@ def _processes(selection: Selection) -> tuple[CpuProcess, ...]:
     switches = max(selection.of("cpu.switch").count - sum(row.switches for row in listed), 0)
     if rest_ns or switches:
         samples = max(run.count - sum(row.samples for row in listed), 0)
-        ratio = _cores(selection, rest_ns)
-        found.append(CpuProcess(pid=0, node_pid=0, comm=OTHER, cpu_ratio=ratio, switches=switches, samples=samples))
+        found.append(
+            CpuProcess(
+                pid=0, node_pid=0, comm=OTHER, on_cpu_ns=rest_ns, cpu_ratio=_cores(selection, rest_ns),
+                switches=switches, samples=samples,
+            )
+        )  # fmt: skip
     return tuple(found)

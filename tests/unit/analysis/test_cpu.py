@@ -43,9 +43,11 @@ def test_processes_add_up_to_all_that_ran_with_an_exact_other() -> None:
     section = cpu(selection_of(stream.fold()))
     assert len(section.processes) == 101
     assert section.processes[0].pid == 150
+    assert section.processes[0].on_cpu_ns == 1_500_000_000
     assert section.processes[0].cpu_ratio == pytest.approx(1.5 / 30)
     other = section.processes[-1]
     assert (other.comm, other.pid, other.switches) == ("(other)", 0, 70)
+    assert sum(entry.on_cpu_ns for entry in section.processes) == section.on_cpu_ns
     assert sum(entry.cpu_ratio for entry in section.processes) == pytest.approx(section.total_ratio)
     assert section.total_ratio == pytest.approx(ran / (30 * SECOND))
     assert sum(entry.samples for entry in section.processes) == 20_000
