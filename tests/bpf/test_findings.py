@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.bpf.conftest import Workloads
-from tests.bpf.diagnosis import AILING, FIRST, PYTHON, WELL, Diagnose, only
+from tests.bpf.diagnosis import AILING, FIRST, PYTHON, WELL, Diagnose, only, well_here
 from tests.bpf.installed import needed
 from tests.bpf.services import free_port
 
@@ -47,6 +47,7 @@ HEALTHY: dict[str, tuple[str, ...]] = {
 }
 
 
+@well_here
 @pytest.mark.parametrize("name", HEALTHY)
 def test_a_program_that_is_well_has_no_findings(name: str, diagnose: Diagnose, shm: Path) -> None:
     if shutil.which(HEALTHY[name][0]) is None:
@@ -57,6 +58,7 @@ def test_a_program_that_is_well_has_no_findings(name: str, diagnose: Diagnose, s
     assert {"connections-failed", "slow-files", "cpu-throttled", "command-failed"} <= set(report["looked_for"])
 
 
+@well_here
 @pytest.mark.parametrize(
     ("program", "arguments"), [("timing", ("pingpong", "1009")), ("rate", ("{shm}", "2", "10007")), ("twins", ())]
 )
@@ -67,6 +69,7 @@ def test_our_own_loads_that_let_nothing_fail_have_no_findings(
     assert diagnose(*FIRST, str(workloads[program]), *words, typed=b"\n\n\n")["findings"] == []
 
 
+@well_here
 def test_redis_under_load_has_no_findings(diagnose: Diagnose, shm: Path) -> None:
     benchmark, port = needed("redis-benchmark", "redis-tools"), str(free_port())
     server = (needed(*REDIS), "--port", port, "--save", "", "--dir", str(shm))
@@ -74,6 +77,7 @@ def test_redis_under_load_has_no_findings(diagnose: Diagnose, shm: Path) -> None
     assert diagnose(*FIRST, *WELL, "server_and_client", *server, "--", *load)["findings"] == []
 
 
+@well_here
 def test_node_has_no_findings(diagnose: Diagnose, shm: Path) -> None:
     script = f"const fs = require('fs'); for (let i = 0; i < 300; i++) fs.writeFileSync('{shm}/file', String(i))"
     assert diagnose(*FIRST, needed("node", "nodejs"), "-e", script)["findings"] == []

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from tests.bpf.databases import Mariadb, Postgresql
-from tests.bpf.diagnosis import FIRST, HERE, PYTHON, Diagnose, only
+from tests.bpf.diagnosis import FIRST, HERE, PYTHON, Diagnose, only, well_here
 from tests.bpf.installed import needed
 
 STATEMENTS = (PYTHON, str(HERE / "workloads/statements.py"))
@@ -59,6 +59,7 @@ def test_statements_that_take_long(diagnose: Diagnose, through: tuple[str, ...])
     assert slow["latency"]["max_ns"] >= 1_200_000_000
 
 
+@well_here
 def test_a_database_under_load_has_no_findings(diagnose: Diagnose, postgresql: Postgresql) -> None:
     pgbench = needed("pgbench", "postgresql")
     subprocess.run([pgbench, "-i", "-q"], check=True, capture_output=True, env=postgresql.environment)
