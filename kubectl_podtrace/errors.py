@@ -200,6 +200,12 @@ class OutputError(PodtraceError):
     exit_code = 8
 
 
+class CompletionError(PodtraceError):
+    """The file that completes commands could not be written or removed."""
+
+    slug = "completion"
+
+
 class InterruptedRunError(PodtraceError):
     """The user ended the run before there was anything to report."""
 

@@ -29,9 +29,7 @@ that of the trace: 0 when it could begin."""
 
 def run(arguments: Sequence[str]) -> int:
     """Check as the arguments after `check` say; returns the exit code."""
-    parser = Parser(prog="kubectl podtrace check", usage=_USAGE, description=_DESCRIPTION, allow_abbrev=False)
-    add_target_flags(parser)
-    given = parser.parse_intermixed_args(arguments)
+    given = make_parser().parse_intermixed_args(arguments)
     options = trace_options(given)
     if options.output.path is not None or options.output.format not in {Format.TEXT, Format.JSON}:
         raise UsageError("a check is printed, as text or as JSON", "-o json")
@@ -49,6 +47,13 @@ def run(arguments: Sequence[str]) -> int:
     else:
         _print_text(answers, f"{namespace}/{target}")
     return _exit_code(answers)
+
+
+def make_parser() -> Parser:
+    """What the words after `check` can be."""
+    parser = Parser(prog="kubectl podtrace check", usage=_USAGE, description=_DESCRIPTION, allow_abbrev=False)
+    add_target_flags(parser)
+    return parser
 
 
 def _ask(

@@ -37,7 +37,7 @@ class _Found:
 
 def run(arguments: Sequence[str]) -> int:
     """Clean as the arguments after `clean` say; returns the exit code."""
-    given = _parser().parse_args(arguments)
+    given = make_parser().parse_args(arguments)
     check_connection_flags(given)
     if given.namespace is not None and given.all_namespaces:
         raise UsageError("--namespace and --all-namespaces exclude each other")
@@ -61,7 +61,8 @@ def run(arguments: Sequence[str]) -> int:
     return _remove(cluster, own, chosen, left=len(found) - len(chosen))
 
 
-def _parser() -> Parser:
+def make_parser() -> Parser:
+    """What the words after `clean` can be."""
     parser = Parser(prog="kubectl podtrace clean", usage=_USAGE, description=_DESCRIPTION, allow_abbrev=False)
     parser.add_argument("-n", "--namespace", metavar="NAME", help="where to look (default: the context's)")
     parser.add_argument("-A", "--all-namespaces", action="store_true", help="look everywhere")

@@ -35,7 +35,7 @@ A command is held until the probes are attached; its end ends the trace. Its exi
 def run(arguments: Sequence[str], tracer: TracerFactory | None) -> int:
     """Trace as the arguments after `local` say; returns the exit code."""
     flags, words = _split(arguments)
-    given = _parser().parse_intermixed_args(flags)
+    given = make_parser().parse_intermixed_args(flags)
     if given.stray:
         raise UsageError(f'what is "{given.stray[0]}"?', "a command goes after --, as in: local -- ls -l")
     if (given.pid is not None) + (given.cgroup is not None) + bool(words) != 1:
@@ -63,7 +63,8 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     return list(arguments[:at]), list(arguments[at + 1 :])
 
 
-def _parser() -> Parser:
+def make_parser() -> Parser:
+    """What the words after `local` can be."""
     parser = Parser(prog="kubectl podtrace local", usage=_USAGE, description=_DESCRIPTION, allow_abbrev=False)
     parser.advice = "a command goes after --; see: "
     target = parser.add_argument_group("instead of a command")
@@ -146,7 +147,7 @@ def _trace_process(pid: int, options: TraceOptions, factory: TracerFactory) -> i
 
     watched = _open_process(pid)
     try:
-        target = TargetInfo(pid=pid, command=_command_of(pid))
+        target = TargetInfo(pid=pid, command=command_of(pid))
         return _trace_running(options.request(ProcessTarget(pid=pid)), options, factory, target, watched)
     finally:
         os.close(watched)
@@ -226,10 +227,10 @@ def _open_process(pid: int) -> int:
         ) from None
 
 
-def _command_of(pid: int) -> tuple[str, ...]:
+def command_of(pid: int, proc: Path = Path("/proc")) -> tuple[str, ...]:
     """A process's command line; empty for one of the kernel's own."""
     try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+        words = (proc / str(pid) / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
     except OSError:
         return ()
     return tuple(word.decode("utf-8", "backslashreplace") for word in words)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from kubectl_podtrace import __version__
-from kubectl_podtrace.cli import check, clean, local, trace
+from kubectl_podtrace.cli import check, clean, complete, completion, local, trace
 from kubectl_podtrace.cli.progress import printable
 from kubectl_podtrace.errors import InterruptedRunError, PodtraceError
 
@@ -28,6 +28,8 @@ def entry_point() -> NoReturn:
 def main(argv: Sequence[str] | None = None, *, local_tracer: TracerFactory | None = None) -> int:
     """Run one command line and return its exit code; `local_tracer` takes the place of the system's tracer."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == [completion.COMPLETE]:
+        return complete.run(arguments[1:])
     own = arguments[: arguments.index("--")] if "--" in arguments else arguments
     verbose = any(flag in own for flag in _VERBOSE)
     try:
@@ -69,6 +71,8 @@ def _run(arguments: list[str], own: list[str], local_tracer: TracerFactory | Non
                 return check.run(arguments[1:])
             case ["clean"]:
                 return clean.run(arguments[1:])
+            case ["completion"]:
+                return completion.run(arguments[1:])
             case _:
                 return trace.run(arguments)
     except SystemExit as end:

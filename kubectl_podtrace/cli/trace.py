@@ -40,18 +40,19 @@ _USAGE: Final = """kubectl podtrace [-n NAMESPACE] POD [flags]
        kubectl podtrace [-n NAMESPACE] deploy/NAME [flags]
        kubectl podtrace check [-n NAMESPACE] POD [flags]
        kubectl podtrace clean [-n NAMESPACE | -A] [flags]
-       kubectl podtrace local [flags] -- COMMAND [ARGS...]"""
+       kubectl podtrace local [flags] -- COMMAND [ARGS...]
+       kubectl podtrace completion [flags]"""
 _DESCRIPTION: Final = """Traces one pod with eBPF and reports what it did, what it waited for and what failed.
 A privileged tracer pod runs on the target's node for as long as that takes, and is deleted afterwards."""
-_EPILOG: Final = """check (can a pod be traced?), clean (what was left behind) and local (tracing on this machine)
-have a --help of their own. A pod of such a name is pod/local."""
+_EPILOG: Final = """check (can a pod be traced?), clean (what was left behind), local (tracing on this machine) and
+completion (in your shell) have a --help of their own. A pod of such a name is pod/local."""
 _PULL_POLICIES: Final = ("Always", "IfNotPresent", "Never")
 _ID_BYTES: Final = 4
 
 
 def run(arguments: Sequence[str]) -> int:
     """Trace as the arguments say; returns the exit code."""
-    given = _parser().parse_intermixed_args(arguments)
+    given = make_parser().parse_intermixed_args(arguments)
     options = trace_options(given)
     target = one_target(given)
     parse_lease(given.lease)
@@ -78,7 +79,8 @@ def target_spec(given: Namespace, target: str) -> TargetSpec:
     return spec
 
 
-def _parser() -> Parser:
+def make_parser() -> Parser:
+    """What the words of a trace in a cluster can be."""
     parser = Parser(prog="kubectl podtrace", usage=_USAGE, description=_DESCRIPTION, epilog=_EPILOG, allow_abbrev=False)
     tracer = add_target_flags(parser)
     tracer.add_argument("--dry-run", action="store_true", help="print it as YAML and create nothing")
@@ -115,7 +117,7 @@ def one_target(given: Namespace) -> str:
     match given.target:
         case []:
             raise UsageError("which pod?", "kubectl podtrace [-n NAMESPACE] POD; see: kubectl get pods")
-        case [("check" | "clean") as verb]:
+        case [("check" | "clean" | "completion") as verb]:
             hint = f"the verb comes first: kubectl podtrace {verb} [flags]; a pod of this name is pod/{verb}"
             raise UsageError(f"what is to be traced: {verb}?", hint)
         case [str(target)]:

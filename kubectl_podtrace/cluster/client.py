@@ -17,6 +17,7 @@ from kubectl_podtrace.cluster.facts import (
 )
 from kubectl_podtrace.cluster.kubeconfig import ConnectionOptions, load_config
 from kubectl_podtrace.cluster.leftovers import TracerPod, tracer_pod_from_api
+from kubectl_podtrace.cluster.listed import TABLE_ACCEPT, Listed, ListedKind, page_from_api
 from kubectl_podtrace.cluster.pods import (
     NodeCondition,
     Pod,
@@ -27,6 +28,7 @@ from kubectl_podtrace.cluster.pods import (
 )
 from kubectl_podtrace.cluster.refusals import explain, explain_create, is_untested
 from kubectl_podtrace.cluster.transport import (
+    ANY_JSON,
     READ_TIMEOUT_S,
     ApiStatusError,
     ByteStream,
@@ -39,6 +41,8 @@ from kubectl_podtrace.names import TRACER_CONTAINER
 
 _EVENT_LIMIT: Final = "50"
 _ALL_EVENTS_LIMIT: Final = "1000"
+_LISTED_LIMIT: Final = 500
+"""As many as kubectl asks for at a time."""
 _ACCESS_REVIEWS: Final = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _SUBJECT_REVIEWS: Final = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 
@@ -71,6 +75,25 @@ class Cluster:
             namespace=namespace,
         )
         return tuple(pod_from_api(item) for item in (raw or {}).get("items") or [])
+
+    def list_names(self, kind: ListedKind, namespace: str, *, beginning: str) -> tuple[Listed, ...]:
+        """What there is of a kind whose name begins so, in the server's order: the first 500 or some more."""
+        found: list[Listed] = []
+        query = {"limit": str(_LISTED_LIMIT), "includeObject": "None"}
+        while True:
+            raw = self._get(
+                kind.path(quote(namespace)),
+                query=query,
+                verb="list",
+                resource=kind.value,
+                namespace="" if kind is ListedKind.NAMESPACE else namespace,
+                accept=TABLE_ACCEPT,
+            )
+            page, goes_on = page_from_api(raw or {})
+            found.extend(each for each in page if each.name.startswith(beginning))
+            if not goes_on or len(found) >= _LISTED_LIMIT:
+                return tuple(found)
+            query["continue"] = goes_on
 
     def create_pod(self, namespace: str, manifest: Mapping[str, object]) -> Pod:
         """Create a pod; policy's refusals keep their own text."""
@@ -225,13 +248,20 @@ class Cluster:
         namespace: str,
         verb: str = "get",
         query: Mapping[str, str] | None = None,
+        accept: str = ANY_JSON,
     ) -> dict[str, Any] | None:
         try:
-            return self._transport.call("GET", path, query)
+            return self._transport.call("GET", path, query, accept=accept)
         except ApiStatusError as refusal:
             if refusal.status == 404:
                 return None
             raise explain(refusal, verb=verb, resource=resource, namespace=namespace) from refusal
+
+
+def prepare() -> None:
+    """Import what `connect` will need, which takes longer than an answer: for who counts the time of that alone."""
+    import kubernetes.client
+    import kubernetes.config  # noqa: F401
 
 
 def connect(options: ConnectionOptions, environ: Mapping[str, str]) -> Cluster:

@@ -59,6 +59,16 @@ def load_config(options: ConnectionOptions, environ: Mapping[str, str]) -> Loade
     return _load_files(paths, options, configuration)
 
 
+def contexts(options: ConnectionOptions, environ: Mapping[str, str]) -> dict[str, str]:
+    """The names of the kubeconfig's contexts with those of their clusters. Raises `KubeconfigError`."""
+    documents = [_read(path) for path in _kubeconfig_paths(options, environ)]
+    found: dict[str, str] = {}
+    for entry in _entries(documents, "contexts"):
+        context = entry.get("context")
+        found.setdefault(str(entry.get("name")), str(context.get("cluster")) if isinstance(context, dict) else "")
+    return found
+
+
 def _kubeconfig_paths(options: ConnectionOptions, environ: Mapping[str, str]) -> list[Path]:
     """The kubeconfig files to merge, in order; files of a list that are missing or empty do not count."""
     if options.kubeconfig is not None:

@@ -19,7 +19,7 @@ from kubectl_podtrace.names import is_dns_label, is_dns_subdomain
 
 TargetKind = Literal["pod", "deployment"]
 
-_KINDS: Final[dict[str, TargetKind]] = {
+TARGET_KINDS: Final[dict[str, TargetKind]] = {
     "po": "pod",
     "pod": "pod",
     "pods": "pod",
@@ -59,7 +59,7 @@ class TargetSpec:
         prefix, slash, name = text.partition("/")
         if not slash:
             prefix, name = "pod", text
-        kind = _KINDS.get(prefix.lower())
+        kind = TARGET_KINDS.get(prefix.lower())
         if kind is None:
             raise UsageError(f"cannot trace {text!r}", "a target is POD, pod/POD or deploy/NAME")
         if not is_dns_subdomain(name):

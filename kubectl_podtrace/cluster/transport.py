@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_S: Final = 10.0
 READ_TIMEOUT_S: Final = 30.0
+ANY_JSON: Final = "application/json, */*"
 _READ_BYTES: Final = 1 << 16
 _ERROR_BODY_BYTES: Final = 1 << 20
 
@@ -88,9 +89,11 @@ class Transport:
         path: str,
         query: Mapping[str, str] | None = None,
         body: Mapping[str, object] | None = None,
+        *,
+        accept: str = ANY_JSON,
     ) -> dict[str, Any]:
         """One JSON call. Raises `ApiStatusError` when refused, `ClusterUnreachableError` when not answered."""
-        response = self._request(method, path, query, body, self._read_timeout_s)
+        response = self._request(method, path, query, body, self._read_timeout_s, accept=accept)
         try:
             content = response.read()
         finally:
@@ -121,12 +124,14 @@ class Transport:
         query: Mapping[str, str] | None,
         body: Mapping[str, object] | None,
         read_timeout_s: float,
+        *,
+        accept: str = ANY_JSON,
     ) -> urllib3.BaseHTTPResponse:
         import urllib3
 
         url = f"{self._host}{path}" + (f"?{urlencode(query)}" if query else "")
         headers = self._headers()
-        headers["Accept"] = "application/json, */*"
+        headers["Accept"] = accept
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
+from tests.flow import fake_tables
 from tests.flow.fake_stdin import Stdin, answer_headers
 
 WAIT_S: Final = 20.0
@@ -91,6 +92,7 @@ class FakeApi:
     """Namespaces and their phases; what is not among them may not be read."""
     runtimes: dict[str, str] = field(default_factory=dict)
     """Runtime classes and their handlers."""
+    prints_tables: bool = True
     admit: Callable[[dict[str, Any]], dict[str, Any]] = lambda manifest: manifest
     """What admission makes of a pod."""
     stdin: Stdin = field(default_factory=Stdin)
@@ -152,20 +154,25 @@ class FakeApi:
                 return self.logs.pop(0) if self.logs else _status(400, "is waiting to start: ContainerCreating")
             case "get", "pods":
                 return self._read_pod(namespace, name)
-            case "list", "pods":
-                return 200, {"items": self._selected(namespace, request.query.get("labelSelector", ""))}
+            case "list", _:
+                return 200, self._list(resource, namespace, request)
             case "create", "pods":
                 return (
                     (201, self.admit(request.body)) if _is_dry_run(request) else self._create(namespace, request.body)
                 )
             case "delete", "pods":
                 return self._delete_pod(namespace, name, request.body)
-            case "list", "events":
-                return 200, {"items": self.events}
             case "get", _:
                 return self._look_up(resource, namespace, name)
             case _:
                 return _status(404, f"the fake does not know {request.method} {request.path}", "NotFound")
+
+    def _list(self, resource: str, namespace: str, request: Request) -> dict[str, Any]:
+        if self.prints_tables and fake_tables.is_wanted(request.headers):
+            rows = fake_tables.rows(resource, namespace, self.pods, self.deployments, self.phases)
+            return fake_tables.page(resource, rows, request.query)
+        found = {"events": self.events, "pods": self._selected(namespace, request.query.get("labelSelector", ""))}
+        return {"items": found[resource]}
 
     def _look_up(self, resource: str, namespace: str, name: str) -> tuple[int, dict[str, Any]]:
         if resource == "namespaces" and name not in self.phases:
@@ -293,8 +300,8 @@ def _is_dry_run(request: Request) -> bool:
 def _meaning(request: Request, parts: list[str]) -> tuple[str, str, str, str]:
     """A call's verb, resource, namespace and name: `/api/v1/namespaces/NS/pods/NAME/log` and its like."""
     verbs = {"POST": "create", "DELETE": "delete"}
-    if "namespaces" not in parts or (parts[:3] == ["api", "v1", "namespaces"] and len(parts) == 4):
-        *_, resource, name = parts if parts[-1] != "pods" else [*parts, ""]
+    if "namespaces" not in parts or (parts[:3] == ["api", "v1", "namespaces"] and len(parts) <= 4):
+        *_, resource, name = [*parts, ""] if parts[-1] in {"pods", "namespaces"} else parts
         return "get" if name else "list", resource, "", name
     at = parts.index("namespaces")
     namespace, resource, *rest = parts[at + 1 :]

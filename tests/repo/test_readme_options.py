@@ -35,6 +35,11 @@ def test_a_check_has_the_options_of_a_trace(root: Path) -> None:
     assert options_of_help(root, "check") == options_of_help(root) - {"--dry-run"}
 
 
+def test_completion_has_the_options_that_the_readme_shows(root: Path) -> None:
+    shown = options_of_section(root, "Completion")
+    assert options_of_help(root, "completion") - {"--verbose"} <= shown
+
+
 def test_cleaning_has_the_options_that_the_readme_shows(root: Path) -> None:
     shown = options_of_section(root, "Before a trace, and after one")
     in_help = options_of_help(root, "clean")

@@ -20,9 +20,21 @@ print(json.dumps({"printed": printed.getvalue(), "heavy": sorted(heavy)}))
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["local", "--help"], ["check", "--help"], ["clean", "--help"], ["--version"]]
+    "arguments",
+    [
+        ["--help"],
+        ["local", "--help"],
+        ["check", "--help"],
+        ["clean", "--help"],
+        ["completion", "--help"],
+        ["completion"],
+        ["--version"],
+        ["__complete", "--"],
+        ["__complete", "api-0", "--filter", "net,"],
+        ["__complete", "local", "--pid", ""],
+    ],
 )
-def test_help_and_version_load_no_heavy_library(arguments: list[str], root: Path) -> None:
+def test_what_needs_no_cluster_loads_no_heavy_library(arguments: list[str], root: Path) -> None:
     command = [sys.executable, "-W", "error", "-c", SHOW_HEAVY_IMPORTS, *arguments]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -35,6 +37,11 @@ def test_the_wheel_carries_every_file_of_the_plugin(wheel_names: list[str], file
     assert carried == wanted
 
 
-def test_the_wheel_installs_the_command_that_kubectl_looks_for(wheel_names: list[str]) -> None:
+def test_the_wheel_installs_the_commands_that_kubectl_looks_for(wheel_names: list[str], root: Path) -> None:
     assert [name for name in wheel_names if name.endswith("dist-info/entry_points.txt")]
+    scripts = tomllib.loads((root / "pyproject.toml").read_text())["project"]["scripts"]
+    assert {"kubectl-podtrace", "kubectl_complete-podtrace"} <= set(scripts)
+    for place in scripts.values():
+        module, _, function = place.partition(":")
+        assert callable(getattr(importlib.import_module(module), function))
     assert [name for name in wheel_names if name.endswith("licenses/LICENSES/GPL-2.0-only.txt")]
