@@ -62,6 +62,13 @@ class ApiError(PodtraceError):
     exit_code = 9
 
 
+class GateFailedError(PodtraceError):
+    """A condition of the gate holds, or could not be judged; the report is written, and has them all."""
+
+    slug = "gate"
+    exit_code = 3
+
+
 class PermissionDeniedError(PodtraceError):
     """RBAC forbids one call; says which verb on which resource, and how to check."""
 

@@ -6,6 +6,7 @@ Measured values show three significant digits; thresholds are printed as they we
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Final, Self
 
 MICROSECOND_NS: Final = 1_000
@@ -215,6 +216,17 @@ def times(value: float) -> str:
     ('2.0x', '25.3x')
     """
     return f"{value:.1f}x"
+
+
+def exact(number: float, unit: str) -> str:
+    """A number in its unit with every digit that it has; a share in per cent.
+
+    >>> exact(50_040_000, "ns"), exact(0.1, "1/s"), exact(0.012345, "ratio"), exact(7, "count")
+    ('50,040,000 ns', '0.1/s', '1.2345 %', '7')
+    """
+    shown = Decimal(repr(number)) * (100 if unit == "ratio" else 1)
+    text = f"{shown.normalize():,f}"
+    return text + {"count": "", "": "", "ratio": " %", "1/s": "/s"}.get(unit, f" {unit}")
 
 
 def wall_clock(when: datetime) -> str:

@@ -24,6 +24,8 @@ _TYPES: Final = (
 _CODES: Final = _numbered(
     0, "NOERROR FORMERR SERVFAIL NXDOMAIN NOTIMP REFUSED YXDOMAIN YXRRSET NXRRSET NOTAUTH NOTZONE DSOTYPENI"
 )
+TYPE_NAMES: Final = frozenset(_TYPES.values())
+CODE_NAMES: Final = frozenset(_CODES.values())
 
 
 def type_name(number: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from kubectl_podtrace.analysis.connections import Connections, connections
 from kubectl_podtrace.analysis.cpu import Cpu, cpu
@@ -23,6 +24,17 @@ from kubectl_podtrace.analysis.stacks import Stack, stacks
 from kubectl_podtrace.analysis.tcp import Tcp, tcp
 from kubectl_podtrace.analysis.timeline import Timeline, timeline
 from kubectl_podtrace.analysis.udp import Udp, udp
+from kubectl_podtrace.wire.topics import TOPICS
+
+TOPICS_OF_SECTIONS: Final[dict[str, frozenset[str]]] = {
+    **{topic: frozenset({topic}) for topic in TOPICS},
+    "network_io": frozenset({"tcp", "udp"}),
+    "lifecycle": frozenset({"processes"}),
+    "timeline": frozenset(TOPICS),
+    "query_libraries": frozenset({"queries"}),
+    "stacks": STACK_TOPICS,
+}
+"""The topics that a section is made of; one of them is enough. What happened to the pod is of no topic."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,22 +68,23 @@ def sections(
     selection: Selection, settings: Settings, *, measured: frozenset[str], pod: PodTimeline | None
 ) -> Sections:
     """The sections of the topics that were `measured`; what happened to the `pod` is its own."""
+    can = frozenset(section for section, topics in TOPICS_OF_SECTIONS.items() if topics & measured)
     return Sections(
-        tcp=tcp(selection, rtt_threshold_ns=settings.rtt_threshold_ns) if "tcp" in measured else None,
-        udp=udp(selection) if "udp" in measured else None,
-        connections=connections(selection, sees_exchanges="tcp" in measured) if "connections" in measured else None,
-        network_io=network_io(selection) if measured & {"tcp", "udp"} else None,
-        dns=dns(selection) if "dns" in measured else None,
-        files=files(selection, slow_threshold_ns=settings.fs_threshold_ns) if "files" in measured else None,
-        cpu=cpu(selection) if "cpu" in measured else None,
-        processes=processes(selection) if "processes" in measured else None,
-        lifecycle=lifecycle(selection, pod) if "processes" in measured else None,
-        memory=memory(selection) if "memory" in measured else None,
+        tcp=tcp(selection, rtt_threshold_ns=settings.rtt_threshold_ns) if "tcp" in can else None,
+        udp=udp(selection) if "udp" in can else None,
+        connections=connections(selection, sees_exchanges="tcp" in measured) if "connections" in can else None,
+        network_io=network_io(selection) if "network_io" in can else None,
+        dns=dns(selection) if "dns" in can else None,
+        files=files(selection, slow_threshold_ns=settings.fs_threshold_ns) if "files" in can else None,
+        cpu=cpu(selection) if "cpu" in can else None,
+        processes=processes(selection) if "processes" in can else None,
+        lifecycle=lifecycle(selection, pod) if "lifecycle" in can else None,
+        memory=memory(selection) if "memory" in can else None,
         kubernetes_events=pod,
-        descriptors=descriptors(selection) if "descriptors" in measured else None,
-        timeline=timeline(selection) if measured else None,
-        locks=locks(selection) if "locks" in measured else None,
-        queries=queries(selection) if "queries" in measured else None,
-        query_libraries=query_libraries(selection) if "queries" in measured else None,
-        stacks=stacks(selection) if measured & STACK_TOPICS else None,
+        descriptors=descriptors(selection) if "descriptors" in can else None,
+        timeline=timeline(selection) if "timeline" in can else None,
+        locks=locks(selection) if "locks" in can else None,
+        queries=queries(selection) if "queries" in can else None,
+        query_libraries=query_libraries(selection) if "query_libraries" in can else None,
+        stacks=stacks(selection) if "stacks" in can else None,
     )

@@ -197,7 +197,7 @@ def _notes(fold: Fold) -> tuple[str, ...]:
     elif fold.trailer_mismatches:
         operations = units.counted(fold.trailer_mismatches, "operation")
         notes.append(f"the trailer counts {operations} differently: their last lines did not arrive")
-    notes.extend(_shed_note(shed) for shed in cost(fold).shed)
+    notes.extend(shed_note(shed) for shed in cost(fold).shed)
     if fold.broken_rows:
         notes.append(f"{units.counted(fold.broken_rows, 'row')} contradicted earlier ones and went uncounted")
     if fold.left_out_rows:
@@ -207,7 +207,8 @@ def _notes(fold: Fold) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _shed_note(shed: ShedProbes) -> str:
+def shed_note(shed: ShedProbes) -> str:
+    """What `notes` says of probes that were given up."""
     share, limit = units.ratio(shed.overhead_ratio), units.ratio_threshold(shed.limit_ratio)
     return (
         f"{', '.join(shed.topics)}: from {units.clock(shed.at)} UTC on {shed.lacks}, "

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from kubectl_podtrace.cli.gate import parse_gate
 from kubectl_podtrace.cli.parse import (
     Output,
     parse_duration,
@@ -26,6 +27,7 @@ from kubectl_podtrace.wire.topics import FILTERS
 
 if TYPE_CHECKING:
     from kubectl_podtrace.cluster.client import Cluster
+    from kubectl_podtrace.report.gate.conditions import Condition
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +43,7 @@ class TraceOptions:
     output: Output
     verbose: bool
     events_csv: Path | None = None
+    conditions: tuple[Condition, ...] = ()
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -93,6 +96,13 @@ def add_trace_flags(parser: ArgumentParser) -> None:
         "-o", "--output", metavar="FILE", help="a file (.json, .md, .csv, .txt), or a format as --export"
     )
     report.add_argument("--events-csv", metavar="FILE", help="single events, one a line, beside the report")
+    report.add_argument(
+        "--fail-on",
+        metavar="CONDITION",
+        action="append",
+        default=[],
+        help="exit with 3 if it holds in the end: 'dns.latency.p99 > 50ms'; may be repeated; @FILE has one a line",
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="say more on stderr, with tracebacks")
     parser.add_argument("--version", action="store_true", help="print the version")
 
@@ -124,11 +134,12 @@ def connected(given: Namespace) -> Cluster:
     return connect(options, os.environ)
 
 
-def trace_options(given: Namespace) -> TraceOptions:
+def trace_options(given: Namespace, *, in_cluster: bool = True) -> TraceOptions:
     """Raises `UsageError` for the first flag that is wrong."""
+    filters = () if given.filter is None else parse_filters(given.filter)
     return TraceOptions(
         duration_ns=0 if given.diagnose is None else parse_duration(given.diagnose),
-        filters=() if given.filter is None else parse_filters(given.filter),
+        filters=filters,
         error_threshold_percent=parse_percent(given.error_threshold),
         rtt_threshold_ns=parse_milliseconds(given.rtt_threshold),
         fs_threshold_ns=parse_milliseconds(given.fs_threshold),
@@ -136,4 +147,5 @@ def trace_options(given: Namespace) -> TraceOptions:
         output=parse_output(given.export, given.output),
         verbose=given.verbose,
         events_csv=parse_events_csv(given.events_csv, given.output),
+        conditions=parse_gate(given.fail_on, topics=topics_of(filters), in_cluster=in_cluster),
     )

@@ -40,7 +40,7 @@ def run(arguments: Sequence[str], tracer: TracerFactory | None) -> int:
         raise UsageError(f'what is "{given.stray[0]}"?', "a command goes after --, as in: local -- ls -l")
     if (given.pid is not None) + (given.cgroup is not None) + bool(words) != 1:
         raise UsageError("local mode traces one thing: a command after --, --pid or --cgroup", _SYNOPSIS)
-    options = trace_options(given)
+    options = trace_options(given, in_cluster=False)
     pid = None if given.pid is None else parse_pid(given.pid)
     # Only now what takes its time to import: help and refusals come at once.
     from kubectl_podtrace.local.tracer import system_tracer
@@ -110,7 +110,7 @@ def _trace_command(words: Sequence[str], options: TraceOptions, factory: TracerF
             _leave(cgroup, run)
         run.target = replace(_target_info(command, cgroup), was_ended=source.command_was_ended)
         run.report()
-        return _exit_code(run, source, command)
+        return run.exit_code(_exit_code(run, source, command))
 
 
 def _command_target(command: HeldCommand, cgroup: CommandCgroup | None) -> CgroupTarget | ProcessTarget:
@@ -184,7 +184,7 @@ def _trace_running(
         _tell(run, source)
         run.target = replace(target, is_alive=is_alive())
         run.report()
-    return 0
+    return run.exit_code()
 
 
 def _tell(run: Run, source: LocalSource) -> None:

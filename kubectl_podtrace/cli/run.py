@@ -14,13 +14,15 @@ from kubectl_podtrace import __version__
 from kubectl_podtrace.analysis.fold import Fold
 from kubectl_podtrace.cli.blocks import WINDOW_S, Blocks
 from kubectl_podtrace.cli.flags import TraceOptions
+from kubectl_podtrace.cli.gate import exit_code, tell
 from kubectl_podtrace.cli.onlookers import Moment, Onlooker
 from kubectl_podtrace.cli.parse import Format
 from kubectl_podtrace.cli.progress import Progress
 from kubectl_podtrace.errors import OutputError
 from kubectl_podtrace.report.build import ClientFacts, ReportOptions, build_report, build_window
 from kubectl_podtrace.report.events_csv import EventsCsv
-from kubectl_podtrace.report.model import LiveReport, Remark
+from kubectl_podtrace.report.gate.judge import judged
+from kubectl_podtrace.report.model import Gate, LiveReport, Remark
 from kubectl_podtrace.report.target import TargetInfo, TracedContainers
 from kubectl_podtrace.report.writer import Output, check_writable, page_of, write_report
 from kubectl_podtrace.session import Phase, Session
@@ -57,6 +59,7 @@ class Run:
         self._is_following = False
         self._moment = Moment(self._fold, self._live)
         self._onlookers = self._chosen_onlookers()
+        self._gate: Gate | None = None
         self._started_at = datetime.now(UTC)
         check_writable(self._output())
         self.target = TargetInfo()
@@ -144,8 +147,14 @@ class Run:
         try:
             self._report()
         finally:
+            if self._gate is not None:
+                tell(self._gate, sys.stderr)
             if self._events is not None:
                 self._events.write(self._fold, TracedContainers(self._fold, self.target))
+
+    def exit_code(self, code: int = 0) -> int:
+        """That of the run, where it would be `code` without a gate. Raises `GateFailedError`."""
+        return exit_code(self._gate, code, sys.stderr)
 
     def _chosen_onlookers(self) -> tuple[Onlooker, ...]:
         wanted = self._options.output
@@ -161,9 +170,11 @@ class Run:
             onlooker.see(event)
 
     def _report(self) -> None:
-        report = build_report(
-            self._fold, target=self.target, options=self._report_options(), client=self._client_facts()
+        report = judged(
+            build_report(self._fold, target=self.target, options=self._report_options(), client=self._client_facts()),
+            self._options.conditions,
         )
+        self._gate = report.gate
         output = self._output()
         try:
             write_report(report, output, stdout=sys.stdout, page=page_of(sys.stdout))

@@ -217,7 +217,7 @@ def _trace(cluster: Cluster, spec: TargetSpec, namespace: str, options: TraceOpt
                 observer=_Observer(run),
             )
             _follow(run, cluster, found, source, narrowed=not given.all_containers)
-    return 0
+    return run.exit_code()
 
 
 def _follow(run: Run, cluster: Cluster, found: Target, source: ClusterSource, *, narrowed: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 from kubectl_podtrace.analysis.cost import Cost
 from kubectl_podtrace.analysis.findings.finding import Finding
@@ -104,16 +104,50 @@ class Introduction:
     summary: Summary
 
 
+@dataclass(frozen=True, kw_only=True)
+class GateCondition:
+    """One condition under which the gate fails, as it was given: the number at `path`, `operator`, `threshold`.
+
+    `threshold` and `found` are in `unit`, that of the number; `found` is null where there is none. It is `not_judged`
+    where the report does not tell, `reason` says why. `caveats` are what is missing of what the number is made of.
+    """
+
+    condition: str
+    path: str
+    operator: Literal[">", ">=", "<", "<=", "==", "!="]
+    threshold: int | float | bool
+    found: int | float | bool | None
+    unit: str
+    result: Literal["passed", "failed", "not_judged"]
+    reason: str
+    caveats: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gate:
+    """The section `gate`: it has `passed` when each of its conditions was judged, and none holds.
+
+    `failed` conditions are those that hold.
+    """
+
+    passed: bool
+    failed: int
+    not_judged: int
+    conditions: tuple[GateCondition, ...]
+
+
 # Fields are inherited from the last base first: this is the order of the keys.
 @dataclass(frozen=True, kw_only=True)
 class Report(Sections, Introduction):
     """Everything that is known about one trace, or about one window of it.
 
-    `looked_for` are the rules that had something to look at, `findings` what they found.
+    `looked_for` are the rules that had something to look at, `findings` what they found. `gate` is null where no
+    conditions were given.
     """
 
     findings: tuple[Finding, ...]
     looked_for: tuple[str, ...]
+    gate: Gate | None = None
     notices: tuple[Remark, ...]
     trust: Trust
     cost: Cost

@@ -322,3 +322,46 @@ def test_processes_that_outlive_the_command_run_on_and_are_mentioned(run_local: 
     os.kill(left, 9)
     assert outcome.code == 0
     assert "note: 1 of the processes that the command started still runs" in outcome.err
+
+
+def test_a_gate_from_a_file_that_passes_leaves_the_command_s_exit_code(run_local: RunLocal, tmp_path: Path) -> None:
+    (tmp_path / "gate.txt").write_text("# of the tests\nfiles.read.errors > 0\n")
+    outcome = run_local("--fail-on", "@{}/gate.txt", "--", "sh", "-c", "exit 7")
+    assert outcome.code == 7
+    assert "\nGate\n  verdict  passed: its condition does not hold\n" in outcome.out
+    assert "gate:" not in outcome.err
+
+
+def test_a_gate_that_fails_is_exit_code_3_where_the_command_ended_well(run_local: RunLocal) -> None:
+    outcome = run_local("--fail-on", "files.read.count > 4_000", "--", "true")
+    assert outcome.code == 3
+    assert "gate: failed: files.read.count > 4_000: found 4,242\nerror: the gate failed: " in outcome.err
+
+
+def test_a_command_that_failed_keeps_its_exit_code_and_the_gate_is_told(run_local: RunLocal) -> None:
+    outcome = run_local("--fail-on", "files.read.count > 4_000", "--", "sh", "-c", "exit 7")
+    assert outcome.code == 7
+    assert outcome.err.endswith(
+        "gate: failed: files.read.count > 4_000: found 4,242\n"
+        "gate: failed: its condition holds; exit code 7 is the command's all the same\n"
+    )
+
+
+def test_a_gate_judges_a_process_that_was_running(run_local: RunLocal) -> None:
+    outcome = run_local("--diagnose", "100ms", "--pid", str(os.getpid()), "--fail-on", "files.read.count > 4_000")
+    assert outcome.code == 3
+
+
+def test_a_lost_tracer_turns_no_gate_green(run_local: RunLocal) -> None:
+    outcome = run_local("--pid", str(os.getpid()), "--fail-on", "files.read.count > 1_000_000", script="fading")
+    assert outcome.code == 3
+    assert "gate: not judged: files.read.count > 1_000_000: " in outcome.err
+    assert "the trace is incomplete" in outcome.err
+
+
+def test_a_typo_in_a_gate_starts_nothing(run_local: RunLocal, tmp_path: Path) -> None:
+    (tmp_path / "gate.txt").write_text("files.read.count > 5\nfiles.reed.count > 5\n")
+    outcome = run_local("--fail-on", "@{}/gate.txt", "--", "touch", "{}/marker")
+    assert outcome.code == 2
+    assert f'{tmp_path}/gate.txt, line 2: "files.reed.count > 5": there is no "reed" in files' in outcome.err
+    assert (outcome.notes, (tmp_path / "marker").exists()) == ({}, False)

@@ -163,3 +163,61 @@ def test_a_missing_right_is_an_error_with_a_way_to_check(
     api.refusals["create pods"] = Refusal(status=403, message='User "bob" cannot create resource "pods"')
     assert trace("api-0", "--diagnose", "1s") == 4
     assert "hint: check with: kubectl auth can-i create pods -n shop" in capsys.readouterr().err
+
+
+def test_a_gate_that_passes_changes_nothing_but_the_report(trace: Trace, capsys: pytest.CaptureFixture[str]) -> None:
+    gate = ("--fail-on", "files.read.errors > 0", "--fail-on", "trust.complete == false")
+    assert trace("api-0", "--diagnose", "1s", "--export", "json", *gate) == 0
+    shown = capsys.readouterr()
+    report = json.loads(shown.out)
+    assert (report["gate"]["passed"], [each["found"] for each in report["gate"]["conditions"]]) == (True, [0, True])
+    assert "gate" not in shown.err
+
+
+def test_a_gate_that_fails_is_exit_code_3_with_the_reasons_behind_the_report(
+    api: FakeApi, trace: Trace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    conditions = "files.read.count >= 1", "files.open.latency.p99 > 50ms", "files.read.errors > 0"
+    gate = [word for condition in conditions for word in ("--fail-on", condition)]
+    no_failure = 'where that is no failure, end the condition with "if any"'
+    assert trace("api-0", "--diagnose", "1s", *gate) == 3
+    shown = capsys.readouterr()
+    assert "\nGate\n  verdict     failed: of 3 conditions 1 holds, 1 could not be judged\n" in shown.out
+    assert f"  failed      files.read.count >= 1: found {fake_stream.READS:,}\n" in shown.out
+    assert shown.err.splitlines()[-4:] == [
+        f"gate: failed: files.read.count >= 1: found {fake_stream.READS:,}",
+        f"gate: not judged: files.open.latency.p99 > 50ms: nothing was timed ({no_failure})",
+        "error: the gate failed: of 3 conditions 1 holds, 1 could not be judged",
+        "hint: exit code 3 is the gate's; the report has each condition",
+    ]
+    assert list(api.pods) == [("shop", "api-0")]
+
+
+@pytest.mark.parametrize("arguments", [["api-0", "--diagnose", "1s"], ["api-0", "--dry-run"], ["check", "api-0"]])
+def test_a_typo_in_a_condition_asks_no_cluster(
+    api: FakeApi, trace: Trace, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    assert trace(*arguments, "--fail-on", "dns.latncy.p99 > 50ms") == 2
+    assert 'there is no "latncy" in dns\nhint: did you mean "latency"?' in capsys.readouterr().err
+    assert api.requests == []
+
+
+def test_a_condition_on_what_the_filter_leaves_out_asks_no_cluster(
+    api: FakeApi, trace: Trace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert trace("api-0", "--filter", "net", "--fail-on", "dns.latency.p99 > 50ms") == 2
+    assert "--filter leaves out what dns.latency.p99_ns is about" in capsys.readouterr().err
+    assert api.requests == []
+
+
+def test_a_gate_does_not_hide_that_the_report_could_not_be_written(
+    api: FakeApi, trace: Trace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "place"
+    place.mkdir()
+    api.logs[0].insert(0, Call(function=place.rmdir))
+    gate = ("--fail-on", "files.read.count >= 1")
+    assert trace("api-0", "--diagnose", "1s", "-o", str(place / "report.json"), *gate) == 8
+    shown = capsys.readouterr()
+    assert "gate: failed: files.read.count >= 1" in shown.err
+    assert json.loads(shown.out)["gate"]["passed"] is False

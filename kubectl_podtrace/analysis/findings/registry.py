@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from kubectl_podtrace import units
+from kubectl_podtrace.analysis.doubts import doubts_of
 from kubectl_podtrace.analysis.findings import (
     connections,
     cpu,
@@ -27,7 +26,6 @@ from kubectl_podtrace.analysis.findings import (
 from kubectl_podtrace.analysis.findings.finding import SEVERITIES, AnyRule, Finding, Trouble
 from kubectl_podtrace.analysis.findings.observations import Observations
 from kubectl_podtrace.analysis.partial import Partial
-from kubectl_podtrace.wire.topics import EVERY_TOPIC
 
 RULES: Final[tuple[AnyRule, ...]] = tuple(
     rule
@@ -76,7 +74,8 @@ def diagnose(seen: Observations) -> Diagnosis:
 
 
 def _finding(rule: AnyRule, trouble: Trouble, seen: Observations) -> Finding:
-    doubts = "; ".join(_doubts(rule, seen))
+    partial: tuple[Partial, ...] = getattr(rule.section(seen), "partial", ()) if rule.topics else ()
+    doubts = "; ".join(doubts_of(seen.trust, rule.topics, partial, is_running=seen.is_running))
     return Finding(
         rule=rule.slug,
         severity=trouble.severity,
@@ -85,22 +84,3 @@ def _finding(rule: AnyRule, trouble: Trouble, seen: Observations) -> Finding:
         evidence=f"{trouble.evidence} (incomplete: {doubts})" if doubts else trouble.evidence,
         next_step=trouble.next_step,
     )
-
-
-def _doubts(rule: AnyRule, seen: Observations) -> Iterator[str]:
-    """What the numbers of a rule's topics lack, for a conclusion must not look firmer than what it rests on."""
-    if not rule.topics:
-        return
-    trust, touching = seen.trust, {*rule.topics, EVERY_TOPIC}
-    partial: tuple[Partial, ...] = getattr(rule.section(seen), "partial", ())
-    if partial:
-        yield f"counted until {units.clock(min(part.until for part in partial))} UTC only"
-    if trust.truncated and not seen.is_running:
-        yield "the trace was cut off"
-    for losses, where in ((trust.lost_by, "lost in the kernel"), (trust.dropped_by, "dropped by the tracer")):
-        number = sum(loss.count for loss in losses if loss.topic in touching)
-        if number:
-            yield f"{units.count(number)} {where}"
-    bypassed = sum(bypass.count for bypass in trust.bypassed if touching & set(bypass.topics))
-    if bypassed:
-        yield f"{units.counted(bypassed, 'operation')} through io_uring not counted"

@@ -15,6 +15,7 @@ from typing import Any, Final, TextIO
 from kubectl_podtrace import units
 from kubectl_podtrace.analysis.endpoints import endpoint
 from kubectl_podtrace.analysis.sections import Sections
+from kubectl_podtrace.report.amounts import unit_of
 from kubectl_podtrace.report.model import Report
 from kubectl_podtrace.report.text import spreadsheet
 
@@ -26,16 +27,6 @@ _IDENTITIES: Final = (
     "container", "module", "lacks", "what", "reason",
 )  # fmt: skip
 """What an entry of a list is called by: the first of these fields that it has."""
-_NUMBERS: Final = frozenset({
-    "schema_version", "pid", "node_pid", "port", "code", "signal", "exit_code", "exit_status", "run", "line", "offset",
-    "last_code", "last_signal", "tid", "node_tid",
-})  # fmt: skip
-"""Fields whose numbers are no amounts: they have no unit."""
-_UNITS: Final = (
-    ("_bytes_per_s", "bytes/s"), ("_bytes_per_op", "bytes"), ("per_s", "1/s"), ("_ns", "ns"), ("_bytes", "bytes"),
-    ("_ratio", "ratio"), ("_s", "s"), ("factor", "ratio"),
-)  # fmt: skip
-"""Units by how a field's name ends."""
 _SECTIONS: Final = frozenset(field.name for field in fields(Sections))
 
 Row = tuple[str, str, str, str, str, str]
@@ -113,6 +104,4 @@ def _unit(metric: str, value: Any) -> str:
         case datetime():
             return "time"
         case _:
-            known = "" if metric in _NUMBERS else "count" if isinstance(value, int) else "ratio"
-            exact = {"bytes": "bytes", "growth": "count"}.get(metric)
-            return exact or next((unit for ending, unit in _UNITS if metric.endswith(ending)), known)
+            return unit_of(metric, is_whole=isinstance(value, int))

@@ -26,6 +26,9 @@ STYLES: Final = {
     "info": "blue",
     "next": "green",
     "next step": "green",
+    "failed": "bold red",
+    "not judged": "yellow",
+    "passed": "green",
     "incomplete": "bold red",
     "partial": "bold red",
 }

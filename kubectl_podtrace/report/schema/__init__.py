@@ -22,7 +22,7 @@ _SCALARS: Final[dict[Any, dict[str, Any]]] = {
     type(None): {"type": "null"},
     datetime: {"type": "string", "format": "date-time", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$"},
 }
-_SIGNED: Final = frozenset({"exit_status", "growth"})
+_SIGNED: Final = frozenset({"exit_status", "growth", "threshold", "found"})
 
 
 def shipped_schema() -> dict[str, Any]:

@@ -17,6 +17,7 @@ from kubectl_podtrace.report.sections.cpu import cpu
 from kubectl_podtrace.report.sections.dns import dns
 from kubectl_podtrace.report.sections.files import files
 from kubectl_podtrace.report.sections.findings import findings
+from kubectl_podtrace.report.sections.gate import gate
 from kubectl_podtrace.report.sections.lifecycle import lifecycle
 from kubectl_podtrace.report.sections.locks import locks
 from kubectl_podtrace.report.sections.memory import memory
@@ -82,6 +83,7 @@ def _drawn(
 
 PARTS: Final[dict[str, Callable[[Report], Iterable[Section]]]] = {
     "findings": lambda of: (findings(of),),
+    "gate": lambda of: [gate(of.gate)] if of.gate else [],
     "summary": lambda of: (with_caveats(overview(of), of.trust, (EVERY_TOPIC,), of.summary.partial),),
     "kubernetes_events": lambda of: [pod_timeline(of.kubernetes_events)] if of.kubernetes_events else [],
     "tcp": lambda of: _drawn(of.tcp, lambda section: tcp(section, of.settings), of.trust, "tcp"),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from kubectl_podtrace.cli.flags import TraceOptions
 from kubectl_podtrace.cli.parse import Format, Output
 from kubectl_podtrace.cli.run import Run
+from kubectl_podtrace.errors import GateFailedError
+from kubectl_podtrace.report.gate.conditions import parse_condition
 from kubectl_podtrace.wire.codec import Line, encode
 from kubectl_podtrace.wire.records import Header, Heartbeat, Record, Trailer
 from kubectl_podtrace.wire.topics import TOPICS
@@ -57,6 +60,16 @@ def options(*, duration_ns: int = 0, output: Output | None = None) -> TraceOptio
         output=output or Output(format=Format.TEXT),
         verbose=False,
     )
+
+
+def gate_of(*texts: str, source: Seconds, path: Path) -> Run:
+    """A run that has reported, with these conditions."""
+    conditions = tuple(parse_condition(text) for text in texts)
+    output = Output(format=Format.JSON, path=path)
+    run = Run(options=replace(options(output=output, duration_ns=1), conditions=conditions), clock=source.clock)
+    run.follow(source)
+    run.report()
+    return run
 
 
 def blocks(run: Run, source: Seconds, capsys: pytest.CaptureFixture[str]) -> int:
@@ -114,3 +127,19 @@ def test_what_the_plugin_remarked_is_in_the_report_and_on_stderr(capsys: pytest.
     shown = capsys.readouterr()
     assert "note: one container of three" in shown.err
     assert {"slug": "plugin", "text": "one container of three"} in json.loads(shown.out)["notices"]
+
+
+def test_a_run_without_a_gate_has_the_exit_code_that_it_would_have() -> None:
+    run = Run(options=options())
+    assert (run.exit_code(), run.exit_code(7)) == (0, 7)
+
+
+def test_a_gate_is_in_the_report_and_decides_on_the_exit_code(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    run = gate_of("summary.duration < 60s", "summary.duration > 60s", source=Seconds(16), path=tmp_path / "r.json")
+    with pytest.raises(GateFailedError):
+        run.exit_code()
+    results = [each["result"] for each in json.loads((tmp_path / "r.json").read_text())["gate"]["conditions"]]
+    assert results == ["failed", "not_judged"]
+    assert "gate: failed: summary.duration < 60s: found 16.0 s" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Reports for tests: typical, healthy, silent, truncated, partial, hostile, local."""
+"""Reports for tests: typical, healthy, silent, truncated, partial, gated, hostile, local."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Final
 from kubectl_podtrace.analysis.fold import Fold
 from kubectl_podtrace.analysis.pod_history import ContainerRun, Deletion, Occurrence, PodHistory
 from kubectl_podtrace.report.build import ClientFacts, ReportOptions, build_report
+from kubectl_podtrace.report.gate.conditions import parse_condition
+from kubectl_podtrace.report.gate.judge import judged
 from kubectl_podtrace.report.model import Remark, Report
 from kubectl_podtrace.report.target import TargetInfo
 from kubectl_podtrace.wire.dns_records import (
@@ -195,6 +197,19 @@ def partial() -> Report:
     return report_of(stream.fold())
 
 
+GATE: Final = (
+    "connections.failed_ratio > 1%", "findings.critical > 0", "files.fsync.latency.max > 100ms",
+    "files.unlink.latency.p99 > 1ms", "files.unlink.latency.p99 > 1ms if any", "dns.latency.p99 > 50ms",
+    "cpu.throttling.total > 1s", "trust.lost > 0", "tcp.send.errors.ECONNRESET > 1_000", "trust.complete == false",
+    "files.write.bytes > 1GiB", "summary.events_per_s < 10",
+)  # fmt: skip
+
+
+def gated() -> Report:
+    """The same, with a gate: conditions that hold, that do not, and that cannot be judged."""
+    return judged(partial(), [parse_condition(text) for text in GATE])
+
+
 def _hostile_lookups() -> tuple[Record, ...]:
     return (
         DnsNames(
@@ -291,5 +306,6 @@ REPORTS: Final[dict[str, Callable[[], Report]]] = {
     "silent": silent,
     "truncated": truncated,
     "partial": partial,
+    "gated": gated,
     "hostile": hostile,
 }

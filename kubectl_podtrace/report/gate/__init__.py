@@ -1,0 +1,1 @@
+"""The gate: conditions on numbers of the report, under which a run fails."""
