@@ -27,6 +27,8 @@ def run(words: Sequence[str], *, patience_s: float = PATIENCE_S) -> int:
     try:
         with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
             text = _text(words, patience_s)
+        encoding = sys.stdout.encoding
+        text = text.encode(encoding, "backslashreplace").decode(encoding)
     except BaseException:  # noqa: BLE001  # Ctrl+C while it is asked is no reason for a traceback either
         text = ":4\n"
     sys.stdout.write(text)

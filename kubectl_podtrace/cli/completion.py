@@ -35,7 +35,7 @@ _USAGE: Final = "kubectl podtrace completion [--install | --uninstall] [--dir DI
 _DESCRIPTION: Final = """Completes our commands in bash, zsh and fish: flags, namespaces, pods, containers, filters.
 Without a flag: what is there, and what is missing."""
 _SHELL_LINES: Final = {
-    "bash": ("~/.bashrc", "source <(kubectl completion bash)"),
+    "bash": ("~/.bashrc; needs the package bash-completion", "source <(kubectl completion bash)"),
     "zsh": ("~/.zshrc, below compinit", "source <(kubectl completion zsh)"),
     "fish": ("~/.config/fish/config.fish", "kubectl completion fish | source"),
 }
@@ -154,11 +154,12 @@ def _uninstall(machine: _Machine, directory: Path | None) -> list[str]:
 
 def _explanation(machine: _Machine) -> list[str]:
     there = machine.found(COMPLETER)
-    step = f"{there} is there" if there else "run: kubectl podtrace completion --install"
+    state = f"it does: {there}" if there else "it does not yet: kubectl podtrace completion --install"
     return [
-        "kubectl (1.26 and newer) completes the words behind `kubectl podtrace`, once",
-        f"1. {COMPLETER} is on the PATH: {step}",
-        "2. your shell completes kubectl itself:",
+        "kubectl (1.26 and newer) completes the words behind `kubectl podtrace` when",
+        f"1. it finds {COMPLETER} on the PATH",
+        f"   {state}",
+        "2. your shell completes kubectl itself",
         *(f"   {shell:4}  {line}   # in {file}" for shell, (file, line) in _SHELL_LINES.items()),
     ]
 
@@ -166,9 +167,8 @@ def _explanation(machine: _Machine) -> list[str]:
 def _loading(machine: _Machine) -> list[str]:
     """What the user's own shell needs besides; all of them where it is not known."""
     shells = [machine.shell] if machine.shell in _SHELL_LINES else list(_SHELL_LINES)
-    needs = "; it needs the package bash-completion" if "bash" in shells else ""
     return [
-        f"kubectl (1.26 or newer) has to be completed by your shell itself, if it is not yet{needs}:",
+        "kubectl (1.26 or newer) itself has to be completed by your shell; if it is not yet:",
         *(f"  {_SHELL_LINES[shell][1]}   # in {_SHELL_LINES[shell][0]}" for shell in shells),
     ]
 

@@ -36,7 +36,7 @@ ZSH: Final = (
     ["zsh", "-f", "-i"],
     [
         "unset zle_bracketed_paste",
-        "LISTMAX=0",
+        "LISTMAX=100000",
         "unsetopt list_ambiguous",
         "autoload -U compinit",
         "compinit -u -D",

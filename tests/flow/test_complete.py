@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,18 @@ def test_contexts_come_from_the_kubeconfig_alone(
     assert completed("--context", "") == ({"fake": "cluster fake", arn: "cluster prod"}, NO_FILES)
     assert completed("--kubeconfig", str(other), "--context=arn:")[0] == {arn: "cluster prod"}
     assert api.requests == []
+
+
+def test_what_the_terminal_s_encoding_lacks_is_escaped(
+    kubeconfig: Path, completed: Completed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kubeconfig.write_text(kubeconfig.read_text().replace('"cluster": "fake"', '"cluster": "f\\u00e4ke"'))
+    printed = TextIOWrapper(BytesIO(), encoding="ascii")
+    with monkeypatch.context() as with_old_terminal:
+        with_old_terminal.setattr(sys, "stdout", printed)
+        assert main(["__complete", "--context", ""]) == 0
+    printed.seek(0)
+    assert printed.read() == "fake\tcluster f\\xe4ke\n:4\n"
 
 
 def test_missing_rights_leave_what_needs_none(api: FakeApi, completed: Completed) -> None:

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from tests.flow.interactive_shell import BASH, ZSH, interactive
 
 ROOT = Path(__file__).parents[2]
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
+HOSTILE = "$(touch hostile)`touch hostile`;touch hostile"
 
 
 def find_kubectl() -> Path:
@@ -43,6 +45,20 @@ def need(program: str) -> None:
     pytest.skip(f"{program} is not installed")
 
 
+def add_context(kubeconfig: Path, name: str) -> None:
+    document = json.loads(kubeconfig.read_text())
+    document["contexts"].append({"name": name, "context": {"cluster": name}})
+    kubeconfig.write_text(json.dumps(document))
+
+
+@pytest.fixture
+def hostile_process() -> Iterator[int]:
+    """A process whose command line would be a command to a shell that evaluates it."""
+    with subprocess.Popen([HOSTILE + "\t\n\x1b[2J:4"], executable="/bin/cat", stdin=subprocess.PIPE) as process:
+        yield process.pid
+        process.kill()
+
+
 @pytest.fixture
 def environ(
     api: FakeApi, kubeconfig: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -65,12 +81,17 @@ def environ(
     api.phases.update(shop="Active", store="Active", other="Active")
     (tmp_path / "report.json").touch()
     (tmp_path / "report.pdf").touch()
+    add_context(kubeconfig, HOSTILE)
     return {"PATH": path, "HOME": str(tmp_path), "KUBECONFIG": str(kubeconfig), "TERM": "dumb", "LC_ALL": "C.UTF-8"}
 
 
 @pytest.mark.parametrize("shell", [BASH, ZSH], ids=["bash", "zsh"])
 def test_a_shell_on_a_terminal_completes(
-    shell: tuple[list[str], list[str]], environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shell: tuple[list[str], list[str]],
+    environ: dict[str, str],
+    hostile_process: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     need(shell[0][0])
     if shell is BASH:
@@ -91,9 +112,16 @@ def test_a_shell_on_a_terminal_completes(
         assert typing.completed("kubectl podtrace api-0 -o rep")[0] == "kubectl podtrace api-0 -o report.json "
         assert typing.completed("kubectl podtrace local -- bunzi")[0] == "kubectl podtrace local -- bunzip2 "
         assert typing.completed("kubectl podtrace local -- cat report.p")[0].endswith("-- cat report.pdf ")
+        assert typing.completed("kubectl podtrace --diagnose=5")[0] == "kubectl podtrace --diagnose=5m "
+        assert typing.completed("kubectl podtrace --context ")[0] == "kubectl podtrace --context fake "
+        pid = str(hostile_process)
+        _, listed = typing.completed("kubectl podtrace local --pid ")
+        assert pid in listed.split()
+        assert typing.completed(f"kubectl podtrace local --pid={pid}")[0] == f"kubectl podtrace local --pid={pid} "
+    assert not (tmp_path / "hostile").exists()
 
 
-def test_fish_completes(environ: dict[str, str], tmp_path: Path) -> None:
+def test_fish_completes(environ: dict[str, str], hostile_process: int, tmp_path: Path) -> None:
     need("fish")
 
     def completed(line: str) -> list[str]:
@@ -109,3 +137,7 @@ def test_fish_completes(environ: dict[str, str], tmp_path: Path) -> None:
     assert completed("kubectl podtrace --namespace=st") == ["--namespace=store\tActive, 5d"]
     assert completed("kubectl podtrace deploy/") == ["deploy/web\t1/1 ready, 5d"]
     assert completed("kubectl podtrace local -- cat report.p") == ["report.pdf"]
+    assert completed("kubectl podtrace --context ") == ["fake\tcluster fake"]
+    (line,) = completed(f"kubectl podtrace local --pid={hostile_process}")
+    assert line.startswith(f"--pid={hostile_process}\t$(touch hostile)")
+    assert not (tmp_path / "hostile").exists()

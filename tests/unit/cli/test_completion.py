@@ -138,14 +138,14 @@ def test_a_place_that_cannot_be_written_is_an_error_that_says_what_to_do(machine
 
 def test_without_a_flag_the_three_shells_are_explained_and_what_is_missing(machine: Machine) -> None:
     said = machine.run()
-    assert "run: kubectl podtrace completion --install" in said
+    assert "it does not yet: kubectl podtrace completion --install" in said
     assert [shell for shell in ("bash", "zsh", "fish") if f"kubectl completion {shell}" in said] == [
         "bash",
         "zsh",
         "fish",
     ]
     machine.run("--install")
-    assert f"{machine.file} is there" in machine.run()
+    assert f"it does: {machine.file}\n" in machine.run()
 
 
 @pytest.mark.parametrize("arguments", [["--install", "--uninstall"], ["--dir", "/tmp"], ["bash"]])
