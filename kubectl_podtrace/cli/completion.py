@@ -176,9 +176,9 @@ def _loading(machine: _Machine) -> list[str]:
 def _path_remarks(machine: _Machine, place: Path) -> list[str]:
     remarks = []
     if not machine.is_on_path(place.parent):
-        remarks.append(f"{place.parent} is not on the PATH: kubectl finds it only there")
+        remarks.append(f"{place.parent} is not on the PATH, where kubectl looks for it: add it there")
     if machine.found(PLUGIN) is None:
-        remarks.append(f"{PLUGIN} is not on the PATH: kubectl finds the plugin only there")
+        remarks.append(f"{PLUGIN} is not on the PATH, where kubectl looks for plugins")
     return remarks
 
 
