@@ -43,7 +43,7 @@ def _texts(given: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 def _lines(name: str) -> Iterator[tuple[str, str]]:
     try:
-        lines = Path(name).read_text(encoding="utf-8").splitlines()
+        lines = Path(name).read_text(encoding="utf-8-sig").split("\n")
     except OSError as error:
         raise UsageError(f"{FLAG} cannot read {name}: {error.strerror}", f"{FLAG} @FILE reads a file") from None
     except ValueError:
@@ -81,5 +81,5 @@ def exit_code(gate: Gate | None, code: int, out: TextIO) -> int:
             f"the gate {verdict(gate)}",
             f"exit code {GateFailedError.exit_code} is the gate's; the report has each condition",
         )
-    out.write(f"gate: {verdict(gate)}; exit code {code} is the command's all the same\n")
+    out.write(f"gate: {verdict(gate)}; the exit code stays {code}\n")
     return code

@@ -343,7 +343,7 @@ def test_a_command_that_failed_keeps_its_exit_code_and_the_gate_is_told(run_loca
     assert outcome.code == 7
     assert outcome.err.endswith(
         "gate: failed: files.read.count > 4_000: found 4,242\n"
-        "gate: failed: its condition holds; exit code 7 is the command's all the same\n"
+        "gate: failed: its condition holds; the exit code stays 7\n"
     )
 
 

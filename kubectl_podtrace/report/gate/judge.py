@@ -83,12 +83,14 @@ def _judged(report: Report, condition: Condition, doubt: str) -> GateCondition:
         reason="",
         caveats=tuple(_caveats(report, place)),
     )
+    unknown = _why_unknown(report, place) if found is None and not is_empty else _why_unseen(report, place)
+    if unknown:
+        return replace(described, result="not_judged", reason=doubt or unknown)
     if found is not None and _COMPARE[condition.operator](_exact(found), condition.limit):
         return replace(described, result="failed", caveats=(*((doubt,) if doubt else ()), *described.caveats))
     # Nothing was found that fails: whether that is worth something is the question.
-    reason = doubt or (_why_unknown(report, place) if found is None and not is_empty else _why_unseen(report, place))
-    if reason or (is_empty and not condition.if_any):
-        return replace(described, result="not_judged", reason=reason or f"{_NO_SAMPLES} ({_IF_ANY})")
+    if doubt or (is_empty and not condition.if_any):
+        return replace(described, result="not_judged", reason=doubt or f"{_NO_SAMPLES} ({_IF_ANY})")
     return replace(described, reason=_NO_SAMPLES) if is_empty else described
 
 

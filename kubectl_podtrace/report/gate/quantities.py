@@ -15,7 +15,7 @@ Limit = Fraction | bool
 
 _SIGNED: Final = frozenset({"growth", "exit_status"})
 """Numbers that may be below 0."""
-_PART: Final = re.compile(r"([0-9]{1,3}(?:_[0-9]{3}){1,5}|[0-9]{1,18})(\.[0-9]{1,18})? ?([A-Za-zµμ%/]*)")
+_PART: Final = re.compile(r"([0-9]{1,3}(?:_[0-9]{3}){1,5}|[0-9]{1,18})(\.[0-9]{1,40})? ?([A-Za-zµμ%/]*)")
 _DURATIONS: Final = {
     "h": Fraction(3600 * SECOND_NS),
     "m": Fraction(60 * SECOND_NS),

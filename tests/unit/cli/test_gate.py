@@ -58,6 +58,12 @@ def test_a_mistake_in_a_file_is_named_by_its_line(tmp_path: Path) -> None:
     assert refusal("dns.lokups > 5") == '--fail-on "dns.lokups > 5": there is no "lokups" in dns'
 
 
+def test_a_file_may_come_from_another_system(tmp_path: Path) -> None:
+    path = tmp_path / "gate.txt"
+    path.write_bytes(b"\xef\xbb\xbfdns.lookups > 5\r\n\r\ndns.lokups > 5\r\n")
+    assert refusal(f"@{path}").startswith(f'{path}, line 3: "dns.lokups > 5": ')
+
+
 @pytest.mark.parametrize("text", ["", "\n\n", "# dns.lookups > 5\n"])
 def test_a_file_without_a_condition_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "gate.txt"
@@ -92,7 +98,7 @@ def test_a_gate_that_fails_is_an_error(results: tuple[str, ...]) -> None:
 def test_neither_the_gate_nor_the_command_hides_the_other_s_failure() -> None:
     out = io.StringIO()
     assert exit_code(gate("failed", "passed"), 7, out) == 7
-    assert out.getvalue() == "gate: failed: of 2 conditions 1 holds; exit code 7 is the command's all the same\n"
+    assert out.getvalue() == "gate: failed: of 2 conditions 1 holds; the exit code stays 7\n"
 
 
 def test_what_did_not_pass_is_told_a_line_each() -> None:

@@ -6,7 +6,7 @@ import io
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kubectl_podtrace.report.gate.conditions import parse_condition
@@ -72,6 +72,7 @@ def test_every_operator_is_strict_about_what_is_equal(text: str, result: str) ->
 SHOP = typical()
 
 
+@example(failed=1, total=222)
 @given(failed=st.integers(0, 1_000), total=st.integers(1, 1_000))
 def test_a_share_is_compared_as_the_report_shows_it(failed: int, total: int) -> None:
     assert SHOP.connections is not None
@@ -150,7 +151,9 @@ def test_findings_are_counted_by_severity_and_by_rule() -> None:
 def test_a_rule_that_could_not_look_is_not_judged() -> None:
     report = typical()
     assert "probe-failed" not in report.looked_for
-    assert only(report, "findings.probe-failed > 0").reason == "this rule had nothing to look at"
+    for condition in ("findings.probe-failed > 0", "findings.probe-failed == 0"):
+        found = only(report, condition)
+        assert (found.result, found.reason) == ("not_judged", "this rule had nothing to look at")
 
 
 @pytest.mark.parametrize("stat", ["avg", "max", "p50", "p95", "p99"])
@@ -204,6 +207,14 @@ def test_an_incomplete_trace_turns_no_gate_green_and_still_fails_what_holds() ->
     assert found.conditions[1].caveats[0] == found.conditions[0].reason
 
 
+def test_what_is_told_over_time_says_what_is_missing_of_it() -> None:
+    report = truncated()
+    missing = f"{report.trust.missing_lines} lines missing, whose time it does not know"
+    over_time, counted = gate_of(report, "timeline.burst_windows >= 0", "files.read.count >= 0").conditions
+    assert over_time.caveats[-1] == missing
+    assert counted.caveats == (over_time.caveats[0], "17 lost in the kernel")
+
+
 def test_a_trace_that_never_began_turns_no_gate_green() -> None:
     stream = Stream(replace(HEADER, started_ns=0))
     assert not gate_of(report_of(stream.fold()), "trust.lost > 0").passed
@@ -240,9 +251,10 @@ def test_a_number_whose_only_probe_is_absent_is_not_judged(path: str) -> None:
     stream.add(scope(), probe(COUNTED_BY[path], topic, attached=False, required=False))
     stream.add(Totals(rows=(totals_row("files.read", count=3),)))
     stream.end(10)
-    found = only(report_of(stream.fold()), f"{path} > 0")
-    assert (found.result, found.found) == ("not_judged", 0)
-    assert f"{COUNTED_BY[path]} is absent" in found.reason
+    for condition in (f"{path} > 0", f"{path} == 0"):
+        found = only(report_of(stream.fold()), condition)
+        assert (found.result, found.found) == ("not_judged", 0)
+        assert f"{COUNTED_BY[path]} is absent" in found.reason
 
 
 def test_a_number_that_looks_like_its_threshold_and_is_not_has_all_its_digits() -> None:
