@@ -213,6 +213,15 @@ class CompletionError(PodtraceError):
     slug = "completion"
 
 
+class MetricsAddressError(PodtraceError):
+    """Metrics cannot be served at the address that was asked for; nothing has been started yet."""
+
+    slug = "metrics-address"
+
+    def __init__(self, address: str, why: str, hint: str) -> None:
+        super().__init__(f"metrics cannot be served at {address}: {why}", hint)
+
+
 class InterruptedRunError(PodtraceError):
     """The user ended the run before there was anything to report."""
 

@@ -31,8 +31,10 @@ from kubectl_podtrace.wire.codec import Line, Noise, UnknownKind, decode
 from kubectl_podtrace.wire.cost_records import Cost, Shed
 from kubectl_podtrace.wire.descriptor_records import DescriptorTableRow
 from kubectl_podtrace.wire.records import (
+    Errors,
     Event,
     Existing,
+    Exits,
     Header,
     Heartbeat,
     Histogram,
@@ -76,6 +78,8 @@ class Fold:
         self.activity = ActivityBook()
         self.climbs = Climbs()
         self.ends = Ends()
+        self.detailed_ns = 0
+        """The time of the newest line with a histogram or a list (monotonic): they come together, every few seconds."""
         self._sequence = Sequence()
         self._gap_ns = 0
         self._histograms: dict[OperationKey, Buckets] = {}
@@ -191,6 +195,7 @@ class Fold:
                 if not late:
                     self.activity.add_readings(record, started_ns=self.started_ns)
             case Histogram():
+                self.detailed_ns = max(self.detailed_ns, at_ns)
                 self._take_histogram(record, late=late)
             case Header() | Heartbeat() | Cost() | Trailer():
                 self._take_frame(record, late=late)
@@ -199,10 +204,16 @@ class Fold:
             case Scope() | Probe() | Existing() | Refusal() | Event():
                 self._take_fact(record)
             case _:
-                for row in record.rows:
-                    is_newest = self._tables[type(record)].update(row, late=late, at_ns=at_ns)
-                    if is_newest and isinstance(row, DescriptorTableRow):
-                        self.climbs.add(row, at_ns, self.started_ns)
+                self._take_rows(record, at_ns, late=late)
+
+    def _take_rows(self, record: Any, at_ns: int, *, late: bool) -> None:
+        if not isinstance(record, Errors | Exits):
+            # Those come with the totals.
+            self.detailed_ns = max(self.detailed_ns, at_ns)
+        for row in record.rows:
+            is_newest = self._tables[type(record)].update(row, late=late, at_ns=at_ns)
+            if is_newest and isinstance(row, DescriptorTableRow):
+                self.climbs.add(row, at_ns, self.started_ns)
 
     def _take_frame(self, record: Header | Heartbeat | Cost | Trailer, *, late: bool) -> None:
         match record:

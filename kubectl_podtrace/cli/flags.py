@@ -6,14 +6,16 @@ import os
 from argparse import ArgumentParser, Namespace
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from kubectl_podtrace.cli.gate import parse_gate
 from kubectl_podtrace.cli.parse import (
+    MetricsAddress,
     Output,
     parse_duration,
     parse_events_csv,
     parse_filters,
+    parse_metrics_address,
     parse_milliseconds,
     parse_output,
     parse_overhead,
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
     from kubectl_podtrace.report.gate.conditions import Condition
 
 
+DEFAULT_METRICS_ADDRESS: Final = "127.0.0.1:9090"
+
+
 @dataclass(frozen=True, kw_only=True)
 class TraceOptions:
     """What to trace, for how long and what to write; `duration_ns` 0 is until Ctrl+C."""
@@ -44,6 +49,7 @@ class TraceOptions:
     verbose: bool
     events_csv: Path | None = None
     conditions: tuple[Condition, ...] = ()
+    metrics: MetricsAddress | None = None
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -59,6 +65,7 @@ class TraceOptions:
             fs_threshold_ns=self.fs_threshold_ns,
             rtt_threshold_ns=self.rtt_threshold_ns,
             max_overhead_ppm=self.max_overhead_ppm,
+            is_watched=self.metrics is not None,
         )
 
 
@@ -102,6 +109,13 @@ def add_trace_flags(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         help="exit with 3 if it holds in the end: 'dns.latency.p99 > 50ms'; may be repeated; @FILE has one a line",
+    )
+    metrics = parser.add_argument_group("metrics")
+    metrics.add_argument("--metrics", action="store_true", help="serve them to Prometheus while tracing")
+    metrics.add_argument(
+        "--metrics-address",
+        metavar="HOST:PORT",
+        help=f"serve them here ({DEFAULT_METRICS_ADDRESS}; port 0: any that is free)",
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="say more on stderr, with tracebacks")
     parser.add_argument("--version", action="store_true", help="print the version")
@@ -148,4 +162,12 @@ def trace_options(given: Namespace, *, in_cluster: bool = True) -> TraceOptions:
         verbose=given.verbose,
         events_csv=parse_events_csv(given.events_csv, given.output),
         conditions=parse_gate(given.fail_on, topics=topics_of(filters), in_cluster=in_cluster),
+        metrics=_metrics(given),
     )
+
+
+def _metrics(given: Namespace) -> MetricsAddress | None:
+    """Who says where, means that there are to be any."""
+    if given.metrics_address is not None:
+        return parse_metrics_address(given.metrics_address)
+    return parse_metrics_address(DEFAULT_METRICS_ADDRESS) if given.metrics else None

@@ -20,6 +20,9 @@ MIN_LEASE_NS: Final = 5 * SECOND_NS
 _UNIT_NS: Final = {"h": 3600 * SECOND_NS, "m": 60 * SECOND_NS, "s": SECOND_NS, "ms": MILLISECOND_NS}
 _NUMBER: Final = r"([0-9]{1,12}(?:\.[0-9]{1,9})?)"
 _DURATION: Final = re.compile(rf"(?:{_NUMBER}h)?(?:{_NUMBER}m)?(?:{_NUMBER}s)?(?:{_NUMBER}ms)?")
+_HOST_AND_PORT: Final = re.compile(
+    r"(?:\[(?P<v6>[0-9A-Fa-f:.]+(?:%[\w.-]+)?)\]|(?P<host>[^\s:\[\]/]+)):(?P<port>[0-9]{1,5})"
+)
 _DURATION_HINT: Final = "durations look like 10s, 5m, 1h or 1m30s"
 
 
@@ -45,6 +48,27 @@ class Output:
 
     format: Format
     path: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricsAddress:
+    """Where metrics are to be served; port 0 is any that is free. `text` is how it was typed."""
+
+    host: str
+    port: int
+    text: str
+
+
+def parse_metrics_address(text: str) -> MetricsAddress:
+    """The value of --metrics-address."""
+    hint = "HOST:PORT, such as 127.0.0.1:9090, [::1]:9090 or, for any port that is free, 127.0.0.1:0"
+    found = _HOST_AND_PORT.fullmatch(text)
+    if found is None:
+        raise UsageError(f'"{text}" is not an address for metrics', hint)
+    host, port = found["v6"] or found["host"], int(found["port"])
+    if port >= 2**16:
+        raise UsageError(f'"{text}" is not an address for metrics: ports end at {2**16 - 1}', hint)
+    return MetricsAddress(host=host, port=port, text=text)
 
 
 def parse_duration(text: str) -> int:

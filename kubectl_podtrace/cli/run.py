@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from kubectl_podtrace import __version__
 from kubectl_podtrace.analysis.fold import Fold
@@ -28,6 +28,9 @@ from kubectl_podtrace.report.writer import Output, check_writable, page_of, writ
 from kubectl_podtrace.session import Phase, Session
 from kubectl_podtrace.source import Cleanup, LineSource, stopping_on_signals
 from kubectl_podtrace.wire.records import Event, Scope
+
+if TYPE_CHECKING:
+    from kubectl_podtrace.cli.metrics import MetricsEndpoint
 
 _REMARK_SLUG: Final = "plugin"
 _FORMATS: Final[dict[Format, Literal["terminal", "json", "markdown", "csv"]]] = {
@@ -58,10 +61,11 @@ class Run:
         self._session: Session | None = None
         self._is_following = False
         self._moment = Moment(self._fold, self._live)
-        self._onlookers = self._chosen_onlookers()
         self._gate: Gate | None = None
         self._started_at = datetime.now(UTC)
         check_writable(self._output())
+        self._metrics = self._endpoint()
+        self._onlookers = (*self._chosen_onlookers(), *([self._metrics] if self._metrics else []))
         self.target = TargetInfo()
         """What is known of the target so far."""
         self.cleanup: Cleanup | None = None
@@ -85,6 +89,8 @@ class Run:
                 yield
             finally:
                 self._progress.finish()
+                if self._metrics is not None:
+                    self._metrics.end()
                 if self._events is not None:
                     self._events.close()
 
@@ -162,6 +168,13 @@ class Run:
         if self._beside_command or self._options.duration_ns or is_for_programs:
             return ()
         return (Blocks(sys.stdout),)
+
+    def _endpoint(self) -> MetricsEndpoint | None:
+        if self._options.metrics is None:
+            return None
+        from kubectl_podtrace.cli.metrics import MetricsEndpoint
+
+        return MetricsEndpoint(self._options.metrics, say=self._progress.notice)
 
     def _see(self, event: Event) -> None:
         if self._events is not None and self._fold.header is not None:

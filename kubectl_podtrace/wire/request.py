@@ -58,7 +58,8 @@ class TraceRequest:
     `events_per_s` limits single events of each kind; 0 means no limit. `max_overhead_ppm` is how much of the node's CPU
     time, in millionths, tracing may cost before the tracer sheds probes; 0 means that it sheds none. `lease_ns` is
     how long after the last ping the tracer ends; 0 means that it does not. The first ping starts the lease or, where a
-    client `is_awaited`, the tracer's own start.
+    client `is_awaited`, the tracer's own start. A trace that `is_watched` tells of lists and histograms as often in its
+    later hours as in its first minutes, as one without a duration does.
     """
 
     target: PodTarget | CgroupTarget | ProcessTarget
@@ -70,6 +71,7 @@ class TraceRequest:
     max_overhead_ppm: int = DEFAULT_MAX_OVERHEAD_PPM
     lease_ns: int = 0
     is_awaited: bool = False
+    is_watched: bool = False
 
     def to_json(self) -> str:
         """The text for `REQUEST_VARIABLE`."""
@@ -100,10 +102,12 @@ def _request(body: dict[str, Any]) -> TraceRequest:
         raise ValueError(f"topics {unknown or 'are missing'}")
     numbers = {name: body[name] for name in ("duration_ns", "fs_threshold_ns", "rtt_threshold_ns", "events_per_s")}
     numbers["max_overhead_ppm"] = body.get("max_overhead_ppm", DEFAULT_MAX_OVERHEAD_PPM)
-    numbers["lease_ns"], is_awaited = body.get("lease_ns", 0), body.get("is_awaited", False)
+    numbers["lease_ns"] = body.get("lease_ns", 0)
+    flags = {name: body.get(name, False) for name in ("is_awaited", "is_watched")}
     for name, value in numbers.items():
         if type(value) is not int or not 0 <= value < 2**63:
             raise ValueError(f"{name} must be a number of at least 0")
-    if type(is_awaited) is not bool:
-        raise ValueError("is_awaited must be true or false")
-    return TraceRequest(target=_TARGETS[target.pop("kind")](**target), topics=topics, is_awaited=is_awaited, **numbers)
+    for name, flag in flags.items():
+        if type(flag) is not bool:
+            raise ValueError(f"{name} must be true or false")
+    return TraceRequest(target=_TARGETS[target.pop("kind")](**target), topics=topics, **numbers, **flags)

@@ -11,6 +11,7 @@ import select
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,10 @@ READS = 4242
 HEARTBEAT = records.Heartbeat(
     lost=(), dropped=(), suppressed=(), tables=(), stream_bytes=1000, cpu_ns=1_000_000, rss_bytes=90_000_000
 )
+READ = records.TotalsRow(
+    scope=0, operation="files.read", count=READS, errors=0, would_block=0, interrupted=0, bytes=READS, messages=0,
+    timed=0, slow=0, sum_ns=0, max_ns=0, max_bytes=1,
+)  # fmt: skip
 NEVER_S = 60.0
 
 
@@ -81,13 +86,9 @@ class Tracer:
         return "duration"
 
     def finish(self, reason: str) -> None:
-        row = records.TotalsRow(
-            scope=0, operation="files.read", count=READS, errors=0, would_block=0, interrupted=0, bytes=READS,
-            messages=0, timed=0, slow=0, sum_ns=0, max_ns=0, max_bytes=1,
-        )  # fmt: skip
-        self.say(records.Totals(rows=(row,)))
+        self.say(records.Totals(rows=(READ,)))
         self.say(HEARTBEAT)
-        self.say(records.Trailer(ended_ns=time.monotonic_ns(), reason=reason, heartbeat=HEARTBEAT, totals=(row,)))
+        self.say(records.Trailer(ended_ns=time.monotonic_ns(), reason=reason, heartbeat=HEARTBEAT, totals=(READ,)))
 
     def _take_notes(self) -> None:
         match self.request.target:
@@ -99,6 +100,7 @@ class Tracer:
             case _:
                 raise AssertionError(self.request)
         notes["max_overhead_ppm"] = self.request.max_overhead_ppm
+        notes["is_watched"] = self.request.is_watched
         notes["beside"] = sorted(path.name for path in self._notes.parent.iterdir())
         notes["session"] = os.getsid(0)
         self._notes.write_text(json.dumps(notes))
@@ -107,6 +109,16 @@ class Tracer:
 def usual(tracer: Tracer) -> None:
     """All goes well."""
     tracer.attach()
+    tracer.finish(tracer.await_stop())
+
+
+def watched(tracer: Tracer) -> None:
+    """Somebody looks at its numbers while it runs."""
+    tracer.attach()
+    durations = records.Histogram(scope=0, operation="files.read", buckets=(100, READS))
+    tracer.say(records.Totals(rows=(replace(READ, timed=READS, sum_ns=READS * 10_000, max_ns=10_000),)))
+    tracer.say(durations)
+    tracer.say(HEARTBEAT)
     tracer.finish(tracer.await_stop())
 
 
@@ -168,7 +180,8 @@ def deaf(tracer: Tracer) -> None:
 
 
 SCRIPTS: dict[str, Callable[[Tracer], None]] = {
-    script.__name__: script for script in (usual, shedding, refusing, crashing, fading, babbling, unready, deaf)
+    script.__name__: script
+    for script in (usual, watched, shedding, refusing, crashing, fading, babbling, unready, deaf)
 }
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from kubectl_podtrace.cli.main import main
 printed = io.StringIO()
 with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
     main(sys.argv[1:])
-heavy = {"kubernetes", "rich", "jinja2", "yaml", "urllib3", "bcc", "pyroute2"} & set(sys.modules)
+heavy = {"kubernetes", "rich", "jinja2", "yaml", "urllib3", "prometheus_client", "bcc", "pyroute2"} & set(sys.modules)
 print(json.dumps({"printed": printed.getvalue(), "heavy": sorted(heavy)}))
 """
 

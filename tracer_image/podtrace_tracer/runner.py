@@ -266,7 +266,7 @@ class Runner:
         self._emitter.emit(self._header())
         activity = ActivityReader(programs, topics, cpus=possible_cpus(), started_ns=self._started_ns)
         overhead = self._overhead(programs, context.blind)
-        pace = Pace(watched=not self._request.duration_ns)
+        pace = Pace(watched=self._request.is_watched or not self._request.duration_ns)
         reason = self._loop(events, snapshots, scopes, pace, activity=activity, overhead=overhead)
         overhead.finish()
         # With the containers that were met last, so that all are looked at.

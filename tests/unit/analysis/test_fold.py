@@ -16,9 +16,11 @@ from kubectl_podtrace.errors import IncompatibleTracerError
 from kubectl_podtrace.wire.codec import Line, Noise, UnknownKind, encode
 from kubectl_podtrace.wire.file_records import FileRow, Files
 from kubectl_podtrace.wire.records import (
+    Errors,
     Event,
     Histogram,
     Notice,
+    Processes,
     Record,
     Refusal,
     Totals,
@@ -26,7 +28,7 @@ from kubectl_podtrace.wire.records import (
 )
 from tests.unit.every_kind import every_kind_stream
 from tests.unit.shop import shop_stream
-from tests.unit.streams import HEADER, HEARTBEAT, SECOND, STARTED, Stream, folded, timed, totals_row
+from tests.unit.streams import HEADER, HEARTBEAT, SECOND, STARTED, Stream, error_rows, folded, timed, totals_row
 
 
 def line(number: int, record: Record, at_s: float = 1) -> bytes:
@@ -253,3 +255,15 @@ def test_any_bytes_between_the_lines_change_no_number(garbage: list[bytes]) -> N
     fold = folded([*lines[:9], *garbage, *lines[9:]])
     assert fold.state() == expected.state()
     assert fold.noise_lines == len(garbage)
+
+
+def test_lists_and_histograms_are_dated_and_what_comes_with_the_totals_is_not() -> None:
+    stream = Stream()
+    row, histogram = timed("files.read", [1_000])
+    stream.add(Totals(rows=(row,)), Errors(rows=error_rows("files.read", {5: 1})), at_s=1)
+    assert stream.fold().detailed_ns == 0
+    stream.add(histogram, at_s=2)
+    assert stream.fold().detailed_ns == STARTED + 2 * SECOND
+    stream.add(Processes(rows=()), at_s=3)
+    stream.add(Totals(rows=(row,)), at_s=4)
+    assert stream.fold().detailed_ns == STARTED + 3 * SECOND

@@ -14,6 +14,7 @@ from kubectl_podtrace.cli.parse import (
     parse_events_csv,
     parse_filters,
     parse_lease,
+    parse_metrics_address,
     parse_milliseconds,
     parse_output,
     parse_overhead,
@@ -171,3 +172,25 @@ def test_events_need_a_file_of_their_own(text: str, output: str | None) -> None:
 def test_events_go_to_the_file_that_is_named() -> None:
     assert parse_events_csv("e.csv", "report.csv") == Path("e.csv")
     assert parse_events_csv(None, "report.csv") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [("127.0.0.1:9090", "127.0.0.1", 9090), ("[::1]:9090", "::1", 9090), ("localhost:0", "localhost", 0),
+     ("0.0.0.0:65535", "0.0.0.0", 65535), ("[fe80::1%eth0]:1", "fe80::1%eth0", 1),
+     ("metrics.example:80", "metrics.example", 80)],
+)  # fmt: skip
+def test_an_address_for_metrics_is_a_host_and_a_port(text: str, host: str, port: int) -> None:
+    found = parse_metrics_address(text)
+    assert (found.host, found.port, found.text) == (host, port, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "9090", ":9090", "localhost", "localhost:", "localhost:65536", "localhost:-1", "localhost:90a", "::1:9090",
+     "[::1]", "[::1]:", "[localhost]:1", "http://localhost:1", "localhost:1/metrics", "a b:1", "localhost:\uff11"],
+)  # fmt: skip
+def test_what_is_no_host_and_port_is_refused_with_examples(text: str) -> None:
+    with pytest.raises(UsageError, match="is not an address for metrics") as caught:
+        parse_metrics_address(text)
+    assert "127.0.0.1:9090, [::1]:9090" in (caught.value.hint or "")

@@ -31,6 +31,7 @@ def test_a_request_comes_back_as_it_was_written(target: PodTarget | CgroupTarget
         max_overhead_ppm=7,
         lease_ns=30_000_000_000,
         is_awaited=True,
+        is_watched=True,
     )
     assert TraceRequest.from_json(request.to_json()) == request
 
@@ -51,6 +52,7 @@ def test_a_request_comes_back_as_it_was_written(target: PodTarget | CgroupTarget
         {"max_overhead_ppm": 0.5},
         {"lease_ns": -1},
         {"is_awaited": 1},
+        {"is_watched": None},
     ],
 )
 def test_a_request_that_makes_no_sense_is_refused_with_what_is_wrong(change: dict[str, object]) -> None:
@@ -65,11 +67,12 @@ def test_a_request_of_an_older_plugin_has_the_usual_limit_of_what_tracing_may_co
     assert TraceRequest.from_json(json.dumps(body)).max_overhead_ppm == DEFAULT_MAX_OVERHEAD_PPM
 
 
-def test_a_request_of_an_older_plugin_has_no_lease() -> None:
-    body = json.loads(TraceRequest(target=PodTarget(uid="1b2c"), lease_ns=1, is_awaited=True).to_json())
-    del body["lease_ns"], body["is_awaited"]
+def test_a_request_of_an_older_plugin_has_no_lease_and_nobody_watches() -> None:
+    asked = TraceRequest(target=PodTarget(uid="1b2c"), lease_ns=1, is_awaited=True, is_watched=True)
+    body = json.loads(asked.to_json())
+    del body["lease_ns"], body["is_awaited"], body["is_watched"]
     request = TraceRequest.from_json(json.dumps(body))
-    assert (request.lease_ns, request.is_awaited) == (0, False)
+    assert (request.lease_ns, request.is_awaited, request.is_watched) == (0, False, False)
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "17", "null", "{"])
