@@ -187,7 +187,7 @@ def test_seconds_and_bytes_are_named_as_units() -> None:
     ["", "*/*", "application/openmetrics-text;version=abc", "text/plain;version=1.x", "a" * 60_000, ",;=,;;"],
 )
 def test_a_strange_accept_header_gets_text(accept: str) -> None:
-    assert exposition("silent").page(accept).body.startswith(b"# HELP podtrace_info")
+    assert exposition("silent").page(accept).body.startswith(b"# HELP podtrace")
 
 
 def test_each_format_is_written_once_however_many_ask() -> None:
