@@ -123,12 +123,12 @@ class Trust:
         return sum(bypass.count for bypass in self.bypassed)
 
 
-def trust(fold: Fold, scopes: frozenset[int] | None = None) -> Trust:
+def trust(fold: Fold, scopes: frozenset[int] | None = None, *, is_running: bool = False) -> Trust:
     """The section `trust` of a stream, as far as it has been folded. What bypassed the counting is told of `scopes`."""
     heartbeat = fold.heartbeat
     lost = heartbeat.lost if heartbeat else ()
     dropped = heartbeat.dropped if heartbeat else ()
-    notes = _notes(fold)
+    notes = _notes(fold, is_running=is_running)
     return Trust(
         complete=fold.trailer is not None and not notes,
         lost=sum(row.count for row in lost),
@@ -186,12 +186,14 @@ def _losses(rows: tuple[LostRow, ...]) -> tuple[Loss, ...]:
     return tuple(Loss(source=row.source, topic=row.topic, count=row.count) for row in rows if row.count)
 
 
-def _notes(fold: Fold) -> tuple[str, ...]:
+def _notes(fold: Fold, *, is_running: bool) -> tuple[str, ...]:
     """What keeps the report from being complete, in words."""
     notes: list[str] = []
     if fold.header is None:
         return ("the tracer sent no header: nothing can be read",)
-    if fold.trailer is None:
+    if is_running:
+        notes.append("the trace is still running")
+    elif fold.trailer is None:
         when = units.wall_clock(fold.wall_clock(fold.newest_ns))
         notes.append(f"the stream ended without its trailer: numbers are as of {when}")
     elif fold.trailer_mismatches:

@@ -23,6 +23,7 @@ from kubectl_podtrace.cli.parse import (
     parse_timeout,
     topics_of,
 )
+from kubectl_podtrace.cli.progress import Loudness
 from kubectl_podtrace.errors import UsageError
 from kubectl_podtrace.wire.request import CgroupTarget, PodTarget, ProcessTarget, TraceRequest
 from kubectl_podtrace.wire.topics import FILTERS
@@ -30,6 +31,9 @@ from kubectl_podtrace.wire.topics import FILTERS
 if TYPE_CHECKING:
     from kubectl_podtrace.cluster.client import Cluster
     from kubectl_podtrace.report.gate.conditions import Condition
+
+EVENTS: Final = ("notable", "all")
+"""What --events takes."""
 
 
 DEFAULT_METRICS_ADDRESS: Final = "127.0.0.1:9090"
@@ -46,7 +50,8 @@ class TraceOptions:
     fs_threshold_ns: int
     max_overhead_ppm: int
     output: Output
-    verbose: bool
+    loudness: Loudness = Loudness.USUAL
+    every_event: bool = False
     events_csv: Path | None = None
     conditions: tuple[Condition, ...] = ()
     metrics: MetricsAddress | None = None
@@ -117,7 +122,16 @@ def add_trace_flags(parser: ArgumentParser) -> None:
         metavar="HOST:PORT",
         help=f"serve them here ({DEFAULT_METRICS_ADDRESS}; port 0: any that is free)",
     )
-    parser.add_argument("-v", "--verbose", action="store_true", help="say more on stderr, with tracebacks")
+    live = parser.add_argument_group("while it runs")
+    live.add_argument(
+        "--events", metavar="WHICH", choices=EVENTS, default=EVENTS[0],
+        help="single events in the live view: notable (slow and failed first), or all",
+    )  # fmt: skip
+    loudness = parser.add_mutually_exclusive_group()
+    loudness.add_argument("-q", "--quiet", action="store_true", help="say nothing on stderr but errors")
+    loudness.add_argument(
+        "-v", "--verbose", action="store_true", help="say more on stderr: how long each step took, tracebacks"
+    )
     parser.add_argument("--version", action="store_true", help="print the version")
 
 
@@ -148,6 +162,11 @@ def connected(given: Namespace) -> Cluster:
     return connect(options, os.environ)
 
 
+def loudness_of(given: Namespace) -> Loudness:
+    """What -q and -v ask for."""
+    return Loudness.QUIET if given.quiet else Loudness.VERBOSE if given.verbose else Loudness.USUAL
+
+
 def trace_options(given: Namespace, *, in_cluster: bool = True) -> TraceOptions:
     """Raises `UsageError` for the first flag that is wrong."""
     filters = () if given.filter is None else parse_filters(given.filter)
@@ -159,7 +178,8 @@ def trace_options(given: Namespace, *, in_cluster: bool = True) -> TraceOptions:
         fs_threshold_ns=parse_milliseconds(given.fs_threshold),
         max_overhead_ppm=parse_overhead(given.max_overhead),
         output=parse_output(given.export, given.output),
-        verbose=given.verbose,
+        loudness=loudness_of(given),
+        every_event=given.events == EVENTS[1],
         events_csv=parse_events_csv(given.events_csv, given.output),
         conditions=parse_gate(given.fail_on, topics=topics_of(filters), in_cluster=in_cluster),
         metrics=_metrics(given),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from kubectl_podtrace.cli.flags import Parser, TraceOptions, add_trace_flags, trace_options
 from kubectl_podtrace.cli.parse import parse_pid
+from kubectl_podtrace.cli.progress import on_stderr
 from kubectl_podtrace.errors import LocalModeError, PodtraceError, UsageError
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _trace_command(words: Sequence[str], options: TraceOptions, factory: TracerF
     from kubectl_podtrace.local.source import LocalSource
 
     line = find_command(words)
-    run = Run(options=options, beside_command=True)
+    run = Run(options=options, progress=on_stderr(options.loudness), beside_command=True)
     with run.stoppable(), ExitStack() as stack:
         program = stack.enter_context(factory())
         command = stack.enter_context(closing(HeldCommand(line)))
@@ -176,7 +177,7 @@ def _trace_running(
     from kubectl_podtrace.cli.run import Run
     from kubectl_podtrace.local.source import LocalSource
 
-    run = Run(options=options)
+    run = Run(options=options, progress=on_stderr(options.loudness))
     run.target = target
     with run.stoppable(), factory() as program:
         with closing(LocalSource(program=program, request=request, watched=watched)) as source:

@@ -7,14 +7,17 @@ from typing import Protocol
 
 from kubectl_podtrace.analysis.fold import Fold
 from kubectl_podtrace.report.model import LiveReport
+from kubectl_podtrace.report.target import TracedContainers
 from kubectl_podtrace.wire.records import Event
 
 
 class Moment:
     """The running trace as it stands. Its report changes with each heartbeat, and is built when somebody asks."""
 
-    def __init__(self, fold: Fold, build: Callable[[], LiveReport]) -> None:
+    def __init__(self, fold: Fold, build: Callable[[], LiveReport], traced: Callable[[], TracedContainers]) -> None:
+        """`build` makes the report, `traced` tells of the containers that it is about; both of now."""
         self.fold = fold
+        self.traced = traced
         self._build = build
         self._built: LiveReport | None = None
         self._built_ns = 0

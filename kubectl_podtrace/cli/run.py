@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,8 +12,10 @@ from typing import TYPE_CHECKING, Final, Literal
 from kubectl_podtrace import __version__
 from kubectl_podtrace.analysis.fold import Fold
 from kubectl_podtrace.cli.blocks import WINDOW_S, Blocks
+from kubectl_podtrace.cli.counters import CountingProgress
 from kubectl_podtrace.cli.flags import TraceOptions
 from kubectl_podtrace.cli.gate import exit_code, tell
+from kubectl_podtrace.cli.live import LiveScreen
 from kubectl_podtrace.cli.onlookers import Moment, Onlooker
 from kubectl_podtrace.cli.parse import Format
 from kubectl_podtrace.cli.progress import Progress
@@ -25,6 +26,7 @@ from kubectl_podtrace.report.gate.judge import judged
 from kubectl_podtrace.report.model import Gate, LiveReport, Remark
 from kubectl_podtrace.report.target import TargetInfo, TracedContainers
 from kubectl_podtrace.report.writer import Output, check_writable, page_of, write_report
+from kubectl_podtrace.screen.screen import can_draw
 from kubectl_podtrace.session import Phase, Session
 from kubectl_podtrace.source import Cleanup, LineSource, stopping_on_signals
 from kubectl_podtrace.wire.records import Event, Scope
@@ -48,19 +50,22 @@ class Run:
         self,
         *,
         options: TraceOptions,
+        progress: Progress,
         beside_command: bool = False,
-        clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._options = options
         self._beside_command = beside_command
+        is_for_programs = options.output.path is None and options.output.format is not Format.TEXT
+        self._is_live = not (beside_command or options.duration_ns or is_for_programs)
+        self._draws = self._is_live and can_draw(sys.stdout)
         self._events = EventsCsv(options.events_csv) if options.events_csv else None
+        self._progress = progress
         self._fold = Fold(on_event=self._see)
-        self._progress = Progress(out=sys.stderr, clock=clock)
         self._remarks: list[Remark] = []
         self._doubts: list[str] = []
         self._session: Session | None = None
         self._is_following = False
-        self._moment = Moment(self._fold, self._live)
+        self._moment = Moment(self._fold, self._live, lambda: TracedContainers(self._fold, self.target))
         self._gate: Gate | None = None
         self._started_at = datetime.now(UTC)
         check_writable(self._output())
@@ -163,11 +168,19 @@ class Run:
         return exit_code(self._gate, code, sys.stderr)
 
     def _chosen_onlookers(self) -> tuple[Onlooker, ...]:
-        wanted = self._options.output
-        is_for_programs = wanted.path is None and wanted.format is not Format.TEXT
-        if self._beside_command or self._options.duration_ns or is_for_programs:
-            return ()
-        return (Blocks(sys.stdout),)
+        if self._draws:
+            return (
+                LiveScreen(
+                    out=sys.stdout,
+                    keyboard=sys.stdin,
+                    color=page_of(sys.stdout).color,
+                    every_event=self._options.every_event,
+                    progress=self._progress,
+                    was_stopped=lambda: self.was_stopped,
+                ),
+            )
+        counting = CountingProgress(self._progress)
+        return (counting, Blocks(sys.stdout, every_event=self._options.every_event)) if self._is_live else (counting,)
 
     def _endpoint(self) -> MetricsEndpoint | None:
         if self._options.metrics is None:
@@ -206,11 +219,10 @@ class Run:
         self._progress.step(phase.value, duration_ns=self._options.duration_ns if tracing else 0)
         if tracing and (self._beside_command or not self._options.duration_ns):
             self._progress.finish()
-        if tracing and not self._beside_command and not self._options.duration_ns:
-            self._progress.notice("Ctrl+C ends the trace, and the report follows")
+            if not (self._beside_command or self._draws):
+                self._progress.notice("Ctrl+C ends the trace, and the report follows")
 
     def _update(self) -> None:
-        self._progress.tick()
         for onlooker in self._onlookers:
             onlooker.look(self._moment)
 

@@ -6,7 +6,7 @@ import os
 import secrets
 import sys
 from argparse import Namespace
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -22,12 +22,14 @@ from kubectl_podtrace.cli.flags import (
     trace_options,
 )
 from kubectl_podtrace.cli.parse import parse_lease
+from kubectl_podtrace.cli.progress import on_stderr
 from kubectl_podtrace.errors import UsageError
 from kubectl_podtrace.units import SECOND_NS
 
 if TYPE_CHECKING:
     from argparse import _ArgumentGroup
 
+    from kubectl_podtrace.cli.beforehand import Beforehand
     from kubectl_podtrace.cli.run import Run
     from kubectl_podtrace.cluster.client import Cluster
     from kubectl_podtrace.cluster.lifecycle import ClusterSource
@@ -184,40 +186,50 @@ def _print_pod(pod: TracerPodSpec) -> int:
 
 def _trace(cluster: Cluster, spec: TargetSpec, namespace: str, options: TraceOptions, given: Namespace) -> int:
     from kubectl_podtrace.cli.beforehand import Beforehand
+
+    with on_stderr(options.loudness) as progress:
+        progress.step("finding the pod")
+        before = Beforehand(cluster, spec, namespace=namespace, tracer_namespace=given.tracer_namespace or namespace)
+        before.remove_leftovers()
+        # What takes its time to import is imported while the cluster is asked.
+        from kubectl_podtrace.cli.run import Run
+
+        found = before.target()
+        session_id = secrets.token_hex(_ID_BYTES)
+        with before.own.running(session_id) as client_id:
+            make = partial(
+                tracer_pod, given, options, found, session_id=session_id, client_id=client_id, user=before.user()
+            )
+            run = Run(options=options, progress=progress)
+            with run.stoppable():
+                source = _source(run, cluster, found, before, make)
+                _follow(run, cluster, found, source, narrowed=not given.all_containers)
+    return run.exit_code()
+
+
+def _source(
+    run: Run, cluster: Cluster, found: Target, before: Beforehand, make: Callable[..., TracerPodSpec]
+) -> ClusterSource:
+    """Asks whether the trace can be, and what it comes from. Raises `PodtraceError`."""
+    from kubectl_podtrace.cluster.lifecycle import ClusterSource
     from kubectl_podtrace.cluster.tracer_pod import build
 
-    before = Beforehand(cluster, spec, namespace=namespace, tracer_namespace=given.tracer_namespace or namespace)
-    before.remove_leftovers()
-    # What takes its time to import is imported while the cluster is asked.
-    from kubectl_podtrace.cli.run import Run
-    from kubectl_podtrace.cluster.lifecycle import ClusterSource
-
-    found = before.target()
-    session_id = secrets.token_hex(_ID_BYTES)
-    with before.own.running(session_id) as client_id:
-        make = partial(
-            tracer_pod, given, options, found, session_id=session_id, client_id=client_id, user=before.user()
-        )
-        # Where we are known to be allowed to attach, the tracer also ends when it never hears of us at all. Should
-        # attaching turn out to be impossible all the same, one that does not wait for it takes its place.
-        awaited = before.may_attach()
-        pod = make(awaited=awaited)
-        manifest = build(pod)
-        run = Run(options=options)
-        with run.stoppable():
-            for notice in found.notices:
-                run.notice(notice)
-            run.step("asking the cluster")
-            for notice in before.check(found, image=pod.image, manifest=manifest):
-                run.notice(notice)
-            source = ClusterSource(
-                cluster=cluster,
-                manifest=manifest,
-                unawaited=build(_renamed(make())) if awaited else None,
-                observer=_Observer(run),
-            )
-            _follow(run, cluster, found, source, narrowed=not given.all_containers)
-    return run.exit_code()
+    # Where we are known to be allowed to attach, the tracer also ends when it never hears of us at all. Should
+    # attaching turn out to be impossible all the same, one that does not wait for it takes its place.
+    awaited = before.may_attach()
+    pod = make(awaited=awaited)
+    manifest = build(pod)
+    for notice in found.notices:
+        run.notice(notice)
+    run.step("asking whether it can be traced")
+    for notice in before.check(found, image=pod.image, manifest=manifest):
+        run.notice(notice)
+    return ClusterSource(
+        cluster=cluster,
+        manifest=manifest,
+        unawaited=build(_renamed(make())) if awaited else None,
+        observer=_Observer(run),
+    )
 
 
 def _follow(run: Run, cluster: Cluster, found: Target, source: ClusterSource, *, narrowed: bool) -> None:
@@ -249,8 +261,8 @@ class _Observer:
     def __init__(self, run: Run) -> None:
         self._run = run
 
-    def progress(self, stage: Stage) -> None:
-        self._run.step(stage.value)
+    def progress(self, stage: Stage, words: str = "") -> None:
+        self._run.step(f"{stage.value} ({words})" if words else stage.value)
 
     def notice(self, text: str) -> None:
         self._run.notice(text)

@@ -30,7 +30,7 @@ _ATTACH_TIMEOUT_S: Final = 5.0
 class Observer(Protocol):
     """Who is told how a run goes; called from the thread that reads the lines, and once from `stop`'s."""
 
-    def progress(self, stage: Stage) -> None:
+    def progress(self, stage: Stage, words: str = "") -> None:
         """A stage was reached."""
 
     def notice(self, text: str) -> None:

@@ -46,6 +46,8 @@ _NODE_ANSWERS_WITHIN_S: Final = 30.0
 _NODE_SUSPECT_AFTER_S: Final = 5.0
 _START_WITHIN_S: Final = 600.0
 
+_PULL_REASONS: Final = frozenset({"Pulling", "Pulled"})
+"""Of a kubelet's events about an image; what it says in them is told as it is."""
 _IMAGE_REASONS: Final = frozenset(
     {
         "ErrImageNeverPull",
@@ -78,13 +80,14 @@ class StartWait:
         pod: StartingPod,
         clock: Clock,
         is_stopped: Callable[[], bool],
-        progress: Callable[[Stage], None],
+        progress: Callable[[Stage, str], None],
     ) -> None:
         self._pod = pod
         self._clock = clock
         self._is_stopped = is_stopped
         self._progress = progress
         self._stage: Stage | None = None
+        self._words = ""
         self._began = clock.monotonic()
         self._looked_closer = self._began
         self._last_warning = ""
@@ -129,11 +132,13 @@ class StartWait:
         if now - self._looked_closer < _LOOK_CLOSER_S:
             return
         self._looked_closer = now
-        for event in self._pod.events():
-            if event.reason == "Pulling" and self._stage is not Stage.PULLING:
-                self._reach(Stage.PULLING)
+        events = self._pod.events()
+        for event in events:
             if event.warning:
                 self._last_warning = f"{event.reason}: {event.message}"
+        pulls = [event.message for event in events if event.reason in _PULL_REASONS]
+        if pulls:
+            self._reach(Stage.PULLING, pulls[-1])
         tracer = pod.container(TRACER_CONTAINER)
         if (tracer is None or not tracer.reported) and waited_s > _NODE_SUSPECT_AFTER_S:
             self._check_node(pod, waited_s)
@@ -164,9 +169,10 @@ class StartWait:
             "a controller that cleans up bare pods, or a node that went away, may do that",
         )
 
-    def _reach(self, stage: Stage) -> None:
-        self._stage = stage
-        self._progress(stage)
+    def _reach(self, stage: Stage, words: str = "") -> None:
+        if (stage, words) != (self._stage, self._words):
+            self._stage, self._words = stage, words
+            self._progress(stage, words)
 
 
 def check_container(tracer: Container) -> None:

@@ -80,7 +80,7 @@ class _Builder:
         self._measured = _measured_topics(fold, options)
         self._event_operations = event_operations(fold.header.topics if fold.header else ())
         self._cost = cost(fold)
-        self._trust = _trust(fold, self._containers.scopes, client)
+        self._trust = _trust(fold, self._containers.scopes, client, is_running=is_running)
 
     def whole(self) -> Report:
         """The report of everything."""
@@ -204,8 +204,8 @@ def _measured_topics(fold: Fold, options: ReportOptions) -> frozenset[str]:
     return frozenset(topic for topic in asked if not {topic, RESTS_ON.get(topic)} & impossible)
 
 
-def _trust(fold: Fold, scopes: frozenset[int] | None, client: ClientFacts) -> Trust:
-    section = trust(fold, scopes)
+def _trust(fold: Fold, scopes: frozenset[int] | None, client: ClientFacts, *, is_running: bool) -> Trust:
+    section = trust(fold, scopes, is_running=is_running)
     return replace(section, remarks=(*client.doubts, *section.remarks))
 
 

@@ -13,6 +13,7 @@ from kubectl_podtrace.analysis.settings import Settings
 from kubectl_podtrace.analysis.summary import Summary
 from kubectl_podtrace.analysis.trust import Trust
 from kubectl_podtrace.source import Cleanup
+from kubectl_podtrace.wire.records import Event
 
 SCHEMA_VERSION: Final = 1
 """Rises when a key changes its meaning or goes away; new keys leave it."""
@@ -156,7 +157,14 @@ class Report(Sections, Introduction):
 
 @dataclass(frozen=True, kw_only=True)
 class LiveReport:
-    """The latest window of a running trace beside everything since it began."""
+    """The latest window of a running trace beside everything since it began.
+
+    `events` are single events that came lately, of which so many are left out; wall-clock time is their time plus the
+    offset.
+    """
 
     window: Report
     total: Report
+    events: tuple[Event, ...] = ()
+    events_left_out: int = 0
+    realtime_offset_ns: int = 0

@@ -19,8 +19,8 @@ PYTHON = "/usr/bin/python3"
 AILING = (PYTHON, str(HERE / "workloads/ailing.py"))
 WELL = (PYTHON, str(HERE / "workloads/well.py"))
 EMULATED = "PODTRACE_EMULATED" in os.environ
-"""Where instructions are emulated, tracing takes more of the processor than it may, and what is well is slow: both are
-told, rightly, so nothing is shed there, and that programs are well is asked elsewhere."""
+"""Where instructions are emulated, tracing takes more of the processor than it may, and what is well is slow. Both are
+told, rightly: so nothing is shed there, and that programs are well is asked elsewhere."""
 well_here = pytest.mark.skipif(EMULATED, reason="on an emulated processor everything is slow, and rightly found to be")
 FIRST = ("nice", "-n", "-15")
 """What is well is well on a busy machine, too; but who has to wait for a CPU is slow at everything."""

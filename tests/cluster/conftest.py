@@ -35,11 +35,13 @@ class Told:
     """An observer that remembers."""
 
     stages: list[Stage] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
 
-    def progress(self, stage: Stage) -> None:
+    def progress(self, stage: Stage, words: str = "") -> None:
         self.stages.append(stage)
+        self.words.append(words)
 
     def notice(self, text: str) -> None:
         self.notices.append(text)

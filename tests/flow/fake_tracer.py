@@ -38,6 +38,7 @@ class Tracer:
         self.started_ns = 0
         self._notes = notes
         self._seq = 0
+        self._heard = b""
 
     def say(self, record: records.Record) -> None:
         self._seq += 1
@@ -76,14 +77,16 @@ class Tracer:
 
     def await_stop(self) -> str:
         """Why the trace is over."""
-        left_s = self.request.duration_ns / 1e9 or NEVER_S
-        pending = b""
-        while select.select([0], [], [], left_s)[0]:
+        return "stopped" if self.is_stopped(self.request.duration_ns / 1e9 or NEVER_S) else "duration"
+
+    def is_stopped(self, patience_s: float) -> bool:
+        """Whether the order to stop comes in so many seconds in which nothing else does."""
+        while select.select([0], [], [], patience_s)[0]:
             chunk = os.read(0, 100)
-            pending += chunk
-            if not chunk or b"stop\n" in pending:
-                return "stopped"
-        return "duration"
+            self._heard += chunk
+            if not chunk or b"stop\n" in self._heard:
+                return True
+        return False
 
     def finish(self, reason: str) -> None:
         self.say(records.Totals(rows=(READ,)))
@@ -106,6 +109,11 @@ class Tracer:
         self._notes.write_text(json.dumps(notes))
 
 
+def reads(number: int) -> records.TotalsRow:
+    """So many reads of a byte."""
+    return replace(READ, count=number, bytes=number)
+
+
 def usual(tracer: Tracer) -> None:
     """All goes well."""
     tracer.attach()
@@ -120,6 +128,27 @@ def watched(tracer: Tracer) -> None:
     tracer.say(durations)
     tracer.say(HEARTBEAT)
     tracer.finish(tracer.await_stop())
+
+
+def lively(tracer: Tracer) -> None:
+    """Heartbeats come quickly, and with each of them a slow fsync and a command that went well."""
+    tracer.attach()
+    beats, row = 0, reads(0)
+    while not tracer.is_stopped(0.05):
+        beats += 1
+        for operation, slow in (("files.fsync", True), ("processes.exec", False)):
+            tracer.say(
+                records.Event(
+                    scope=0, operation=operation, pid=7, node_pid=4107, comm="worker", start_ns=time.monotonic_ns(),
+                    duration_ns=27_200_000, errno=0, signal=0, result=0, slow=slow, name=f"/data/{beats}", address="",
+                    port=0,
+                )
+            )  # fmt: skip
+        row = reads(beats * 1_000)
+        tracer.say(records.Totals(rows=(row,)))
+        tracer.say(HEARTBEAT)
+    tracer.say(HEARTBEAT)
+    tracer.say(records.Trailer(ended_ns=time.monotonic_ns(), reason="stopped", heartbeat=HEARTBEAT, totals=(row,)))
 
 
 def shedding(tracer: Tracer) -> None:
@@ -181,7 +210,7 @@ def deaf(tracer: Tracer) -> None:
 
 SCRIPTS: dict[str, Callable[[Tracer], None]] = {
     script.__name__: script
-    for script in (usual, watched, shedding, refusing, crashing, fading, babbling, unready, deaf)
+    for script in (usual, lively, watched, shedding, refusing, crashing, fading, babbling, unready, deaf)
 }
 
 if __name__ == "__main__":

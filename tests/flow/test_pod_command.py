@@ -120,7 +120,8 @@ def test_a_missing_pod_is_an_error_with_its_exit_code(
 ) -> None:
     assert main(["-n", "shop", "api-9", *connection]) == 5
     shown = capsys.readouterr()
-    assert shown.err == 'error: there is no pod "api-9" in namespace "shop"\nhint: see: kubectl get pods -n shop\n'
+    error = 'error: there is no pod "api-9" in namespace "shop"\nhint: see: kubectl get pods -n shop\n'
+    assert shown.err == f"finding the pod\n{error}"
     assert shown.out == ""
 
 

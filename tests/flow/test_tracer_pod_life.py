@@ -134,18 +134,25 @@ def test_a_tracer_that_cannot_start_says_why(api: FakeApi, source: ClusterSource
     assert api.pods == {}
 
 
-def test_a_pull_is_shown_from_the_events(api: FakeApi, source: ClusterSource, told: Told) -> None:
-    api.starts = [CREATING] * 15 + [RUNNING]
-    api.events = [{"reason": "Pulling", "message": "Pulling image", "type": "Normal"}]
+def test_a_pull_is_shown_in_the_kubelet_s_own_words(api: FakeApi, source: ClusterSource, told: Told) -> None:
+    api.starts = [CREATING] * 25 + [RUNNING]
+    pulling = {"reason": "Pulling", "message": 'Pulling image "tracer:1"', "type": "Normal"}
+    pulled = {"reason": "Pulled", "message": 'Successfully pulled image "tracer:1" in 1.2s', "type": "Normal"}
+    api.events = [pulling]
+    said: list[str] = []
 
-    def log_when_pulling(stage: Stage) -> None:
+    def follow_the_pull(stage: Stage, words: str = "") -> None:
         told.stages.append(stage)
-        if stage is Stage.PULLING:
+        said.append(words)
+        if words == pulling["message"]:
+            api.events = [pulling, pulled]
+        if words == pulled["message"]:
             api.logs = [[stamped(b"last")]]
 
-    told.progress = log_when_pulling  # type: ignore[method-assign]
+    told.progress = follow_the_pull  # type: ignore[method-assign]
     assert run(source) == [b"last"]
-    assert told.stages == [Stage.CREATED, Stage.STARTING, Stage.PULLING, Stage.RUNNING]
+    assert told.stages == [Stage.CREATED, Stage.STARTING, Stage.PULLING, Stage.PULLING, Stage.RUNNING]
+    assert said == ["", "", pulling["message"], pulled["message"], ""]
 
 
 @pytest.mark.parametrize(("ready", "words"), [("False", "not ready"), (None, "gone")])
@@ -171,7 +178,7 @@ def test_a_node_that_may_not_be_read_has_time_to_answer_but_not_forever(api: Fak
 
 
 def test_a_pod_that_someone_else_deletes_is_not_waited_for(api: FakeApi, source: ClusterSource, told: Told) -> None:
-    def lose_the_pod(stage: Stage) -> None:
+    def lose_the_pod(stage: Stage, words: str = "") -> None:
         if stage is Stage.CREATED:
             api.pods.clear()
 
@@ -263,7 +270,7 @@ def test_the_first_signal_stops_and_the_second_leaves_at_once(api: FakeApi, sour
 
 def test_a_stop_during_the_start_ends_the_wait(api: FakeApi, source: ClusterSource, told: Told) -> None:
     api.starts = [CREATING]
-    told.progress = lambda stage: source.stop() if stage is Stage.STARTING else None  # type: ignore[method-assign]
+    told.progress = lambda stage, *_: source.stop() if stage is Stage.STARTING else None  # type: ignore[method-assign]
     assert isinstance(failure(source), InterruptedRunError)
     assert api.pods == {}
 

@@ -12,6 +12,7 @@ from kubectl_podtrace.report.sections import document
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 NARROWEST_PAGE: Final = 80
 STYLES: Final = {
@@ -31,6 +32,7 @@ STYLES: Final = {
     "passed": "green",
     "incomplete": "bold red",
     "partial": "bold red",
+    "current": "reverse",
 }
 
 
@@ -55,13 +57,16 @@ def headline_facts(headline: Headline) -> Facts:
     return Facts(pairs=(*pairs, ("next", headline.next_step), ("trust", headline.trust)))
 
 
-def console_for(out: TextIO, *, color: bool) -> Console:
-    """A console that interprets nothing: no markup, no emoji, no highlighting, no wrapping."""
+def console_for(out: TextIO, *, color: bool, width: int | None = NARROWEST_PAGE) -> Console:
+    """A console that interprets nothing: no markup, no emoji, no highlighting, no wrapping.
+
+    `width` None is the terminal's own, whatever that becomes.
+    """
     from rich.console import Console
 
     return Console(
         file=out,
-        width=NARROWEST_PAGE,
+        width=width,
         force_terminal=color,
         color_system="standard" if color else None,
         no_color=not color,
@@ -74,14 +79,19 @@ def console_for(out: TextIO, *, color: bool) -> Console:
 
 
 def write_lines(console: Console, lines: Iterable[Spans]) -> None:
-    """Prints lines, each span in its role's style; a label that has a style of its own gives it to itself."""
-    from rich.text import Text
-
+    """Prints lines."""
     for spans in lines:
-        line = Text()
-        for span in spans:
-            word = span.text.strip()
-            style = STYLES.get(word, STYLES["label"]) if span.role == "label" else STYLES.get(span.role, "")
-            line.append(span.text, style=style)
+        line = styled(spans)
         line.rstrip()
         console.print(line, soft_wrap=True)
+
+
+def styled(spans: Spans) -> Text:
+    """A line, each span in its role's style; a label that has a style of its own gives it to itself."""
+    from rich.text import Text
+
+    line = Text(no_wrap=True, overflow="crop")
+    for span in spans:
+        style = STYLES.get(span.text.strip(), STYLES["label"]) if span.role == "label" else STYLES.get(span.role, "")
+        line.append(span.text, style=style)
+    return line

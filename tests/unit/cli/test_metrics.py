@@ -24,6 +24,7 @@ from kubectl_podtrace.errors import MetricsAddressError
 from kubectl_podtrace.report.build import ReportOptions, build_window
 from kubectl_podtrace.report.metrics.catalog import METRICS
 from kubectl_podtrace.report.metrics.series import Series
+from kubectl_podtrace.report.target import TracedContainers
 from kubectl_podtrace.wire.descriptor_records import DescriptorTables
 from kubectl_podtrace.wire.records import Totals
 from tests.unit.report.reports import API, CLIENT, REPORTS
@@ -61,7 +62,9 @@ class Watched:
         self.url = self.said[0].split()[3]
         self._fold = Fold()
         self._moment = Moment(
-            self._fold, lambda: build_window(self._fold, target=API, options=ReportOptions(), client=CLIENT)
+            self._fold,
+            lambda: build_window(self._fold, target=API, options=ReportOptions(), client=CLIENT),
+            lambda: TracedContainers(self._fold, API),
         )
 
     def read(self, lines: list[bytes]) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import io
 
-from kubectl_podtrace.cli.progress import Progress
+from kubectl_podtrace.cli.progress import Loudness, Progress
 
 SECOND_NS = 10**9
 
@@ -44,7 +44,71 @@ def test_a_terminal_gets_one_line_that_counts_down_and_is_gone_at_the_end() -> N
         progress.tick()
     progress.finish()
     shown = out.getvalue().split("\r\x1b[K")
-    assert shown == ["", "tracing, 2 s left ...", "tracing, 1 s left ...", "tracing, finishing ...", ""]
+    assert shown == [
+        "",
+        f"tracing {'─' * 24}, 2 s left ...",
+        f"tracing {'━' * 6}{'─' * 18}, 2 s left ...",
+        f"tracing {'━' * 12}{'─' * 12}, 1 s left ...",
+        f"tracing {'━' * 24}, finishing ...",
+        "",
+    ]
+
+
+def test_counters_stand_behind_the_time_left() -> None:
+    out = Terminal()
+    progress = Progress(out=out, clock=Clock())
+    progress.step("tracing", duration_ns=10 * SECOND_NS)
+    progress.tick("7 events, 1 failed")
+    assert out.getvalue().endswith(", 10 s left  7 events, 1 failed")
+
+
+def test_a_line_is_never_longer_than_the_terminal_is_wide() -> None:
+    out = Terminal()
+    progress = Progress(out=out, clock=Clock())
+    progress.step("pulling the image (" + "x" * 300)
+    assert max(len(line) for line in out.getvalue().split("\r\x1b[K")) == 79
+
+
+def test_quiet_says_nothing() -> None:
+    for out in (Terminal(), io.StringIO()):
+        progress = Progress(out=out, clock=Clock(), loudness=Loudness.QUIET)
+        progress.step("starting")
+        progress.tick("7 events")
+        progress.notice("careful")
+        progress.finish()
+        assert out.getvalue() == ""
+
+
+def test_verbose_says_how_long_each_step_took() -> None:
+    out, clock = io.StringIO(), Clock()
+    with Progress(out=out, clock=clock, loudness=Loudness.VERBOSE) as progress:
+        progress.step("starting")
+        clock.now_ns = 1_230_000_000
+        progress.step("tracing")
+        clock.now_ns += 2 * SECOND_NS
+    assert out.getvalue() == "starting\nstarting: took 1.23 s\ntracing\ntracing: took 2.00 s\n"
+
+
+def test_the_same_step_again_is_no_new_one() -> None:
+    out = io.StringIO()
+    progress = Progress(out=out, clock=Clock())
+    progress.step("starting")
+    progress.step("starting")
+    assert out.getvalue() == "starting\n"
+
+
+def test_who_holds_the_terminal_is_told_of_remarks_which_are_said_again_later() -> None:
+    out, told = Terminal(), list[str]()
+    progress = Progress(out=out, clock=Clock())
+    progress.step("tracing")
+    progress.hold(told.append)
+    before = out.getvalue()
+    progress.step("stopping the tracer")
+    progress.tick("7 events")
+    progress.notice("careful")
+    assert (out.getvalue(), told) == (before, ["careful"])
+    progress.release()
+    assert "note: careful\n" in out.getvalue()
 
 
 def test_a_remark_on_a_terminal_stands_above_the_line() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from kubectl_podtrace.cli.flags import TraceOptions
 from kubectl_podtrace.cli.parse import Format, Output
+from kubectl_podtrace.cli.progress import Progress
 from kubectl_podtrace.cli.run import Run
 from kubectl_podtrace.errors import GateFailedError
 from kubectl_podtrace.report.gate.conditions import parse_condition
@@ -58,7 +60,6 @@ def options(*, duration_ns: int = 0, output: Output | None = None) -> TraceOptio
         fs_threshold_ns=1,
         max_overhead_ppm=50_000,
         output=output or Output(format=Format.TEXT),
-        verbose=False,
     )
 
 
@@ -66,10 +67,14 @@ def gate_of(*texts: str, source: Seconds, path: Path) -> Run:
     """A run that has reported, with these conditions."""
     conditions = tuple(parse_condition(text) for text in texts)
     output = Output(format=Format.JSON, path=path)
-    run = Run(options=replace(options(output=output, duration_ns=1), conditions=conditions), clock=source.clock)
+    run = Run(options=replace(options(output=output, duration_ns=1), conditions=conditions), progress=progress(source))
     run.follow(source)
     run.report()
     return run
+
+
+def progress(source: Seconds) -> Progress:
+    return Progress(out=sys.stderr, clock=source.clock)
 
 
 def blocks(run: Run, source: Seconds, capsys: pytest.CaptureFixture[str]) -> int:
@@ -80,18 +85,18 @@ def blocks(run: Run, source: Seconds, capsys: pytest.CaptureFixture[str]) -> int
 
 def test_a_live_trace_shows_a_window_every_five_seconds(capsys: pytest.CaptureFixture[str]) -> None:
     source = Seconds(16)
-    assert blocks(Run(options=options(), clock=source.clock), source, capsys) == 3
+    assert blocks(Run(options=options(), progress=progress(source)), source, capsys) == 3
 
 
 def test_a_trace_of_known_length_shows_none(capsys: pytest.CaptureFixture[str]) -> None:
     source = Seconds(16)
-    run = Run(options=options(duration_ns=16 * SECOND_NS), clock=source.clock)
+    run = Run(options=options(duration_ns=16 * SECOND_NS), progress=progress(source))
     assert blocks(run, source, capsys) == 0
 
 
 def test_what_a_program_reads_from_stdout_is_the_report_alone(capsys: pytest.CaptureFixture[str]) -> None:
     source = Seconds(16)
-    run = Run(options=options(output=Output(format=Format.JSON)), clock=source.clock)
+    run = Run(options=options(output=Output(format=Format.JSON)), progress=progress(source))
     run.follow(source)
     run.report()
     assert json.loads(capsys.readouterr().out)["trust"]["complete"] is True
@@ -101,7 +106,9 @@ def test_windows_are_shown_beside_a_report_that_goes_to_a_file(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     source = Seconds(6)
-    run = Run(options=options(output=Output(format=Format.JSON, path=tmp_path / "report.json")), clock=source.clock)
+    run = Run(
+        options=options(output=Output(format=Format.JSON, path=tmp_path / "report.json")), progress=progress(source)
+    )
     assert blocks(run, source, capsys) == 1
     run.report()
     assert json.loads((tmp_path / "report.json").read_text())["tool"]["tracer_version"] == "1"
@@ -110,17 +117,17 @@ def test_windows_are_shown_beside_a_report_that_goes_to_a_file(
 
 def test_beside_a_command_stdout_is_the_command_s(capsys: pytest.CaptureFixture[str]) -> None:
     source = Seconds(16)
-    assert blocks(Run(options=options(), beside_command=True, clock=source.clock), source, capsys) == 0
+    assert blocks(Run(options=options(), beside_command=True, progress=progress(source)), source, capsys) == 0
 
 
 def test_a_signal_before_the_trace_ends_the_run_at_once() -> None:
     with pytest.raises(KeyboardInterrupt):
-        Run(options=options()).stop()
+        Run(options=options(), progress=progress(Seconds(1))).stop()
 
 
 def test_what_the_plugin_remarked_is_in_the_report_and_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     source = Seconds(1)
-    run = Run(options=options(output=Output(format=Format.JSON)), clock=source.clock)
+    run = Run(options=options(output=Output(format=Format.JSON)), progress=progress(source))
     run.notice("one container of three")
     run.follow(source)
     run.report()
@@ -130,7 +137,7 @@ def test_what_the_plugin_remarked_is_in_the_report_and_on_stderr(capsys: pytest.
 
 
 def test_a_run_without_a_gate_has_the_exit_code_that_it_would_have() -> None:
-    run = Run(options=options())
+    run = Run(options=options(), progress=progress(Seconds(1)))
     assert (run.exit_code(), run.exit_code(7)) == (0, 7)
 
 
