@@ -109,6 +109,14 @@ def _exports(_typed: Typed, _around: Surroundings) -> Offer:
     return offer((name, "") for name in EXPORTS)
 
 
+def _conditions(typed: Typed, _around: Surroundings) -> Offer:
+    """The names of the report's numbers, a dot at a time; operator and limit are the user's."""
+    from kubectl_podtrace.report.gate.places import steps
+
+    found = ((name, "" if kind is None else kind.name.lower().replace("_", " ")) for name, kind in steps(typed.word))
+    return offer(found, Directive.NO_FILES | Directive.NO_SPACE | Directive.KEEP_ORDER)
+
+
 def _outputs(typed: Typed, _around: Surroundings) -> Offer:
     """Formats as long as one of them fits, else the files that can be written."""
     formats = [name for name in EXPORTS if name.startswith(typed.word)]
@@ -284,6 +292,7 @@ _BY_FLAG: Final[Mapping[str, Callable[[Typed, Surroundings], Offer]]] = {
     "filter": _filters,
     "export": _exports,
     "output": _outputs,
+    "fail_on": _conditions,
     "pid": _processes,
     "cgroup": _cgroups,
     "dir": _directories,

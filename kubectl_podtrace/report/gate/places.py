@@ -88,6 +88,43 @@ def siblings(place: Place) -> tuple[Place, ...]:
     return tuple(place_of(".".join((*place.path[:-1], name))) for name in names)
 
 
+def steps(beginning: str) -> tuple[tuple[str, Kind | None], ...]:
+    """How a path that begins so can go on after its last dot: to numbers, with their kind, and to what has several.
+
+    The latter end with a dot and have no kind. Whether a name begins as what is typed behind the dot is not looked at.
+    """
+    *words, _ = beginning.split(".")
+    path: tuple[str, ...] = ()
+    hint: Any = Report
+    for word in words:
+        try:
+            name = _field(hint, word, path) if is_dataclass(hint) and isinstance(hint, type) else ""
+        except UsageError:
+            return ()
+        if not name:
+            return ()
+        path, hint = (*path, name), _without_none(_hints(hint)[name])
+    before = "".join(f"{word}." for word in words)
+    if is_dataclass(hint):
+        found = ((before + name, _without_none(_hints(hint)[name])) for name in _names(hint))
+        return tuple(step for name, below in found for step in _steps(name, below))
+    return tuple((before + member, Kind.COUNT) for member in _members(path))
+
+
+def _steps(name: str, hint: Any) -> list[tuple[str, Kind | None]]:
+    if is_dataclass(hint):
+        return [(f"{name}.", None)]
+    place = place_of(name)
+    return [(name, place.kind), *([(f"{name}.", None)] if _members(place.path) else [])]
+
+
+def _members(path: tuple[str, ...]) -> tuple[str, ...]:
+    """The names in an object without fixed ones that are worth telling: nobody asks for one bucket."""
+    if path == (FINDINGS,):
+        return (*SEVERITIES, *(rule.slug for rule in RULES))
+    return tuple(sorted(MEMBERS[path[-1]].names)) if path and path[-1] in MEMBERS and path[-1] != "buckets" else ()
+
+
 def _end(path: tuple[str, ...], rest: list[str], hint: Any, model: type[Any]) -> Place:
     """The place at the end of the fields' names."""
     where = ".".join(path)

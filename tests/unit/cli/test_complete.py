@@ -3,13 +3,20 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from kubectl_podtrace.cli import complete
+from kubectl_podtrace.cli import complete, trace
 from kubectl_podtrace.cli.candidates import Surroundings, offer_for
 from kubectl_podtrace.cli.main import main
 from kubectl_podtrace.cli.offer import Candidate, Directive, Offer
 from kubectl_podtrace.cli.typed import VERBS, flags_of, read
+from kubectl_podtrace.errors import UsageError
+from kubectl_podtrace.report.gate.places import place_of
 from kubectl_podtrace.wire.topics import FILTERS
+
+TYPED = """-n shop -nshop -n=shop --namespace=x -v -vn --diagnose --diagnose=1s api-0 -c --all-containers
+    --image-pull-secret --image-pull-secret=a --as - 10s"""
 
 
 def offered(*words: str, proc: Path = Path("/nowhere"), path: str = "") -> Offer:
@@ -57,6 +64,20 @@ def test_a_flag_is_not_offered_twice_unless_it_may_be_repeated() -> None:
     assert values(*typed, "--fil") == []
 
 
+@given(st.lists(st.sampled_from(TYPED.split()), max_size=8))
+def test_words_are_read_as_argparse_reads_them(words: list[str]) -> None:
+    try:
+        parsed = trace.make_parser().parse_intermixed_args(words)
+    except UsageError:
+        return  # who types on may still make sense of it
+    typed = read([*words, ""])
+    taken = {dest: vars(parsed)[dest] for dest in typed.values}
+    assert typed.values == {dest: value[-1] if isinstance(value, list) else value for dest, value in taken.items()}
+    assert list(typed.words) == parsed.target
+    fresh = vars(trace.make_parser().parse_args([]))
+    assert {dest for dest, value in vars(parsed).items() if value != fresh[dest]} <= typed.used | {"target"}
+
+
 def test_behind_the_target_and_where_none_is_taken_flags_are_all_that_is_left() -> None:
     assert values("api-0", "")[:2] == ["--help", "--namespace"]
     assert values("local", "")[:2] == ["--", "--help"]
@@ -72,6 +93,30 @@ def test_of_a_list_the_filters_that_it_lacks_are_offered() -> None:
     assert offered("--filter", "n").directive == Directive.NO_FILES | Directive.NO_SPACE
     all_but_one = ",".join(list(FILTERS)[:-1]) + ","
     assert offered("--filter", all_but_one).directive == Directive.NO_FILES
+
+
+def test_the_names_of_a_condition_are_offered_a_dot_at_a_time() -> None:
+    found = offered("--fail-on", "")
+    assert found.directive == Directive.NO_FILES | Directive.NO_SPACE | Directive.KEEP_ORDER
+    assert {"dns.", "tcp.", "findings", "findings."} <= set(values("--fail-on", ""))
+    assert "gate." not in values("--fail-on", "")
+    assert offered("--fail-on=dns.latency.p99").candidates == (
+        Candidate(value="dns.latency.p99_ns", description="duration"),
+    )
+    assert {"tcp.send.errors.ECONNRESET", "tcp.send.errors.EPIPE"} <= set(values("--fail-on", "tcp.send.errors."))
+    assert values("--fail-on", "findings.cr") == ["findings.critical", "findings.crash-loop"]
+    for complete_or_wrong in ("dns.latency.p99_ns.", "frob.", "dns.frob.x", "dns.latency.buckets.", "timeline.bursts."):
+        assert values("--fail-on", complete_or_wrong) == []
+    assert "--fail-on" in values("api-0", "--fail-on", "dns.lookups==0", "--fail")
+
+
+@pytest.mark.parametrize("word", ["", "dns.", "dns.latency.", "tcp.send.errors.", "findings.", "cpu.", "trust."])
+def test_every_name_that_is_offered_for_a_condition_is_one(word: str) -> None:
+    for name in values("--fail-on", word):
+        if not name.endswith("."):
+            place_of(name)
+        else:
+            assert values("--fail-on", name), name
 
 
 @pytest.mark.parametrize(
