@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from argparse import Action
+from argparse import SUPPRESS, Action
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from kubectl_podtrace.cli.local import command_of
 from kubectl_podtrace.cli.offer import NOTHING, Directive, Offer, in_this_order, offer
 from kubectl_podtrace.cli.parse import EXPORTS, Format
-from kubectl_podtrace.cli.typed import VERBS, Typed, flags_of
+from kubectl_podtrace.cli.typed import VERBS, Typed, excluded_by, flags_of
 from kubectl_podtrace.wire.topics import FILTERS
 
 if TYPE_CHECKING:
@@ -65,11 +65,12 @@ def offer_for(typed: Typed, around: Surroundings) -> Offer:
 
 
 def _flags(typed: Typed) -> Offer:
-    """Those that are not there yet, but those that may be repeated."""
+    """Those that are not there yet nor excluded by one that is; and those that may be repeated."""
+    excluded = typed.used | excluded_by(typed.used, typed.parser)
     found = [
         (spelling, (action.help or "") % vars(action))
         for spelling, action in flags_of(typed.parser).items()
-        if action.dest not in typed.used or isinstance(action.default, list)
+        if action.help != SUPPRESS and (action.dest not in excluded or isinstance(action.default, list))
     ]
     if not typed.word.startswith("-"):
         found = [(spelling, said) for spelling, said in found if spelling.startswith("--")]

@@ -6,7 +6,7 @@ Which flags there are and which take a value is asked of the verbs' own parsers:
 from __future__ import annotations
 
 from argparse import Action, ArgumentParser
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,6 +56,12 @@ def read(line: Sequence[str]) -> Typed:
 def flags_of(parser: ArgumentParser) -> Mapping[str, Action]:
     """Each spelling of each flag."""
     return {spelling: action for action in parser._actions for spelling in action.option_strings}
+
+
+def excluded_by(used: Collection[str], parser: ArgumentParser) -> set[str]:
+    """The flags, by `dest`, that cannot stand beside those that are used."""
+    groups = ({action.dest for action in group._group_actions} for group in parser._mutually_exclusive_groups)
+    return set().union(*(group for group in groups if group & set(used)))
 
 
 def takes_value(flag: Action) -> bool:

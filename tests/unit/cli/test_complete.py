@@ -64,6 +64,12 @@ def test_a_flag_is_not_offered_twice_unless_it_may_be_repeated() -> None:
     assert values(*typed, "--fil") == []
 
 
+def test_a_flag_that_another_one_excludes_is_not_offered() -> None:
+    assert values("api-0", "--qui") == ["--quiet"]
+    assert values("api-0", "-v", "--qui") == []
+    assert values("api-0", "-q", "--verb") == []
+
+
 @given(st.lists(st.sampled_from(TYPED.split()), max_size=8))
 def test_words_are_read_as_argparse_reads_them(words: list[str]) -> None:
     try:
