@@ -28,7 +28,8 @@ _OF_LOCAL_MODE: Final = frozenset({"pid", "exit_status"})
 class Condition:
     """The gate fails where the number at `place` is (`operator`) the `limit`, which is in the number's own unit.
 
-    `text` is what was typed, with single spaces. `if_any`: it also passes where nothing was timed.
+    `text` is what was typed, with single spaces. `if_any`: it also passes where there was
+    nothing that the number could be taken from.
     """
 
     text: str
@@ -46,7 +47,7 @@ def parse_condition(text: str, *, topics: Collection[str] = TOPICS, in_cluster: 
     place = place_of(shape[1])
     _check_is_traced(place, topics, in_cluster=in_cluster)
     operator = _operator(shape[2], place)
-    if shape[4] and not place.needs_samples:
+    if shape[4] and not place.taken_from:
         raise UsageError(f'"if any" does not fit: {place.full_name} is 0 where there is nothing', 'leave "if any" out')
     return Condition(
         text=" ".join((shape[1], operator, *shape[3].split(), *(("if any",) if shape[4] else ()))),

@@ -41,7 +41,6 @@ COUNTED_BY: Final = {
 """Numbers that hold nothing without one probe, which their section can do without."""
 _OVER_TIME: Final = frozenset({"timeline", "network_io"})
 """Sections that do not know of the time in which lines are missing."""
-_NO_SAMPLES: Final = "nothing was timed"
 _IF_ANY: Final = 'where that is no failure, end the condition with "if any"'
 
 Found = int | float | bool
@@ -70,7 +69,7 @@ def judge(report: Report, conditions: Sequence[Condition]) -> Gate:
 
 def _judged(report: Report, condition: Condition, doubt: str) -> GateCondition:
     place = condition.place
-    is_empty = place.needs_samples and _has_no_samples(report, place)
+    is_empty = _is_empty(report, place)
     found = None if is_empty else _found(report, place)
     described = GateCondition(
         condition=condition.text,
@@ -90,8 +89,8 @@ def _judged(report: Report, condition: Condition, doubt: str) -> GateCondition:
         return replace(described, result="failed", caveats=(*((doubt,) if doubt else ()), *described.caveats))
     # Nothing was found that fails: whether that is worth something is the question.
     if doubt or (is_empty and not condition.if_any):
-        return replace(described, result="not_judged", reason=doubt or f"{_NO_SAMPLES} ({_IF_ANY})")
-    return replace(described, reason=_NO_SAMPLES) if is_empty else described
+        return replace(described, result="not_judged", reason=doubt or f"{_nothing(place)} ({_IF_ANY})")
+    return replace(described, reason=_nothing(place)) if is_empty else described
 
 
 def _found(report: Report, place: Place) -> Found | None:
@@ -114,13 +113,14 @@ def _number(value: Any) -> Found:
     return value
 
 
-def _has_no_samples(report: Report, place: Place) -> bool:
-    value: Any = report
-    for name in place.path[:-1]:
-        value = getattr(value, name)
-        if value is None:
-            return False
-    return not value.count
+def _is_empty(report: Report, place: Place) -> bool:
+    """Whether there was nothing that the number could be taken from; not where it is unknown how much there was."""
+    counts = [_found(report, Place(path=path, kind=Kind.COUNT)) for path in place.taken_from]
+    return bool(counts) and all(count is not None and not count for count in counts)
+
+
+def _nothing(place: Place) -> str:
+    return "there was nothing to take a share of" if place.kind is Kind.SHARE else "nothing was timed"
 
 
 def _exact(found: Found) -> Limit:

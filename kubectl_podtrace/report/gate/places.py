@@ -22,6 +22,16 @@ from kubectl_podtrace.report.model import Report
 FINDINGS: Final = "findings"
 _OWN: Final = "gate"
 """What the conditions themselves come to: no condition is about that."""
+SHARES_OF: Final = {
+    "connections.failed_ratio": ("connections.total",),
+    "dns.error_ratio": ("dns.lookups",),
+    "dns.nxdomain_ratio": ("dns.lookups",),
+    "tcp.error_ratio": ("tcp.send.count", "tcp.receive.count"),
+    "udp.error_ratio": ("udp.send.count", "udp.receive.count"),
+}
+"""What the shares are shares of that the report gives as 0 where there is nothing."""
+_OF_SAMPLES: Final = frozenset({"avg_ns", "max_ns", "p50_ns", "p95_ns", "p99_ns"})
+"""What a distribution does not have without samples; their sum and their count are 0."""
 _ENDINGS_HINT: Final = "_ns, _bytes, _ratio, _per_s and _s may be left out"
 _SHOWN_MEMBERS: Final = 40
 
@@ -45,14 +55,15 @@ class Place:
     """Where a number stands in the report.
 
     `path` are the names as in the JSON export; `member` is the one of an object without fixed names, such as errors, or
-    which findings are counted: None stands for all of them together. `needs_samples`: without anything timed there is
-    no such number. `is_list`: the number is how many entries a list has.
+    which findings are counted: None stands for all of them together. `taken_from` are the counts of what the number is
+    an average, a percentile or a share of: where nothing was counted, there is no such number. `is_list`: the number is
+    how many entries a list has.
     """
 
     path: tuple[str, ...]
     kind: Kind
     member: str | None = None
-    needs_samples: bool = False
+    taken_from: tuple[tuple[str, ...], ...] = ()
     is_list: bool = False
 
     @property
@@ -148,7 +159,7 @@ def _end(path: tuple[str, ...], rest: list[str], hint: Any, model: type[Any]) ->
         raise UsageError(f"{where} is no number", f"{'.'.join(path[:-1])} has {beside}")
     if rest:
         raise UsageError(f'{where} is a number: there is no "{".".join(rest)}" in it', f"leave .{'.'.join(rest)} out")
-    return Place(path=path, kind=kind, needs_samples=_is_of_samples(model, path[-1]))
+    return Place(path=path, kind=kind, taken_from=_taken_from(path, model))
 
 
 def _kind(name: str, hint: Any) -> Kind | None:
@@ -162,9 +173,10 @@ def _kind(name: str, hint: Any) -> Kind | None:
     return Kind.COUNT if hint is int and not unit else Kind(unit)
 
 
-def _is_of_samples(model: type[Any], name: str) -> bool:
-    """Whether there is no such number without samples: the sum and the count of none are 0."""
-    return issubclass(model, Dist) and name in {"avg_ns", "max_ns", "p50_ns", "p95_ns", "p99_ns"}
+def _taken_from(path: tuple[str, ...], model: type[Any]) -> tuple[tuple[str, ...], ...]:
+    if issubclass(model, Dist) and path[-1] in _OF_SAMPLES:
+        return ((*path[:-1], "count"),)
+    return tuple(tuple(name.split(".")) for name in SHARES_OF.get(".".join(path), ()))
 
 
 def _findings(rest: list[str]) -> Place:

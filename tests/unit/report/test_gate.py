@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kubectl_podtrace.report.gate.conditions import parse_condition
 from kubectl_podtrace.report.gate.judge import COUNTED_BY, judge, judged
-from kubectl_podtrace.report.gate.places import place_of
+from kubectl_podtrace.report.gate.places import SHARES_OF, place_of
 from kubectl_podtrace.report.model import Gate, GateCondition, Report
 from kubectl_podtrace.report.render.terminal import TerminalRenderer
 from kubectl_podtrace.report.sections.gate import gate as section_of
@@ -169,6 +169,21 @@ def test_a_latency_of_nothing_passes_where_that_was_allowed() -> None:
     assert found.passed
     assert told(found.conditions[0]) == "files.write.latency.p99 > 1ms if any: nothing was timed"
     assert only(reads(5_000_000), "files.read.latency.p99 > 1ms if any").result == "failed"
+
+
+@pytest.mark.parametrize("path", SHARES_OF)
+def test_a_share_of_nothing_is_not_judged(path: str) -> None:
+    found = only(reads(5), f"{path} > 1%")
+    assert (found.result, found.found) == ("not_judged", None)
+    assert found.reason.startswith("there was nothing to take a share of")
+    assert only(reads(5), f"{path} == 0 if any").result == "passed"
+
+
+def test_a_share_is_of_all_that_it_is_taken_from() -> None:
+    stream = Stream()
+    stream.add(scope(), Totals(rows=(totals_row("tcp.receive", count=3),)))
+    stream.end(10)
+    assert only(report_of(stream.fold()), "tcp.error_ratio > 1%").result == "passed"
 
 
 def test_the_count_and_the_sum_of_nothing_are_zero() -> None:

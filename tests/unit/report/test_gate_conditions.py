@@ -15,7 +15,7 @@ from kubectl_podtrace.errors import UsageError
 from kubectl_podtrace.report.gate.conditions import Condition, parse_condition
 from kubectl_podtrace.report.gate.judge import judge
 from kubectl_podtrace.report.gate.members import MEMBERS
-from kubectl_podtrace.report.gate.places import place_of, short_name
+from kubectl_podtrace.report.gate.places import SHARES_OF, Kind, place_of, short_name
 from kubectl_podtrace.report.model import Report
 from kubectl_podtrace.report.render.json_export import plain_object
 from kubectl_podtrace.report.schema import shipped_schema
@@ -63,7 +63,7 @@ def test_every_number_of_a_report_can_be_asked_for_and_is_the_one_that_is_found(
         for path, value in numbers(body):
             condition = always(".".join(path), value, in_cluster=in_cluster)
             (found,) = judge(report, [condition]).conditions
-            is_empty = condition.place.needs_samples and found.found is None
+            is_empty = condition.place.taken_from and found.found is None
             assert (found.path, found.found) == (".".join(path), None if is_empty else value)
             assert not is_empty or value == 0
             asked.add(path[0])
@@ -225,18 +225,34 @@ def test_every_section_has_its_topics_and_every_topic_its_section() -> None:
     assert frozenset().union(*TOPICS_OF_SECTIONS.values()) == set(TOPICS)
 
 
-def open_objects(schema: dict[str, Any], reference: str) -> Iterator[str]:
-    """The names of the objects without fixed keys that stand below a definition and in no list."""
-    for name, each in schema["$defs"][reference]["properties"].items() if reference else schema["properties"].items():
+def placed(path: str = "", reference: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every place of the schema that stands in no list, by its path."""
+    schema = shipped_schema()
+    for name, each in (schema["$defs"][reference] if reference else schema)["properties"].items():
+        full = f"{path}.{name}".lstrip(".")
+        yield full, each
         for choice in each.get("anyOf", [each]):
-            if isinstance(choice.get("additionalProperties"), dict):
-                yield name
             if "$ref" in choice:
-                yield from open_objects(schema, choice["$ref"].rpartition("/")[2])
+                yield from placed(full, choice["$ref"].rpartition("/")[2])
 
 
 def test_the_members_of_every_object_without_fixed_keys_are_known() -> None:
-    assert set(open_objects(shipped_schema(), "")) == set(MEMBERS)
+    choices = [(path, choice) for path, each in placed() for choice in each.get("anyOf", [each])]
+    found = {
+        path.rpartition(".")[2] for path, choice in choices if isinstance(choice.get("additionalProperties"), dict)
+    }
+    assert found == set(MEMBERS)
+
+
+def test_every_share_that_the_report_gives_of_nothing_is_known() -> None:
+    shares = {path for path, place in placed() if path.endswith("_ratio")}
+    of_something = {
+        # Of time, of something that is there, of nothing: null.
+        "cpu.total_ratio", "memory.used_ratio", "network_io.send_receive_ratio", "cost.overhead_ratio",
+        "cost.measured_ratio", "settings.error_threshold_ratio",
+    }  # fmt: skip
+    assert shares == {*SHARES_OF, *of_something}
+    assert {place_of(name).kind for names in SHARES_OF.values() for name in names} == {Kind.COUNT}
 
 
 def test_no_two_numbers_of_one_place_are_the_same_without_their_units() -> None:
