@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from kubectl_podtrace.analysis.cpu_stacks import CpuStack, OffCpuStack, cpu_stacks, off_cpu_stacks
 from kubectl_podtrace.analysis.partial import Partial
 from kubectl_podtrace.analysis.selection import LISTED, OTHER, Dist, Selection
 from kubectl_podtrace.analysis.stacks import FrameBook
@@ -75,6 +76,8 @@ class Cpu:
     block_by_cause: BlockByCause
     throttling: Throttled | None
     top_functions: tuple[TopFunction, ...]
+    stacks: tuple[CpuStack, ...]
+    off_cpu: tuple[OffCpuStack, ...]
     processes: tuple[CpuProcess, ...]
     on_cpu_ns: int
     total_ratio: float
@@ -100,6 +103,8 @@ def cpu(selection: Selection) -> Cpu:
         ),
         throttling=_throttling(selection),
         top_functions=_top_functions(selection, run.count),
+        stacks=cpu_stacks(selection),
+        off_cpu=off_cpu_stacks(selection),
         processes=_processes(selection),
         on_cpu_ns=run.sum_ns,
         total_ratio=_cores(selection, run.sum_ns),

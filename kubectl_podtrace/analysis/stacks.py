@@ -92,6 +92,8 @@ def _frame(row: stack_records.FrameRow) -> Frame:
 
 
 _UNKNOWN: Final = Frame(symbol=None, module="[unknown]", offset=0, source=None, build_id=None)
+OTHER_FRAME: Final = Frame(symbol=OTHER, module=OTHER, offset=0, source=None, build_id=None)
+"""In place of the frames of all that is not listed."""
 
 
 def _stack(what: tuple[str, tuple[Frame, ...]], rows: list[stack_records.StackRow]) -> Stack:

@@ -25,7 +25,7 @@ from kubectl_podtrace.wire.records import (
     TotalsRow,
 )
 from kubectl_podtrace.wire.search_records import DnsEmpty, ResolverSettings
-from kubectl_podtrace.wire.stack_records import CpuFunctions, Frames, Stacks
+from kubectl_podtrace.wire.stack_records import CpuFunctions, CpuStacks, Frames, OffCpuStacks, Stacks
 
 CAPACITY: Final = 20_000
 """The most keys a table keeps; rows of further keys are counted and left out."""
@@ -139,6 +139,8 @@ KEYED: Final[Mapping[type[Any], TableFields]] = {
     DescriptorOpeners: TableFields(key=("scope", "node_pid", "start_ns", "key"), counters=()),
     Frames: TableFields(key=("key",), counters=()),
     CpuFunctions: TableFields(key=("scope", "frame"), counters=("samples",)),
+    CpuStacks: TableFields(key=("scope", "key"), counters=("samples",)),
+    OffCpuStacks: TableFields(key=("scope", "key"), counters=("count", "total_ns"), histogram="buckets"),
     Stacks: TableFields(key=("scope", "key"), counters=("count", "total_ns"), histogram="buckets"),
 }
 """The keyed tables by their kind of record: one line here makes a new kind part of every state and window."""

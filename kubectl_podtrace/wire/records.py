@@ -35,7 +35,7 @@ from kubectl_podtrace.wire.lock_records import Locks
 from kubectl_podtrace.wire.memory_records import CgroupMemory, MemoryProcesses
 from kubectl_podtrace.wire.query_records import ClientLibraries, Queries
 from kubectl_podtrace.wire.search_records import DnsEmpty, ResolverSettings
-from kubectl_podtrace.wire.stack_records import CpuFunctions, Frames, Stacks
+from kubectl_podtrace.wire.stack_records import CpuFunctions, CpuStacks, Frames, OffCpuStacks, Stacks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -349,6 +349,8 @@ type_of_kind: Final = {
     "frames": Frames,
     "stacks": Stacks,
     "cpu_functions": CpuFunctions,
+    "cpu_stacks": CpuStacks,
+    "off_cpu_stacks": OffCpuStacks,
     "queries": Queries,
     "client_libraries": ClientLibraries,
     "existing": Existing,
@@ -366,5 +368,5 @@ Record = (
     | Lifetimes | Activity | DnsNames | DnsTypes | DnsCodes | Resolvers | AddressNames | CpuProcesses | Throttling
     | Locks | MemoryProcesses | CgroupMemory | DescriptorTables | Frames | Stacks | CpuFunctions | Queries
     | ClientLibraries | Existing | Event | Heartbeat | Cost | Shed | Notice | Refusal | Trailer
-    | OneShots | DnsEmpty | ResolverSettings | DescriptorOpeners
+    | OneShots | DnsEmpty | ResolverSettings | DescriptorOpeners | CpuStacks | OffCpuStacks
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The records of stacks, and of the functions that ran; what all records have in common is said in `records`."""
+"""The records of stacks: of slow operations, of what ran, of waits off the CPU; what all records have in common is said in `records`."""
 
 from __future__ import annotations
 
@@ -73,3 +73,48 @@ class CpuFunctions:
     """Functions that ran, as `Files`."""
 
     rows: tuple[CpuFunctionRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CpuStackRow:
+    """How many samples found threads in a function that was called by these; `key` is the stack's number here.
+
+    `frames` are numbers of frames without a place, innermost first. In the kernel the first one is `[kernel]`, and
+    those behind it are what made the system call.
+    """
+
+    scope: Index
+    key: Count
+    samples: Count
+    frames: tuple[Count, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CpuStacks:
+    """Stacks that ran, as `Files`; samples whose stack is not known are in the total `cpu.run` only."""
+
+    rows: tuple[CpuStackRow, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OffCpuStackRow:
+    """Waits off the CPU of a millisecond and longer that one stack led to; `key` is its number here.
+
+    `operation` is the cause. `frames` and `buckets` are those of `StackRow`.
+    """
+
+    scope: Index
+    key: Count
+    operation: OperationName
+    count: Count
+    total_ns: Count
+    max_ns: Count
+    buckets: tuple[Count, ...]
+    frames: tuple[Count, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OffCpuStacks:
+    """Stacks of waits by cause, as `Files`; waits that were shorter or have no stack are in the totals of their cause."""
+
+    rows: tuple[OffCpuStackRow, ...]

@@ -135,6 +135,9 @@ DNS_NXDOMAIN: Final = 3
 DNS_TIMEOUT_NS: Final = 5_000_000_000
 """A lookup whose answer has not come after so long has timed out, also if one comes later."""
 
+LONG_WAIT_NS: Final = 1_000_000
+"""Waits off the CPU from this length on have stacks."""
+
 EVENT_OPERATIONS: Final = frozenset({
     "tcp.send", "tcp.receive", "udp.send", "udp.receive", "connections.attempt", "connections.accept", "dns.lookup",
     "files.read", "files.write", "files.fsync", "files.open", "descriptors.close", "processes.exec",

@@ -8,6 +8,7 @@
 #               locks; memory;
 #               statements sent to databases and the libraries that they go through;
 #               connections of one request, empty answers, resolver settings; who opens descriptors that leak;
+#               stacks of samples and of waits off the CPU;
 #               nothing of version 1 changed
 WIRE_VERSION = 2
 READABLE_VERSIONS = frozenset({1, 2})

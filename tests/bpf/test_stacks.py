@@ -16,7 +16,7 @@ import pytest
 from kubectl_podtrace.wire.request import CgroupTarget, TraceRequest
 from tests.bpf.conftest import HERE, StartLoad, StartTracer
 from tests.bpf.harness import ENTER_CGROUP
-from tests.bpf.stack_stream import counts_by_chain, samples_of, stacks_of
+from tests.bpf.stack_stream import counts_by_chain, running_of, samples_of, stacks_of
 from tests.bpf.stream import Stream
 
 SOURCE = HERE / "workloads" / "stacks.c"
@@ -210,22 +210,33 @@ def test_functions_that_node_compiled_are_named_from_its_list(trace_program: Tra
     assert (found["JS:writesByHand"], found["JS:writesByFoot"]) == (7, 11)
 
 
-def test_functions_that_ran_are_those_that_used_the_cpu(
-    cgroup: Path, start_tracer: StartTracer, opened: ExitStack, tmp_path: Path
+def test_functions_that_ran_are_those_that_used_the_cpu_each_under_who_called_it(
+    run: int, cgroup: Path, start_tracer: StartTracer, tmp_path: Path
 ) -> None:
     program = tmp_path / "spin"
-    subprocess.run(["gcc", "-O1", "-o", str(program), str(SOURCE.with_name("spin.c"))], check=True)
+    source = str(SOURCE.with_name("spin.c"))
+    subprocess.run(["gcc", "-O1", "-fno-omit-frame-pointer", "-o", str(program), source], check=True)
     tracer = start_tracer(TraceRequest(target=CgroupTarget(path=str(cgroup)), topics=("cpu",), max_overhead_ppm=0))
     command = ["sh", "-c", ENTER_CGROUP, "sh", str(cgroup), str(program)]
     used = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
     stream = tracer.stop()
     samples = samples_of(stream)
     own = {name: count for (name, module), count in samples.items() if module == str(program)}
-    assert sum(samples.values()) == stream.total("cpu.run").count
-    share = used["hot"] / (used["hot"] + used["warm"])
-    found = own["hot"] / (own["hot"] + own["warm"])
-    # Some 300 samples: three standard deviations are 0.08.
-    assert found == pytest.approx(share, abs=0.1)
+    total = stream.total("cpu.run").count
+    assert sum(samples.values()) == total
+    share = (used["hot often"] + used["hot seldom"]) / sum(used.values())
+    # Some 500 samples: three standard deviations are 0.07.
+    assert own["hot"] / total == pytest.approx(share, abs=0.1)
+    stacks = running_of(stream)
+    assert sum(stack.row.samples for stack in stacks) <= total
+    for name, used_ns in used.items():
+        chain = (*name.split(), "main")
+        found = sum(stack.row.samples for stack in stacks if stack.chain(*chain))
+        assert found / total == pytest.approx(used_ns / sum(used.values()), abs=0.1), name
+        of_chain = [stack for stack in stacks if stack.chain(*chain)]
+        in_kernel = sum(stack.row.samples for stack in of_chain if stack.frames[0].module == "[kernel]")
+        # Interrupts come to the others, too.
+        assert (in_kernel > found / 2) == (name == "syscall asks")
 
 
 def test_a_program_without_frame_pointers_loses_callers_and_no_operation(

@@ -1,8 +1,14 @@
-/* Two functions that use the CPU, and how much of it each used by the process's own clock. */
+/* Functions that use the CPU, called by others, and how much of it each used by the process's own clock: `hot` by way of `often` and of
+ * `seldom`, `warm` by way of `seldom`, the kernel by way of `asks`. */
 #include <stdio.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #define KEPT __attribute__((noinline, noclone))
+
+static volatile int calls; /* what comes behind a call, so that none is a jump */
+static char zeros[1 << 20];
 
 static long long used_ns(void)
 {
@@ -11,29 +17,57 @@ static long long used_ns(void)
 	return now.tv_sec * 1000000000LL + now.tv_nsec;
 }
 
-KEPT void hot(void)
+KEPT void hot(long turns)
 {
-	for (volatile long i = 0; i < 30000000; i++)
+	for (volatile long i = 0; i < turns; i++)
 		;
 }
 
 KEPT void warm(void)
 {
-	for (volatile long i = 0; i < 10000000; i++)
+	for (volatile long i = 0; i < 6000000; i++)
 		;
+}
+
+KEPT void often(void)
+{
+	hot(20000000);
+	calls++;
+}
+
+KEPT void seldom(long long *hot_ns, long long *warm_ns)
+{
+	long long start = used_ns();
+	hot(10000000);
+	*hot_ns += used_ns() - start;
+	start = used_ns();
+	warm();
+	*warm_ns += used_ns() - start;
+}
+
+KEPT void asks(int zero)
+{
+	for (int i = 0; i < 100; i++)
+		syscall(SYS_read, zero, zeros, sizeof(zeros));
+	calls++;
 }
 
 int main(void)
 {
-	long long start, hot_ns = 0, warm_ns = 0;
+	long long start, often_ns = 0, seldom_ns = 0, warm_ns = 0, asks_ns = 0;
+	FILE *zero = fopen("/dev/zero", "r");
+	if (!zero)
+		return 1;
 	for (int i = 0; i < 181; i++) {
 		start = used_ns();
-		hot();
-		hot_ns += used_ns() - start;
+		often();
+		often_ns += used_ns() - start;
+		seldom(&seldom_ns, &warm_ns);
 		start = used_ns();
-		warm();
-		warm_ns += used_ns() - start;
+		asks(fileno(zero));
+		asks_ns += used_ns() - start;
 	}
-	printf("{\"hot\": %lld, \"warm\": %lld}\n", hot_ns, warm_ns);
+	printf("{\"hot often\": %lld, \"hot seldom\": %lld, \"warm seldom\": %lld, \"syscall asks\": %lld}\n", often_ns, seldom_ns,
+	       warm_ns, asks_ns);
 	return 0;
 }

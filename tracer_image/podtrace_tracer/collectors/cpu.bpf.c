@@ -14,18 +14,20 @@ BPF_PERCPU_ARRAY(running, struct running, 1);
 static __always_inline void thread_comes(struct off_cpu *thread, u64 now, int is_next)
 {
 	lock_comes(thread, now, is_next);
-	u32 scope = thread->scope, operation = thread->operation;
+	u32 tid = thread->tid, scope = thread->scope, operation = thread->operation, in_call = thread->in_call;
 	u64 left = thread->left_ns, woken = thread->woken_ns;
 	thread->tid = 0;
 	if (now < left)
 		now = left;
 	count_sample(scope, OP_CPU_BLOCK, now - left, NO_THRESHOLD);
-	if (operation != OP_CPU_RUN_QUEUE && woken > left && woken <= now) {
-		count_sample(scope, operation, woken - left, NO_THRESHOLD);
-		operation = OP_CPU_RUN_QUEUE;
-		left = woken;
-	}
-	count_sample(scope, operation, now - left, NO_THRESHOLD);
+	int is_woken = operation != OP_CPU_RUN_QUEUE && woken > left && woken <= now;
+	u64 waited = (is_woken ? woken : now) - left;
+	count_sample(scope, operation, waited, NO_THRESHOLD);
+	if (is_woken)
+		count_sample(scope, OP_CPU_RUN_QUEUE, now - woken, NO_THRESHOLD);
+	/* A thread that runs already may be in another call by now. */
+	if (waited >= LONG_WAIT_NS && in_call && is_next)
+		long_wait_noted(tid, scope, operation, waited);
 }
 
 /* What the thread on this CPU ran since it was looked at last. A kernel may run no programs while certain tasks are current, and
@@ -63,13 +65,16 @@ static __always_inline u32 thread_leaves(struct bpf_raw_tracepoint_args *ctx, u3
 		lose(LOST_CPU_WAITS);
 		return 0;
 	}
-	u32 class = 0;
+	u32 class = 0, in_call = 0;
 	thread->operation = OP_CPU_RUN_QUEUE;
 	if (!(u8)ctx->args[0] && state) {
 		struct pt_regs *regs = entry_registers(task);
 		class = wait_class(regs);
 		thread->operation = wait_operation(task, regs, state, class);
+		/* Stops by a signal come behind the end of a call. */
+		in_call = state & (STATE_INTERRUPTIBLE | STATE_UNINTERRUPTIBLE) && is_in_call(regs);
 	}
+	thread->in_call = in_call;
 	thread->scope = scope;
 	thread->left_ns = now;
 	thread->woken_ns = 0;
@@ -136,13 +141,17 @@ PROBE(sched_wakeup)
 	return 0;
 }
 
-/* Where samples found threads. Two tables: the tracer empties the one while the programs fill the other. */
+/* Where samples found threads. The place itself stands apart from its stack, so that the places of a function share their callers:
+ * in user space the stack's first address is left out. Two tables of each: the tracer empties those while the programs fill these. */
 struct cpu_sample {
 	struct image image;
 	u64 address; /* 0 in the kernel */
+	u64 stack;   /* by its hash; 0 if there is none, or no place for it */
 };
 BPF_HASH(cpu_samples_0, struct cpu_sample, u64, MAX_CPU_SAMPLES);
 BPF_HASH(cpu_samples_1, struct cpu_sample, u64, MAX_CPU_SAMPLES);
+BPF_HASH(sample_stacks_0, u64, struct stack, MAX_SAMPLE_STACKS);
+BPF_HASH(sample_stacks_1, u64, struct stack, MAX_SAMPLE_STACKS);
 BPF_ARRAY(cpu_samples_side, u32, 1);
 
 #define NEW_SAMPLES 8
@@ -156,21 +165,67 @@ static __always_inline void sample_image(struct task_struct *task, const struct 
 		image_send(image, process->node_pid, process->pid);
 }
 
+/* A function that has only just begun, or is about to return, has no frame: its return address is on top of the stack. */
+static __always_inline u64 unframed_caller(struct bpf_perf_event_data *ctx, u64 address)
+{
+	u64 caller = 0;
+#ifndef __aarch64__
+	u64 place = SAMPLED_STACK_POINTER(ctx);
+	u32 code = 0;
+	read_user(&code, sizeof(code), (void *)address);
+	int is_pushed = (code & 0xffffff) == 0xe58948;					   /* MOV RBP, RSP */
+	int is_top = (code & 0xff) == 0x55 || (code & 0xff) == 0xc3 || code == 0xfa1e0ff3; /* PUSH RBP, RET, ENDBR64 */
+	if (!is_pushed && !is_top)
+		return 0;
+	read_user(&caller, sizeof(caller), (void *)(place + (is_pushed ? sizeof(caller) : 0)));
+#endif
+	return is_behind_call(caller) ? caller : 0;
+}
+
+/* The user stack of a sample, by its hash: in the kernel that of the system call, or of the place that was interrupted. */
+static __always_inline u64 sample_stack(struct bpf_perf_event_data *ctx, struct task_struct *task, u64 address,
+					u32 side)
+{
+	u32 scratch = SCRATCH_INTERRUPT;
+	struct stack *stack = stack_scratch.lookup(&scratch);
+	if (!stack)
+		return 0;
+	long size = bpf_get_stack(ctx, stack->frames, sizeof(stack->frames), BPF_F_USER_STACK);
+	if (size < 8)
+		return 0;
+	stack->count = (u64)size / 8;
+	__builtin_memset(stack->further, 0, sizeof(stack->further));
+	if (address) {
+		stack->caller = unframed_caller(ctx, address);
+		stack->frames[0] = 0;
+	} else {
+		struct pt_regs *regs = entry_registers(task);
+		int in_call = is_in_call(regs);
+		stack->caller = in_call ? hidden_caller(regs) : 0;
+		stack->frames[0] += !in_call; /* the other ones are places behind a call */
+	}
+	u64 hash = stack_hash(stack);
+	if (side)
+		return sample_stacks_1.lookup(&hash) || !sample_stacks_1.update(&hash, stack) ? hash : 0;
+	return sample_stacks_0.lookup(&hash) || !sample_stacks_0.update(&hash, stack) ? hash : 0;
+}
+
 static __always_inline void sample_seen(struct bpf_perf_event_data *ctx, struct task_struct *task, u32 scope)
 {
 	struct cpu_sample sample = {};
 	u32 first = 0;
 	u64 zero = 0, *count = 0;
-	u32 *side = cpu_samples_side.lookup(&first);
+	u32 *filled = cpu_samples_side.lookup(&first), side = filled ? *filled : 0;
 	fill_image(&sample.image, task, scope);
 	sample.address = SAMPLED_IN_USER(ctx) ? SAMPLED_ADDRESS(ctx) : 0;
-	if (side && *side)
+	sample.stack = sample_stack(ctx, task, sample.address, side);
+	if (side)
 		count = cpu_samples_1.lookup_or_try_init(&sample, &zero);
 	else
 		count = cpu_samples_0.lookup_or_try_init(&sample, &zero);
 	if (!count)
 		return; /* the process has it all the same, and the list of functions says how many it lacks */
-	if (!*count && sample.address)
+	if (!*count && (sample.address || sample.stack))
 		sample_image(task, &sample.image);
 	__sync_fetch_and_add(count, 1);
 }

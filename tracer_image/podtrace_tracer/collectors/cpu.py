@@ -1,10 +1,13 @@
-"""cpu: switches, what threads waited for off their CPU, the time of each process on one."""
+"""cpu: switches, what threads waited for off their CPU, the time of each process on one; the stacks of both."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from podtrace_tracer.collectors.model import Collector, ProbeSpec
+
+ALONE: Final = "collectors/wait_ends.bpf.c"
+"""The ends of system calls where no topic counts system calls."""
 
 COLLECTOR: Final = Collector(
     topic="cpu",
@@ -13,7 +16,10 @@ COLLECTOR: Final = Collector(
         "include/waits.bpf.h",
         "include/off_cpu.bpf.h",
         "include/lock_switches.bpf.h",
+        "include/slow_operations.bpf.h",
+        "include/long_waits.bpf.h",
         "collectors/cpu.bpf.c",
+        "collectors/waits.bpf.c",
     ),
     probes=(
         ProbeSpec(
@@ -27,6 +33,7 @@ COLLECTOR: Final = Collector(
             tracepoint="cpu_clock",
             costs="there are no samples, and what a thread runs is seen only when it leaves its CPU",
         ),
+        ProbeSpec(tracepoint="sys_exit", costs="no wait off the CPU has a stack"),
     ),
     structs={
         "task_struct": ("pid", "flags", "state", "__state", "in_iowait", "stack", "se.sum_exec_runtime"),

@@ -8,7 +8,7 @@ static __always_inline void slow_by_stack(struct call_context *ctx, const struct
 	struct process *process = processes.lookup(&tgid);
 	fill_image(&key.image, CURRENT_TASK, slow->scope);
 	key.stack = take_stack(ctx, SCRATCH_PROCESS, CALL_REGISTERS(ctx));
-	slow_counted(&key, process, slow);
+	slow_counted(&key, process ? process->node_pid : 0, process ? process->pid : 0, slow);
 }
 
 CALL_PROBE(stacks)

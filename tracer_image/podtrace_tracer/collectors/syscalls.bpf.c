@@ -54,7 +54,12 @@ CALL_PROBE(sys_exit)
 	struct tail_work *work = current_tail_work();
 	if (!work)
 		return 0;
-	if (!finish(ctx, work, 0, &finished, &done)) {
+	int is_counted = finish(ctx, work, 0, &finished, &done);
+#ifdef LONG_WAITS
+	if (finished.call && (finished.call->flags & CALL_WAITED))
+		tails.call(ctx, TAIL_WAITS);
+#endif
+	if (!is_counted) {
 		forget_call(finished.call);
 		return 0;
 	}

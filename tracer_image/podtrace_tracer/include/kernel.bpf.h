@@ -119,6 +119,7 @@ struct call_context {
 /* The kernel lets a program load whole words of these registers only, and some kernels say that this one is shorter. */
 #define SAMPLED_IN_USER(ctx) ((*(volatile u64 *)&(ctx)->regs.cs & 3) == 3)
 #define SAMPLED_ADDRESS(ctx) ((ctx)->regs.ip)
+#define SAMPLED_STACK_POINTER(ctx) ((ctx)->regs.sp)
 #endif
 
 #define CURRENT_TASK ((struct task_struct *)bpf_get_current_task())

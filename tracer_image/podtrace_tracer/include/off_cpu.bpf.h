@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Threads of the target that are off their CPU. */
 
-/* A thread that is off its CPU; `operation` is what its wait counts as until it is woken. What is called `lock` is for the topic
- * locks. */
+/* A thread that is off its CPU; `operation` is what its wait counts as until it is woken, `in_call` that it waits in a system call.
+ * What is called `lock` is for the topic locks. */
 struct off_cpu {
 	u64 left_ns;
 	u64 woken_ns;
 	u64 charged_ns;
 	u32 tid;
 	u32 scope;
-	u32 operation;
+	u16 operation;
+	u16 in_call;
 	u32 lock_flags;
 	u64 lock_address;
 	u64 lock_stack;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Operations above their threshold, by their stacks. */
+/* Operations above their threshold, and waits off the CPU that lasted, by their stacks. */
 
 struct stack_key {
 	struct image image;
@@ -25,7 +25,8 @@ struct stack_durations {
 BPF_HASH(stack_durations, struct stack_key, struct stack_durations, MAX_STACK_COUNTS);
 BPF_ARRAY(no_durations, struct stack_durations, 1);
 
-static __always_inline struct stack_counters *stack_counters_of(struct stack_key *key, const struct process *process)
+/* `pid` and `node_pid` are the process's; 0 where it is not known. */
+static __always_inline struct stack_counters *stack_counters_of(struct stack_key *key, u32 node_pid, u32 pid)
 {
 	struct stack_counters zero = {}, *counters = stack_counts.lookup(key);
 	if (counters)
@@ -36,8 +37,8 @@ static __always_inline struct stack_counters *stack_counters_of(struct stack_key
 	counters = stack_counts.lookup(key);
 	if (counters && none)
 		stack_durations.insert(key, none);
-	if (counters && process)
-		image_send(&key->image, process->node_pid, process->pid);
+	if (counters && pid)
+		image_send(&key->image, node_pid, pid);
 	return counters;
 }
 
@@ -50,10 +51,10 @@ static __always_inline int is_same_target(const struct slow_target *one, const s
 	return !difference;
 }
 
-static __always_inline void slow_counted(struct stack_key *key, const struct process *process,
+static __always_inline void slow_counted(struct stack_key *key, u32 node_pid, u32 pid,
 					 const struct slow_operation *slow)
 {
-	struct stack_counters *counters = stack_counters_of(key, process);
+	struct stack_counters *counters = stack_counters_of(key, node_pid, pid);
 	if (!counters) {
 		lose(LOST_STACK_COUNTS);
 		return;

@@ -9,6 +9,7 @@ BPF_ARRAY(syscall_classes, u32, SYSCALL_NUMBERS);
 #define CALL_ATTEMPT_FAILED 4
 #define CALL_WAS_UNCONNECTED 8
 #define CALL_PEEKS 16
+#define CALL_WAITED 32 /* a program is to take the stack at its end (long_waits.bpf.h) */
 
 struct call {
 	u64 start;

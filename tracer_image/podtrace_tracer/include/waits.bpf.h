@@ -45,17 +45,22 @@ static __always_inline struct pt_regs *entry_registers(struct task_struct *task)
 #endif
 }
 
+/* Is the current task in a system call? */
+static __always_inline int is_in_call(struct pt_regs *regs)
+{
+#ifdef __aarch64__
+	return (s32)READ(regs, syscallno) >= 0;
+#else
+	/* Exceptions leave another number there, and whatever the program had in this register. */
+	return (s64)READ(regs, ax) == -ERROR_NOSYS;
+#endif
+}
+
 /* The class of the system call that the current task is in; 0 if it is in none, or in none that we know. */
 static __always_inline u32 wait_class(struct pt_regs *regs)
 {
-#ifdef __aarch64__
-	int called = (s32)READ(regs, syscallno) >= 0;
-#else
-	/* Exceptions leave another number there, and whatever the program had in this register. */
-	int called = (s64)READ(regs, ax) == -ERROR_NOSYS;
-#endif
 	u32 number = SYSCALL_NUMBER(regs);
-	if (!called || IS_32BIT_CALL(regs) || number >= SYSCALL_NUMBERS)
+	if (!is_in_call(regs) || IS_32BIT_CALL(regs) || number >= SYSCALL_NUMBERS)
 		return 0;
 	u32 *class = wait_calls.lookup(&number);
 	return class ? *class : 0;

@@ -18,11 +18,12 @@ from kubectl_podtrace.wire.topics import (
     DNS_NXDOMAIN,
     DNS_TIMEOUT_NS,
     EVERY_TOPIC,
+    LONG_WAIT_NS,
     OPERATIONS,
     RESTS_ON,
     TCP_STATES,
 )
-from podtrace_tracer.collectors import base, io_uring, queries
+from podtrace_tracer.collectors import base, cpu, io_uring, queries
 from podtrace_tracer.collectors.model import Collector, ProbeSpec
 from podtrace_tracer.collectors.registry import collectors_of
 from podtrace_tracer.kernel import syscall_numbers, syscalls, waits
@@ -58,8 +59,10 @@ TABLE_SIZES: Final = {
     "wrappers": 1_024,
     "cpu_processes": 16_384,
     "cpu_samples": 8_192,
-    "stacks": 4_096,
-    "stack_counts": 2_048,
+    "sample_stacks": 2_048,
+    "long_waits": 8_192,
+    "stacks": 8_192,
+    "stack_counts": 4_096,
     "lock_threads": 16_384,
     "lock_queues": 16_384,
     "faults": 16_384,
@@ -138,7 +141,7 @@ _LATE_MARK: Final = 0x506F_6454_7261_0000
 TAILS: Final = (
     "sys_exit", "register", "messages_exit", "multiple_exit", "other_exit", "paths",
     "descriptors_exit", "received", "table", "table_of_start", "descriptor_wait", "dns", "stacks", "openers", "callers",
-    "lock_wait", "lock_came", "lock_wake",
+    "lock_wait", "lock_came", "lock_wake", "waits",
 )  # fmt: skip
 """Programs that are called at the end of another one, in the order of their place in the map `tails`."""
 
@@ -179,8 +182,9 @@ def probes_of(topics: tuple[str, ...]) -> dict[str, tuple[ProbeSpec, str]]:
         for each in reversed(collectors)
         for probe in each.probes
     }
-    own = (*base.PROBES, *(base.SYSTEM_CALL_PROBES if any(each.syscalls for each in collectors) else ()))
-    return {**found, **{probe.tracepoint: (probe, EVERY_TOPIC) for probe in own}}
+    probes = (*base.PROBES, *(base.SYSTEM_CALL_PROBES if any(each.syscalls for each in collectors) else ()))
+    own = {probe.tracepoint: (probe, EVERY_TOPIC) for probe in probes}
+    return {name: found[name] for name in found if name not in own} | own
 
 
 def wanted_structs(topics: tuple[str, ...], machine: str) -> dict[str, tuple[str, ...]]:
@@ -196,9 +200,14 @@ def source_text(topics: tuple[str, ...]) -> str:
     """All C files of these topics in one text (bcc rewrites map methods in its main text only)."""
     collectors = collectors_of(topics)
     names = [*base.HEADERS, *(name for collector in collectors for name in collector.sources)]
-    last = base.SYSTEM_CALL_SOURCES if any(collector.syscalls for collector in collectors) else ()
+    last = base.SYSTEM_CALL_SOURCES if any(collector.syscalls for collector in collectors) else _lonely_sources(names)
     ordered = dict.fromkeys([*sorted(names, key=_is_socket_life), *base.BOOK_SOURCES, *last])
     return "\n".join(f'#line 1 "{name}"\n{(_TRACER / name).read_text()}' for name in ordered)
+
+
+def _lonely_sources(names: Collection[str]) -> tuple[str, ...]:
+    """What takes the place of the programs of system calls where none is counted."""
+    return (cpu.ALONE,) if set(cpu.COLLECTOR.sources) <= set(names) else ()
 
 
 def _is_socket_life(name: str) -> bool:
@@ -231,6 +240,7 @@ def defines(
         "SYSCALL_NUMBERS": syscall_numbers.END,
         "CALL_SLOTS": 65_536,
         "OFF_CPU_PLACES": 16_384,
+        "LONG_WAIT_NS": LONG_WAIT_NS,
         "THREAD_BYTES": max(16_384, mmap.PAGESIZE),
         "MAX_MESSAGES": 1024,
         "RING_PAGES": RING_BYTES // mmap.PAGESIZE,

@@ -8,6 +8,7 @@ from typing import Final
 
 from kubectl_podtrace.wire.stack_records import FrameRow, Frames
 from podtrace_tracer.programs.bpf import Programs
+from podtrace_tracer.programs.compiled import Layout
 from podtrace_tracer.readers.model import KeyedTable, TopicReader, TraceContext
 from podtrace_tracer.symbols.frames import ImageKey
 
@@ -65,9 +66,12 @@ class StackFrames:
 def _addresses(programs: Programs, stack: int) -> tuple[int, ...]:
     """Where the functions of a stack were, by its hash: behind a call, so that one byte less is in the call itself."""
     value = programs.value_at("stacks", stack.to_bytes(8, "little"))
-    if value is None:
-        return ()
-    fields = programs.value_layout("stack_scratch").fields(value)
+    return () if value is None else addresses_in(value, programs.value_layout("stack_scratch"))
+
+
+def addresses_in(value: bytes, layout: Layout) -> tuple[int, ...]:
+    """Where the functions of a struct stack were."""
+    fields = layout.fields(value)
     found = list(struct.unpack_from(f"={fields['count']}Q", fields["frames"]))
     further = struct.unpack_from(f"={len(fields['further']) // 8}Q", fields["further"])
     callers = [caller for caller in (fields["caller"], *further) if caller]

@@ -6,7 +6,7 @@ from typing import Final
 
 from podtrace_tracer.readers.connections import ConnectionReader
 from podtrace_tracer.readers.cpu import CpuReader
-from podtrace_tracer.readers.cpu_functions import CpuFunctionReader
+from podtrace_tracer.readers.cpu_samples import CpuSampleReader
 from podtrace_tracer.readers.descriptors import DescriptorReader
 from podtrace_tracer.readers.dns import DnsReader
 from podtrace_tracer.readers.frames import FrameReader
@@ -29,7 +29,7 @@ READERS: Final[dict[str, MakeReader]] = {
 }
 
 _OF_TABLES: Final[dict[str, MakeReader]] = {
-    "cpu_samples_side": CpuFunctionReader, "stack_counts": StackReader, "stacks": FrameReader,
+    "cpu_samples_side": CpuSampleReader, "stack_counts": StackReader, "stacks": FrameReader,
 }  # fmt: skip
 """Readers that are there where the programs have a table; that of the frames comes last."""
 

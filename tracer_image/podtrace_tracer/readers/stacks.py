@@ -1,4 +1,4 @@
-"""Stacks of operations above their threshold: what each process did through which functions, over all of them."""
+"""Stacks of slow operations and of long waits: what each process did through which functions, over all of them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import struct
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
-from kubectl_podtrace.wire.stack_records import StackRow, Stacks
+from kubectl_podtrace.wire.stack_records import OffCpuStackRow, OffCpuStacks, StackRow, Stacks
 from podtrace_tracer.addresses import address_text
 from podtrace_tracer.programs.map_values import in_a_row, merged
 from podtrace_tracer.programs.program import ORDERED_OPERATIONS
@@ -84,11 +84,18 @@ class StackReader(TopicReader):
 
     def tables(self) -> Iterator[KeyedTable]:
         """The stacks, with the frames that they are made of."""
-        stacks = sorted(self._rows(), key=lambda row: -row.total_ns)
-        for row in stacks:
+        found = {what: _added(groups) for what, groups in self._together().items()}
+        slow = [self._row(what, group) for what, group in found.items() if not _is_wait(what)]
+        waits = [self._wait_row(what, group) for what, group in found.items() if _is_wait(what)]
+        yield self._table(Stacks, slow)
+        yield self._table(OffCpuStacks, waits)
+
+    def _table(self, record: type[Any], rows: Sequence[StackRow] | Sequence[OffCpuStackRow]) -> KeyedTable:
+        ordered = sorted(rows, key=lambda row: -row.total_ns)
+        for row in ordered:
             self._frames.use(row.frames)
-        yield KeyedTable(
-            record=Stacks, rows={row.key: row for row in stacks},
+        return KeyedTable(
+            record=record, rows={row.key: row for row in ordered},
             ranks=(lambda row: row.total_ns, lambda row: row.count), top=TOP_STACKS,
         )  # fmt: skip
 
@@ -138,18 +145,17 @@ class StackReader(TopicReader):
         """The numbers of a group's frames; none where it has no stack, None as long as they are not known."""
         return self._stacks.of(_image_of(key)[0], self._key.unsigned("stack", key))
 
-    def _rows(self) -> list[StackRow]:
-        """One row for each operation and stack of frames, over the processes of a scope."""
+    def _together(self) -> dict[What, list[Group]]:
+        """By operation and stack of frames, over the processes of a scope."""
         together: dict[What, list[Group]] = {what: [group] for what, group in self._ended.items()}
         for key, group in self._groups.items():
             frames = self._frames_of(key)
             if frames is not None and group.count:
                 together.setdefault((group.scope, group.operation, frames), []).append(group)
-        return [self._row(what, groups) for what, groups in together.items()]
+        return together
 
-    def _row(self, what: What, groups: list[Group]) -> StackRow:
+    def _row(self, what: What, group: Group) -> StackRow:
         scope, operation, frames = what
-        group = _added(groups)
         return StackRow(
             scope=scope,
             key=self._numbers.setdefault(what, len(self._numbers)),
@@ -162,6 +168,23 @@ class StackReader(TopicReader):
             buckets=in_a_row(group.buckets),
             frames=frames,
         )
+
+    def _wait_row(self, what: What, group: Group) -> OffCpuStackRow:
+        scope, operation, frames = what
+        return OffCpuStackRow(
+            scope=scope,
+            key=self._numbers.setdefault(what, len(self._numbers)),
+            operation=operation,
+            count=group.count,
+            total_ns=group.total_ns,
+            max_ns=group.max_ns,
+            buckets=in_a_row(group.buckets),
+            frames=frames,
+        )
+
+
+def _is_wait(what: What) -> bool:
+    return what[1].startswith("cpu.")
 
 
 def _added(groups: Sequence[Group]) -> Group:

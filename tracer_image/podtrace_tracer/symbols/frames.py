@@ -89,25 +89,26 @@ class FrameBook:
         elif self._clock() - known.looked_at > _LOOK_ANYWAY_S:
             self._look_again(image, known)
 
-    def numbers(self, image: ImageKey, addresses: Sequence[int]) -> tuple[int, ...] | None:
-        """The frames at these addresses, as far as they are code; None as long as some of them are being looked up."""
+    def numbers(
+        self, image: ImageKey, addresses: Sequence[int], wanted: Wanted = "line"
+    ) -> tuple[int, ...] | None:
+        """The frames at these addresses, as far as they are code; None as long as some of them are being looked up.
+
+        Those of whole functions, if only the `function` is wanted; in a file without names of all of it.
+        """
         spots: list[Spot] = []
-        wanted: dict[Spot, Mapping | None] = {}
+        missing: dict[Spot, Mapping | None] = {}
         for place, address in enumerate(addresses):
             mapping = self._mapping(image, address)
             if mapping is None and place and self._is_known(image):
                 break  # behind it the chain ran into data
-            spots.append(spot := self._spot(image, mapping, address, "line"))
+            spots.append(spot := self._spot(image, mapping, address, wanted))
             if spot not in self._numbers:
-                wanted[spot] = mapping
-        if wanted:
-            self._ask(image, wanted)
+                missing[spot] = mapping
+        if missing:
+            self._ask(image, missing)
         found = [self._numbers.get(spot) for spot in spots]
         return None if None in found else tuple(number for number in found if number is not None)
-
-    def function(self, image: ImageKey, address: int) -> int | None:
-        """The frame of the whole function around an address, in a file without names of all of it; None as above."""
-        return self._known(image, self._mapping(image, address), address, "function")
 
     def variable(self, image: ImageKey, address: int) -> int | None:
         """The frame of the variable at an address; None where there is none with a name, and as above."""

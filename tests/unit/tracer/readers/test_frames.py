@@ -35,10 +35,9 @@ def test_samples_take_up_a_frame_for_each_function_and_not_for_each_place(tmp_pa
     (tmp_path / "10/maps").write_text(f"{start:x}-{2 * start:x} r-xp 00001000 08:01 42 /app\n")
     frames = FrameBook(tmp_path)
     frames.see(image, 10, 10)
-    functions = {frames.function(image, address) for address in range(start, start + MAX_FRAMES + 1)}
-    assert [(frames.rows[number].module, frames.rows[number].offset) for number in functions if number is not None] == [
-        ("/app", 0)
-    ]
+    functions = {frames.numbers(image, (address,), "function") for address in range(start, start + MAX_FRAMES + 1)}
+    numbers = [number for found in functions for number in found or ()]
+    assert [(frames.rows[number].module, frames.rows[number].offset) for number in numbers] == [("/app", 0)]
     (number,) = frames.numbers(image, (start,)) or ()
     assert (frames.rows[number].module, frames.rows[number].offset) == ("/app", 0x1000)
     frames.close()
