@@ -23,8 +23,8 @@ CAUSES: Final[tuple[Cause, ...]] = get_args(Cause)
 class CpuStack:
     """Samples that found threads in a function called by these; `frames` are innermost first, without a place.
 
-    In the kernel the first frame is `[kernel]`. The single frame `(other)` stands for what is not listed, and for samples
-    whose stack is not known.
+    In the kernel the first frame is `[kernel]`. The single frame `(other)` stands for what is not listed, and for
+    samples whose stack is not known.
     """
 
     samples: int
@@ -36,8 +36,8 @@ class CpuStack:
 class OffCpuStack:
     """Waits of a millisecond and longer for one cause, by the same way; `frames` are innermost first.
 
-    The single frame `(other)` stands for all other waits for that cause: shorter ones, those without a stack and those that
-    are not listed. How long each of them took is not known apart, and the count of `latency` is 0.
+    The single frame `(other)` stands for all other waits for that cause: shorter ones, those without a stack, and
+    those that are not listed. How long each of them took is not known apart, and the count of `latency` is 0.
     """
 
     cause: Cause
@@ -61,9 +61,7 @@ def cpu_stacks(selection: Selection) -> tuple[CpuStack, ...]:
     rest = total - sum(samples for _, samples in listed)
     if rest:
         listed.append(((OTHER_FRAME,), rest))
-    return tuple(
-        CpuStack(samples=samples, share_ratio=samples / total, frames=frames) for frames, samples in listed
-    )
+    return tuple(CpuStack(samples=samples, share_ratio=samples / total, frames=frames) for frames, samples in listed)
 
 
 def off_cpu_stacks(selection: Selection) -> tuple[OffCpuStack, ...]:

@@ -1,4 +1,4 @@
-"""The records of stacks: of slow operations, of what ran, of waits off the CPU; what all records have in common is said in `records`."""
+"""The records of stacks, of operations and of the CPU; what all records have in common is said in `records`."""
 
 from __future__ import annotations
 
@@ -115,6 +115,6 @@ class OffCpuStackRow:
 
 @dataclass(frozen=True, kw_only=True)
 class OffCpuStacks:
-    """Stacks of waits by cause, as `Files`; waits that were shorter or have no stack are in the totals of their cause."""
+    """Stacks of waits by cause, as `Files`; shorter ones, and those without a stack, are in its totals only."""
 
     rows: tuple[OffCpuStackRow, ...]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-
 from typing import Any, Generic, TypeVar
 
 from kubectl_podtrace.wire.stack_records import (
@@ -20,7 +19,6 @@ from kubectl_podtrace.wire.stack_records import (
     Stacks,
 )
 from tests.bpf.stream import Stream
-
 
 Row = TypeVar("Row", StackRow, CpuStackRow, OffCpuStackRow)
 

@@ -105,14 +105,12 @@ def test_every_long_wait_is_counted_under_the_functions_that_waited(
         assert max(stack.row.max_ns for stack in stacks) >= 0.9 * asked_ns / calls
 
 
-def test_short_waits_and_page_faults_have_no_stack_and_are_in_the_totals(
-    run: int, trace_waits: TraceWaits
-) -> None:
+def test_short_waits_and_page_faults_have_no_stack_and_are_in_the_totals(run: int, trace_waits: TraceWaits) -> None:
     stream, told = trace_waits(("cpu",))
     sleeps, others = waits_of(stream, "cpu.sleep"), waits_of(stream, "cpu.other")
     naps = told["naps by_day"][0] + told["naps by_night"][0]
     dozes, long_dozes, *_ = told["dozes"]
-    faults, _, _, faults_ns = told["touches"]
+    faults, *_ = told["touches"]
     answers = sum(stack.row.count for stack in sleeps if stack.chain("answers"))
     assert answers == faults
     assert sum(stack.row.count for stack in sleeps if stack.chain("dozes")) <= long_dozes

@@ -24,7 +24,7 @@ MEASURED: Final = "measured"
 """The metric that says whether a section has numbers."""
 _IDENTITIES: Final = (
     "rule", "slug", "address", "path", "name", "symbol", "statement", "operation", "comm", "table", "source", "title",
-    "container", "module", "lacks", "what", "reason",
+    "container", "module", "lacks", "what", "reason", "cause",
 )  # fmt: skip
 """What an entry of a list is called by: the first of these fields that it has."""
 _SECTIONS: Final = frozenset(field.name for field in fields(Sections))

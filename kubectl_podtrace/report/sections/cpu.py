@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from kubectl_podtrace import units
 from kubectl_podtrace.analysis.cpu import Cpu, CpuProcess, Throttled, TopFunction
+from kubectl_podtrace.analysis.cpu_stacks import Cause, OffCpuStack
 from kubectl_podtrace.analysis.selection import OTHER
+from kubectl_podtrace.analysis.stacks import OTHER_FRAME
 from kubectl_podtrace.report.document import Block, Facts, Name, Row, Section, Table, left, right
-from kubectl_podtrace.report.sections.cells import NONE, latency_table, listing, number_or_dash
+from kubectl_podtrace.report.sections.cells import NONE, first_rows, latency_table, listing, number_or_dash
+from kubectl_podtrace.report.sections.stacks import path_text
+from kubectl_podtrace.wire.topics import LONG_WAIT_NS
+
+WAITS_SHOWN: Final = 5
+"""So many stacks of waits have a line."""
+_CAUSES: Final[dict[Cause, str]] = {
+    "lock": "a lock", "disk": "a disk", "network": "the network", "sleep": "time", "other": "other things",
+}  # fmt: skip
 
 
 def cpu(section: Cpu) -> Section:
@@ -37,6 +48,7 @@ def cpu(section: Cpu) -> Section:
         *latency_table(waits, title="off the CPU for"),
         _processes(section.processes),
         *_top_functions(section.top_functions),
+        *_waits(section.off_cpu),
     )
     return Section(title="CPU", blocks=blocks)
 
@@ -47,6 +59,19 @@ def _top_functions(entries: tuple[TopFunction, ...]) -> tuple[Table, ...]:
         (*right("samples", "share"), left("function that ran")), entries, "module", _function_row, _functions_together
     )
     return (table,) if table.every else ()
+
+
+def _waits(entries: Sequence[OffCpuStack]) -> tuple[Table, ...]:
+    """Where threads waited longest in all; none where no wait has a stack."""
+    rows = [_wait_row(entry) for entry in entries if OTHER_FRAME not in entry.frames]
+    title = f"where (waits of {units.threshold(LONG_WAIT_NS)} and more)"
+    columns = (*right("in all", "waits", "longest"), left("for"), left(title))
+    return (first_rows(columns, rows, most=WAITS_SHOWN),) if rows else ()
+
+
+def _wait_row(entry: OffCpuStack) -> Row:
+    times = (units.duration(entry.total_ns), units.count(entry.count), units.duration(entry.latency.max_ns))
+    return (*times, _CAUSES[entry.cause], Name(path_text(entry.frames)))
 
 
 def _function_row(entry: TopFunction) -> Row:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* cpu: the ends of system calls in a trace that counts none of them: for the stacks of waits that lasted. */
 
+#ifdef PROBE_SYS_EXIT
 CALL_PROBE(sys_exit)
 {
 	struct call *call = current_call();
@@ -8,3 +9,4 @@ CALL_PROBE(sys_exit)
 		tails.call(ctx, TAIL_WAITS);
 	return 0;
 }
+#endif

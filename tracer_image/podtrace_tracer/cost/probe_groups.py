@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from kubectl_podtrace.wire.topics import BYPASSES, DESCRIPTOR_KINDS, OPERATIONS, TCP_STATES
-from podtrace_tracer.collectors import base
+from kubectl_podtrace.wire.topics import BYPASSES, DESCRIPTOR_KINDS, OPERATIONS, RESTS_ON, TCP_STATES
+from podtrace_tracer.collectors import base, cpu
 from podtrace_tracer.collectors.registry import collectors_of
 from podtrace_tracer.cost.shedding import ProbeGroup
 from podtrace_tracer.kernel import syscalls
@@ -50,6 +50,7 @@ _OF_OTHER_CALLS: Final = (
 )  # fmt: skip
 _TRANSFERS: Final = "reads, writes, sends and receives are not counted"
 _OTHER_CALLS: Final = "opens, closes, accepts and the other system calls are not counted"
+_NO_STACKS: Final = "waits off the CPU have no stacks"
 
 
 def groups_of(topics: tuple[str, ...], attached: Collection[str]) -> tuple[ProbeGroup, ...]:
@@ -95,12 +96,23 @@ class _Maker:
         """Transfers are by far the most frequent calls, so they go first, and the others still count."""
         wanted: frozenset[str] = frozenset().union(*(each.syscalls for each in self._collectors))
         transfers = wanted & syscalls.TRANSFERS
-        others = self._group(ends, _OTHER_CALLS, self._needing(wanted - transfers), _OF_OTHER_CALLS)
+        if not wanted:
+            return (self._last(ends, "", wanted, ()),)
+        if transfers == wanted:
+            return (self._last(ends, _TRANSFERS, wanted, _OF_TRANSFERS),)
+        others = self._last(ends, _OTHER_CALLS, wanted - transfers, _OF_OTHER_CALLS)
         if not transfers:
             return (others,)
-        if transfers == wanted:
-            return (self._group(ends, _TRANSFERS, self._needing(wanted), _OF_TRANSFERS),)
         return (self._group(ends, _TRANSFERS, self._needing(transfers), _OF_TRANSFERS, transfers), others)
+
+    def _last(
+        self, ends: tuple[str, ...], lacks: str, calls: frozenset[str], operations: tuple[str, ...]
+    ) -> ProbeGroup:
+        """The group with which the probes are detached, so that the stacks of waits go too."""
+        waiting = {each.topic for each in self._collectors if set(cpu.COLLECTOR.probes) <= set(each.probes)}
+        lacks = "; ".join(filter(None, (lacks, _NO_STACKS if waiting else "")))
+        of_waits = tuple(sorted(topic for topic in waiting if RESTS_ON.get(topic) not in waiting))
+        return self._group(ends, lacks, (*self._needing(calls), *of_waits), operations)
 
     def _needing(self, calls: frozenset[str]) -> tuple[str, ...]:
         return tuple(each.topic for each in self._collectors if each.syscalls & calls)

@@ -25,9 +25,10 @@ Sample = tuple[int, ImageKey, int, tuple[int, ...] | None]
 class CpuSampleReader(TopicReader):
     """Empties the tables of one side while the programs fill those of the other, and adds up samples by function."""
 
-    def __init__(self, context: TraceContext) -> None:
+    def __init__(self, context: TraceContext, *, max_stacks: int = MAX_STACKS) -> None:
         self._programs, self._frames = context.programs, context.frames
         self._layout = self._programs.value_layout("sample_stacks_0")
+        self._max_stacks = max_stacks
         self._side = 0
         self._waiting: Counter[Sample] = Counter()
         self._functions: Counter[tuple[int, int]] = Counter()
@@ -100,7 +101,7 @@ class CpuSampleReader(TopicReader):
             del self._waiting[sample]
 
     def _count_stack(self, what: tuple[int, tuple[int, ...]], count: int) -> None:
-        if what in self._stacks or len(self._stacks) < MAX_STACKS:
+        if what in self._stacks or len(self._stacks) < self._max_stacks:
             self._stacks[what] += count
             self._numbers.setdefault(what, len(self._numbers))
 

@@ -89,9 +89,7 @@ class FrameBook:
         elif self._clock() - known.looked_at > _LOOK_ANYWAY_S:
             self._look_again(image, known)
 
-    def numbers(
-        self, image: ImageKey, addresses: Sequence[int], wanted: Wanted = "line"
-    ) -> tuple[int, ...] | None:
+    def numbers(self, image: ImageKey, addresses: Sequence[int], wanted: Wanted = "line") -> tuple[int, ...] | None:
         """The frames at these addresses, as far as they are code; None as long as some of them are being looked up.
 
         Those of whole functions, if only the `function` is wanted; in a file without names of all of it.

@@ -87,8 +87,8 @@ FILES: Final = Files(
 )  # fmt: skip
 NO_WAITS: Final = BlockByCause(run_queue=dist(), lock=dist(), disk=dist(), network=dist(), sleep=dist(), other=dist())
 CPU: Final = Cpu(
-    switches=3_000, per_s=100.0, block=dist(), block_by_cause=NO_WAITS, throttling=None, top_functions=(), processes=(),
-    on_cpu_ns=0, total_ratio=0.5, samples=1, partial=(),
+    switches=3_000, per_s=100.0, block=dist(), block_by_cause=NO_WAITS, throttling=None, top_functions=(), stacks=(),
+    off_cpu=(), processes=(), on_cpu_ns=0, total_ratio=0.5, samples=1, partial=(),
 )  # fmt: skip
 PROCESSES: Final = Processes(
     active=1, top=(), exec=1, fork_processes=1, fork_threads=0, exec_errors={}, exits=(), partial=()

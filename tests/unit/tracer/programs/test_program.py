@@ -48,7 +48,7 @@ SYSTEM_CALL_PROBES = {"sys_enter", "sys_exit"}
 CPU_PROBES = {"sched_switch", "sched_wakeup", "cpu_clock"}
 LOCK_PROBES = {"sched_waking"}
 SWITCHES = {"cpu", "locks"}
-"""The topics that look at threads that leave their CPU, and at no system call."""
+"""The topics that look at threads that leave their CPU, and at the end of system calls."""
 URING_PROBES = {"io_uring_submit_req", "io_uring_submit_sqe"}
 TCP_PROBES = {
     "inet_sock_set_state", "tcp_destroy_sock", "tcp_retransmit_skb", "tcp_send_reset", "tcp_receive_reset",
@@ -131,7 +131,8 @@ def test_each_file_stands_in_the_text_once_and_the_life_of_sockets_behind_what_i
 ) -> None:
     names = files_of(topics)
     assert len(names) == len(set(names))
-    assert names[-1] == f"collectors/{'syscalls' if set(topics) - WITHOUT_CALLS else 'processes'}.bpf.c"
+    last = "syscalls" if set(topics) - WITHOUT_CALLS else "wait_ends" if set(topics) & SWITCHES else "processes"
+    assert names[-1] == f"collectors/{last}.bpf.c"
     places = {name: place for place, name in enumerate(names)}
     for topic in ("tcp", "connections"):
         assert (f"collectors/{topic}.bpf.c" in places) == (topic in topics)
@@ -144,7 +145,7 @@ def test_each_file_stands_in_the_text_once_and_the_life_of_sockets_behind_what_i
 
 
 def test_all_c_files_are_part_of_some_program() -> None:
-    assert set(files_of(TOPICS)) == set(C_FILES)
+    assert {*files_of(TOPICS), *files_of(("cpu",))} == set(C_FILES)
 
 
 @pytest.mark.parametrize("topics", SELECTIONS, ids="-".join)
@@ -158,7 +159,7 @@ def test_only_what_is_asked_for_is_attached(topics: tuple[str, ...]) -> None:
     if set(topics) - WITHOUT_CALLS:
         wanted |= SYSTEM_CALL_PROBES
     if set(topics) & SWITCHES:
-        wanted |= CPU_PROBES
+        wanted |= CPU_PROBES | {"sys_exit"}
     if "locks" in topics:
         wanted |= LOCK_PROBES
     if set(topics) - {"processes"} - WITHOUT_CALLS:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kubectl_podtrace.wire.stack_records import StackRow, Stacks
+from kubectl_podtrace.wire.stack_records import OffCpuStackRow, OffCpuStacks, StackRow, Stacks
 from podtrace_tracer.kernel.host import Host
 from podtrace_tracer.programs.program import ScopeMatch, operation_index
 from podtrace_tracer.readers.model import TraceContext
@@ -50,10 +50,10 @@ class Bench:
         (self.proc / str(pid) / "maps").unlink()
         (self.proc / str(pid)).rmdir()
 
-    def count(self, pid: int, *counts: int, stack: int = STACK) -> None:
-        """So many fsyncs of 20 ms on each of two processors."""
+    def count(self, pid: int, *counts: int, stack: int = STACK, operation: int = FSYNC) -> None:
+        """So many fsyncs (or others) of 20 ms on each of two processors."""
         image = (5).to_bytes(8, "little") + (1).to_bytes(8, "little") + pid.to_bytes(4, "little") + bytes(4)
-        key = image + self.programs.key("stack_counts", stack=stack, operation=FSYNC)[24:]
+        key = image + self.programs.key("stack_counts", stack=stack, operation=operation)[24:]
         values = [
             self.programs.value(
                 "stack_counts", count=count, total_ns=count * 20_000_000, max_ns=20_000_000 * (count > 0)
@@ -65,9 +65,15 @@ class Bench:
 
     def rows(self) -> list[StackRow]:
         self.reader.second()
-        (table,) = self.reader.tables()
-        assert table.record is Stacks
-        return list(table.rows.values())
+        slow, _ = self.reader.tables()
+        assert slow.record is Stacks
+        return list(slow.rows.values())
+
+    def waits(self) -> list[OffCpuStackRow]:
+        self.reader.second()
+        _, waits = self.reader.tables()
+        assert waits.record is OffCpuStacks
+        return list(waits.rows.values())
 
 
 @pytest.fixture
@@ -89,6 +95,17 @@ def test_the_same_way_of_several_processes_on_several_processors_is_one(bench: B
     assert (frame.module, frame.symbol, frame.offset) == ("/app", "", 0x1000)
     bench.count(11, 2, 4)
     assert [each.count for each in bench.rows()] == [11]
+
+
+def test_waits_off_the_cpu_stand_apart_from_slow_operations_of_the_same_stack(bench: Bench) -> None:
+    bench.process(10)
+    bench.count(10, 1, 0)
+    bench.count(10, 2, 5, operation=operation_index("cpu.lock"))
+    (wait,), (slow,) = bench.waits(), bench.rows()
+    assert (wait.operation, wait.count, wait.total_ns, wait.buckets) == ("cpu.lock", 7, 140_000_000, (0, 7))
+    assert (slow.operation, slow.count) == ("files.fsync", 1)
+    assert wait.frames == slow.frames
+    assert wait.key != slow.key
 
 
 def test_an_operation_without_a_stack_is_a_row_without_frames(bench: Bench) -> None:
