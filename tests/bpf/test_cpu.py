@@ -110,11 +110,13 @@ def test_switches_are_those_of_proc(
     assert processes(stream)[pid].comm == "cpu"
 
 
-def test_no_system_call_is_watched_for_cpu_alone(cgroup: Path, start_tracer: StartTracer) -> None:
+def test_of_system_calls_only_the_ends_are_watched_for_cpu_alone(cgroup: Path, start_tracer: StartTracer) -> None:
     stream = start_tracer(ask(CgroupTarget(path=str(cgroup)), topics=("cpu",))).stop()
-    names = {probe.name for probe in stream.of(records.Probe)}
+    probes = {probe.name: probe for probe in stream.of(records.Probe)}
+    names = probes.keys()
     assert {"raw_tracepoint:sched_switch", "raw_tracepoint:sched_wakeup", "perf_event:cpu_clock"} <= names
-    assert not [name for name in names if "sys_" in name]
+    assert [name for name in names if "sys_" in name] == ["raw_tracepoint:sys_exit"]
+    assert not probes["raw_tracepoint:sys_exit"].required
 
 
 @pytest.mark.parametrize("reads", [(), ("env", "PODTRACE_READS=helper")], ids=["loads", "helper"])

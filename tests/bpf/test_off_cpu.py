@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kubectl_podtrace.wire import histogram, records
+from kubectl_podtrace.wire import histogram
 from kubectl_podtrace.wire.request import CgroupTarget
 from kubectl_podtrace.wire.topics import LONG_WAIT_NS, TOPICS
 from tests.bpf.conftest import HERE, StartTracer
@@ -119,12 +119,3 @@ def test_short_waits_and_page_faults_have_no_stack_and_are_in_the_totals(run: in
     assert not [stack for stack in (*sleeps, *others) if "innocent" in stack.symbols or "touches" in stack.symbols]
     rest_ns = stream.total("cpu.other").sum_ns - sum(stack.row.total_ns for stack in others)
     assert rest_ns >= 0.9 * faults * int(WAIT_MS) * 1_000_000
-
-
-def test_a_trace_of_the_cpu_alone_looks_at_the_ends_of_system_calls_only(
-    cgroup: Path, start_tracer: StartTracer
-) -> None:
-    stream = start_tracer(ask(CgroupTarget(path=str(cgroup)), topics=("cpu", "locks"))).stop()
-    probes = {probe.name: probe for probe in stream.of(records.Probe)}
-    assert [name for name in probes if "sys_" in name] == ["raw_tracepoint:sys_exit"]
-    assert not probes["raw_tracepoint:sys_exit"].required

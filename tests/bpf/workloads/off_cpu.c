@@ -1,6 +1,7 @@
 /* Waits through known functions, a prime number of times each, timed by their own clock; and some that have no stack: short ones, and
- * page faults that another thread answers late. The C library's own functions around such calls keep no frame, so they are not used. Usage: off_cpu MS. Prints "ready", works when told to, prints a JSON line of
- * function -> [calls, of them so long that the wait may have lasted a millisecond, what they asked for, what they took]. */
+ * page faults that another thread answers late. Usage: off_cpu MS. Prints "ready", works when told to, prints a JSON line of
+ * function -> [calls, of them so long that the wait may have lasted a millisecond, what they asked for, what they took]. The C
+ * library's functions for these calls use the frame pointer for other things, so the calls are made without them. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <fcntl.h>

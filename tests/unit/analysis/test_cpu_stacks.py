@@ -66,7 +66,8 @@ def test_no_more_stacks_are_listed_than_a_list_holds_and_all_add_up() -> None:
 
 
 def test_a_cpu_that_nothing_ran_on_has_no_stacks() -> None:
-    assert section().stacks == section().off_cpu == ()
+    empty = section()
+    assert (empty.stacks, empty.off_cpu) == ((), ())
 
 
 def test_waits_stand_under_their_cause_and_stack_and_the_rest_of_each_cause_under_other() -> None:

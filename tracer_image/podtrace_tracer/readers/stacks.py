@@ -91,7 +91,7 @@ class StackReader(TopicReader):
         yield self._table(OffCpuStacks, waits)
 
     def _table(self, record: type[Any], rows: Sequence[StackRow] | Sequence[OffCpuStackRow]) -> KeyedTable:
-        ordered = sorted(rows, key=lambda row: -row.total_ns)
+        ordered: list[StackRow | OffCpuStackRow] = sorted(rows, key=lambda row: -row.total_ns)
         for row in ordered:
             self._frames.use(row.frames)
         return KeyedTable(
