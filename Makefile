@@ -33,6 +33,10 @@ test-unit: ## numbers and text: no kernel, no cluster, no network
 test-flow: ## whole commands against an API server made for tests
 	@$(PY) -m pytest tests/flow
 
+.PHONY: test-browser
+test-browser: ## HTML reports in a Chromium without a window
+	@$(PY) -m pytest tests/browser
+
 .PHONY: test-bpf
 test-bpf: ## this kernel, known loads, exact counts (root)
 	@$(PY) -m pytest tests/bpf -m "not long"

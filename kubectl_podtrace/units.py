@@ -89,6 +89,16 @@ def limit(ns: int) -> str:
     return threshold(ns) if ns % SECOND_NS else f"{ns // SECOND_NS} s"
 
 
+def round_duration(ns: int) -> str:
+    """A duration that is a whole number of its unit, as on an axis.
+
+    >>> round_duration(100), round_duration(10_000_000), round_duration(1_000_000_000_000)
+    ('100 ns', '10 ms', '1000 s')
+    """
+    scale, unit = next(((scale, unit) for scale, unit in reversed(_DURATION_UNITS) if ns >= scale), (1, "ns"))
+    return f"{ns // scale} {unit}"
+
+
 def count(number: int) -> Amount:
     """A whole number with its thousands marked.
 

@@ -103,9 +103,9 @@ def add_trace_flags(parser: ArgumentParser) -> None:
         help="of the node's CPU time; above it the noisiest probe is shed; 0: none is (5.0)",
     )
     report = parser.add_argument_group("report")
-    report.add_argument("--export", metavar="FORMAT", help="json, md or csv instead of text, on stdout")
+    report.add_argument("--export", metavar="FORMAT", help="json, md, csv or html instead of text, on stdout")
     report.add_argument(
-        "-o", "--output", metavar="FILE", help="a file (.json, .md, .csv, .txt), or a format as --export"
+        "-o", "--output", metavar="FILE", help="a file (.html, .json, .md, .csv, .txt), or a format as --export"
     )
     report.add_argument("--events-csv", metavar="FILE", help="single events, one a line, beside the report")
     report.add_argument(

@@ -33,12 +33,14 @@ class Format(Enum):
     JSON = "json"
     MARKDOWN = "md"
     CSV = "csv"
+    HTML = "html"
 
 
-EXPORTS: Final = {"json": Format.JSON, "md": Format.MARKDOWN, "csv": Format.CSV}
+EXPORTS: Final = {export.value: export for export in Format if export is not Format.TEXT}
 _SUFFIXES: Final = {f".{export.value}": export for export in Format}
 _EXPORT_HINT: Final = (
-    "--export takes json, md or csv; -o takes one of these, or a file that ends in .json, .md, .csv or .txt"
+    "--export takes json, md, csv or html; -o takes one of these, or a file that ends in .html, .json, .md, .csv"
+    " or .txt"
 )
 
 

@@ -35,11 +35,12 @@ if TYPE_CHECKING:
     from kubectl_podtrace.cli.metrics import MetricsEndpoint
 
 _REMARK_SLUG: Final = "plugin"
-_FORMATS: Final[dict[Format, Literal["terminal", "json", "markdown", "csv"]]] = {
+_FORMATS: Final[dict[Format, Literal["terminal", "json", "markdown", "csv", "html"]]] = {
     Format.TEXT: "terminal",
     Format.JSON: "json",
     Format.MARKDOWN: "markdown",
     Format.CSV: "csv",
+    Format.HTML: "html",
 }
 
 
@@ -207,7 +208,8 @@ class Run:
         except OutputError:
             if output.path is not None:
                 # A trace of minutes is not lost over a full disk: what could not be filed is shown, then the reason.
-                write_report(report, replace(output, path=None), stdout=sys.stdout, page=page_of(sys.stdout))
+                shown = replace(output, path=None, format="terminal" if output.format == "html" else output.format)
+                write_report(report, shown, stdout=sys.stdout, page=page_of(sys.stdout))
             raise
 
     def _output(self) -> Output:

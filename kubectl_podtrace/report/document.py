@@ -6,6 +6,7 @@ Strings are raw: they may hold what a container put into a name, and each render
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 Row = tuple[str, ...]
 
@@ -14,6 +15,20 @@ class Name(str):
     """Text from outside that stands by itself (a path, a command, an address): shown verbatim, never as prose."""
 
     __slots__ = ()
+
+
+class Gauge(str):
+    """A share of 1 as a bar of `#`, for formats that cannot draw one."""
+
+    __slots__ = ("share_ratio",)
+
+    share_ratio: float
+
+    def __new__(cls, share_ratio: float, length: int) -> Self:
+        """The bar of a share where all of it has so many signs."""
+        gauge = super().__new__(cls, "#" * round(share_ratio * length))
+        gauge.share_ratio = share_ratio
+        return gauge
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,28 +27,30 @@ from kubectl_podtrace.analysis.findings.finding import SEVERITIES, AnyRule, Find
 from kubectl_podtrace.analysis.findings.observations import Observations
 from kubectl_podtrace.analysis.partial import Partial
 
-RULES: Final[tuple[AnyRule, ...]] = tuple(
-    rule
-    for module in (
-        pod,
-        lifecycle,
-        processes,
-        connections,
-        tcp,
-        dns,
-        queries,
-        files,
-        descriptors,
-        memory,
-        cpu,
-        locks,
-        udp,
-        silence,
-        stream,
-    )
-    for rule in module.RULES
+_MODULES: Final = (
+    (pod, "kubernetes_events"),
+    (lifecycle, "lifecycle"),
+    (processes, "descriptors"),
+    (connections, "connections"),
+    (tcp, "tcp"),
+    (dns, "dns"),
+    (queries, "queries"),
+    (files, "files"),
+    (descriptors, "descriptors"),
+    (memory, "memory"),
+    (cpu, "cpu"),
+    (locks, "locks"),
+    (udp, "udp"),
+    (silence, "summary"),
+    (stream, "trust"),
 )
+"""The modules of rules, and the part of the readable report that has their numbers."""
+
+RULES: Final[tuple[AnyRule, ...]] = tuple(rule for module, _ in _MODULES for rule in module.RULES)
 """In the order in which findings of the same severity are told."""
+
+PART_OF_RULE: Final = {rule.slug: part for module, part in _MODULES for rule in module.RULES}
+"""The part of the readable report that has the numbers of a rule, by its slug."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from kubectl_podtrace.report.document import Name, Table
 from kubectl_podtrace.report.model import Report
 from kubectl_podtrace.report.render.terminal import headline_facts
 from kubectl_podtrace.report.sections import document
-from kubectl_podtrace.report.sections.overview import pods
+from kubectl_podtrace.report.sections.overview import target_title
 from kubectl_podtrace.report.text import markdown, markdown_code
 
 TEMPLATE: Final = "report.md.j2"
@@ -34,7 +34,7 @@ class MarkdownRenderer:
         template = environment.get_template(TEMPLATE)
         out.write(
             template.render(
-                target=_title(report),
+                target=target_title(report.target),
                 headline=headline_facts(report.headline).pairs,
                 sections=document(report),
                 is_table=lambda block: isinstance(block, Table),
@@ -46,12 +46,3 @@ class MarkdownRenderer:
 def escape(value: object) -> str:
     """Names as code spans, all other text with Markdown's own characters escaped."""
     return markdown_code(value) if isinstance(value, Name) else markdown(str(value))
-
-
-def _title(report: Report) -> Name:
-    target = report.target
-    if target.pods:
-        return Name(pods(target))
-    if target.command:
-        return Name(" ".join(target.command))
-    return Name(f"pid {target.pid}" if target.pid is not None else target.cgroup or "unknown target")

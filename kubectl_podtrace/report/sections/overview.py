@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kubectl_podtrace import units
 from kubectl_podtrace.analysis.errno_names import end_text
-from kubectl_podtrace.report.document import Block, Facts, Section
+from kubectl_podtrace.report.document import Block, Facts, Name, Section
 from kubectl_podtrace.report.model import Report, Target
 from kubectl_podtrace.report.sections.pod_timeline import container_runs
 from kubectl_podtrace.source import Cleanup
@@ -83,6 +83,15 @@ def cleanup(section: Cleanup) -> Section:
 def pods(target: Target) -> str:
     """The pods with their namespace; nothing where there are none."""
     return ", ".join(f"{target.namespace}/{pod}" if target.namespace else pod for pod in target.pods)
+
+
+def target_title(target: Target) -> Name:
+    """What was traced, by its name alone."""
+    if target.pods:
+        return Name(pods(target))
+    if target.command:
+        return Name(" ".join(target.command))
+    return Name(f"pid {target.pid}" if target.pid is not None else target.cgroup or "unknown target")
 
 
 def _target_text(target: Target) -> str:

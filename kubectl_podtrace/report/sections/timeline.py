@@ -7,7 +7,7 @@ from typing import Final
 
 from kubectl_podtrace import units
 from kubectl_podtrace.analysis.timeline import BURST_FACTOR, Burst, Timeline, TimelineBucket
-from kubectl_podtrace.report.document import Facts, Section, Table, left, right
+from kubectl_podtrace.report.document import Facts, Gauge, Section, Table, left, right
 from kubectl_podtrace.report.sections.cells import NONE
 
 TITLE: Final = "Activity timeline"
@@ -49,7 +49,7 @@ def _bucket(bucket: TimelineBucket, first: datetime) -> tuple[str, ...]:
     times = (units.clock(bucket.start), after)
     if bucket.events is None or bucket.share_ratio is None:
         return (*times, NONE, NONE, "not known")
-    return (*times, units.count(bucket.events), units.ratio(bucket.share_ratio), "#" * round(bucket.share_ratio * BAR))
+    return (*times, units.count(bucket.events), units.ratio(bucket.share_ratio), Gauge(bucket.share_ratio, BAR))
 
 
 def _facts(section: Timeline) -> Facts:

@@ -40,7 +40,7 @@ def test_the_version_is_told_wherever_it_is_asked(capsys: pytest.CaptureFixture[
         (["api", "--rtt-threshold", "nan"], '"nan" is not a threshold'),
         (["api", "--error-threshold", "101"], '"101" is not a percentage'),
         (["api", "--export", "xml"], 'not exported as "xml"'),
-        (["api", "-o", "report.html"], "not written as .html"),
+        (["api", "-o", "report.pdf"], "not written as .pdf"),
         (["api", "--events-csv", "-"], "stdout is the report's"),
         (["api", "-o", "e.csv", "--events-csv", "e.csv"], "cannot hold both"),
         (["check", "api", "--events-csv", "e.csv"], "a check traces nothing"),

@@ -10,6 +10,7 @@ import pytest
 
 from kubectl_podtrace.report.build import ReportOptions, build_window
 from kubectl_podtrace.report.render import Renderer
+from kubectl_podtrace.report.render.html import HtmlRenderer
 from kubectl_podtrace.report.render.json_export import JsonRenderer
 from kubectl_podtrace.report.render.live import LiveRenderer
 from kubectl_podtrace.report.render.markdown import MarkdownRenderer
@@ -24,6 +25,7 @@ FORMATS: dict[str, Renderer] = {
     "pipe.txt": TerminalRenderer(width=None, color=False),
     "md": MarkdownRenderer(),
     "json": JsonRenderer(),
+    "html": HtmlRenderer(bare=True),
 }
 
 
