@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
+from kubectl_podtrace.wire.lifecycle_records import Lifetimes
+from kubectl_podtrace.wire.records import Exits
 from kubectl_podtrace.wire.request import CgroupTarget, ProcessTarget
 from tests.bpf.conftest import StartLoad, StartTracer
-from tests.bpf.harness import Claims, Load, Tracer, ask, assert_equal
+from tests.bpf.harness import ENTER_CGROUP, PATIENCE_S, Claims, Load, Tracer, ask, assert_equal
 from tests.bpf.stream import Stream
 
 
@@ -70,3 +73,19 @@ def test_two_threads_that_end_at_once_end_their_process_once(
     claims, stream = run_to_its_end(load, tracer)
     assert_equal(stream, claims, topics=("processes",))
     assert stream.exits == {(0, 0): claims.counts["processes.exit"].count}
+
+
+def test_processes_of_one_name_and_status_are_one_row_whatever_name_they_had_before(
+    cgroup: Path, tmp_path: Path, start_tracer: StartTracer
+) -> None:
+    longer = tmp_path / "named-at-length"
+    longer.symlink_to("/bin/sh")
+    tracer = start_tracer(ask(CgroupTarget(path=str(cgroup)), topics=("processes",)))
+    # The two subshells are copies of a process that was renamed; the last one was renamed itself.
+    renamed = (str(longer), "-c", "exec sh -c '(exit 0); (exit 0); exit 0'")
+    subprocess.run(["sh", "-c", ENTER_CGROUP, "sh", str(cgroup), *renamed], check=True, timeout=PATIENCE_S)
+    stream = tracer.stop()
+    stream.assert_whole()
+    exits, lifetimes = list(stream.of(Exits))[-1].rows, list(stream.of(Lifetimes))[-1].rows
+    assert [(row.comm, row.code, row.signal, row.count) for row in exits] == [("sh", 0, 0, 3)]
+    assert [(row.comm, row.code, row.signal, row.count) for row in lifetimes] == [("sh", 0, 0, 3)]

@@ -191,7 +191,9 @@ static __always_inline void fill_process(struct process *process, struct task_st
 	process->tgid = READ(task, tgid);
 	process->scope = task_scope(task);
 	fill_pids(process, leader);
-	bpf_probe_read_kernel(process->comm, sizeof(process->comm), &leader->comm);
+	/* Older kernels leave the rest of a longer name behind the end of the next one; names are parts of keys. */
+	__builtin_memset(process->comm, 0, sizeof(process->comm));
+	bpf_probe_read_kernel_str(process->comm, sizeof(process->comm), &leader->comm);
 }
 
 static __always_inline struct process *register_process(struct task_struct *task)
