@@ -34,6 +34,9 @@ def leaks(section: Descriptors) -> tuple[tuple[str, str], ...]:
     note = f" (kinds estimated in {estimated}, too large to look through)" if section.estimated_tables else ""
     processes = len({leak.node_pid for leak in section.leaks})
     found = f"in {units.counted(processes, 'process', 'processes')}, see below" if section.leaks else "none"
+    if not section.leaks and section.ended_with_process and not section.fullest:
+        # A leak is a living process's: what the others had open has ended with them.
+        found = "not told: no process was alive in the end, and what they had open ended with them"
     return (("descriptor leaks", found + note),)
 
 
