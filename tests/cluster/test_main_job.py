@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ import pytest
 
 from tests.cluster.conftest import Kubectl
 from tests.cluster.tracing import podtrace, running_pod, shell
+from tests.terminal import Terminal
 
 OPERATIONS: Final = 7919
 BLOCK_BYTES: Final = 1021
@@ -105,6 +107,27 @@ def test_ctrl_c_gives_the_exact_report_too(kubectl: Kubectl, loaded_pod: str) ->
         command.process.send_signal(signal.SIGINT)
         report = command.report()
     assert_exact(report)
+
+
+def test_a_live_view_of_a_pod_shows_its_numbers_and_leaves_the_report_and_no_pod(
+    kubectl: Kubectl, loaded_pod: str
+) -> None:
+    command = (sys.executable, "-m", "kubectl_podtrace", "-n", kubectl.namespace, loaded_pod)
+    terminal = Terminal(command, {**os.environ, "TERM": "xterm", "LC_ALL": "C.UTF-8"}, columns=120, rows=40)
+    try:
+        terminal.wait_for("live for")
+        do_load(kubectl, loaded_pod)
+        shown = terminal.wait_for(f"{OPERATIONS:,}")
+        assert f"{kubectl.namespace}/{loaded_pod} (load)" in shown[0]
+        terminal.wait_for("ECONNREFUSED")
+        terminal.press("q")
+        assert terminal.wait() == 0
+    finally:
+        terminal.close()
+    report = terminal.raw.rpartition(b"\x1b[?1049l")[2].decode()
+    assert "complete: nothing lost" in report
+    assert f"{OPERATIONS:,}" in report
+    assert "deleted, gone after" in report
 
 
 def test_another_container_has_its_own_exact_numbers(kubectl: Kubectl, loaded_pod: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.flow import local_program
-from tests.flow.terminal import Terminal
+from tests.terminal import Terminal
 
 ROOT = Path(__file__).parents[2]
 ALTERNATE_SCREEN, USUAL_SCREEN = b"\x1b[?1049h", b"\x1b[?1049l"
