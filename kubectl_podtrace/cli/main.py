@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from kubectl_podtrace import __version__
 from kubectl_podtrace.cli import check, clean, complete, completion, local, trace
 from kubectl_podtrace.cli.progress import printable
-from kubectl_podtrace.errors import InterruptedRunError, PodtraceError
+from kubectl_podtrace.errors import GateFailedError, InterruptedRunError, PodtraceError
 
 if TYPE_CHECKING:
     from kubectl_podtrace.local.tracer import TracerFactory
@@ -40,7 +40,8 @@ def main(argv: Sequence[str] | None = None, *, local_tracer: TracerFactory | Non
         if isinstance(error.__cause__, BrokenPipeError):
             _forget_stdout()
             return PIPE_EXIT_CODE
-        _print_traceback(verbose)
+        # A gate that fails is an answer: where it was given is of no interest.
+        _print_traceback(verbose and not isinstance(error, GateFailedError))
         _say("error", error.message)
         if error.hint:
             _say("hint", error.hint)

@@ -338,6 +338,12 @@ def test_a_gate_that_fails_is_exit_code_3_where_the_command_ended_well(run_local
     assert "gate: failed: files.read.count > 4_000: found 4,242\nerror: the gate failed: " in outcome.err
 
 
+def test_a_gate_that_fails_is_no_error_to_be_traced_back(run_local: RunLocal) -> None:
+    outcome = run_local("-v", "--fail-on", "files.read.count > 4_000", "--", "true")
+    assert outcome.code == 3
+    assert "Traceback" not in outcome.err
+
+
 def test_a_command_that_failed_keeps_its_exit_code_and_the_gate_is_told(run_local: RunLocal) -> None:
     outcome = run_local("--fail-on", "files.read.count > 4_000", "--", "sh", "-c", "exit 7")
     assert outcome.code == 7
