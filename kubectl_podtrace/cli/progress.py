@@ -53,6 +53,7 @@ class Progress:
         self._on_terminal = out.isatty()
         self._text = ""
         self._shown = ""
+        self._is_resting = False
         self._began_ns = 0
         self._duration_ns = 0
         self._remark_to: Callable[[str], None] | None = None
@@ -71,6 +72,7 @@ class Progress:
         if text == self._text:
             return
         self._conclude()
+        self._is_resting = False
         self._text, self._began_ns, self._duration_ns = text, self._clock(), duration_ns
         if self._on_terminal:
             self.tick()
@@ -79,7 +81,7 @@ class Progress:
 
     def tick(self, counters: str = "") -> None:
         """Time has passed: rewrite the line if it reads differently now. `counters` stand behind the time left."""
-        if not self._on_terminal or not self._text or self._is_silent:
+        if not self._on_terminal or not self._text or self._is_silent or self._is_resting:
             return
         columns = self._columns()
         line = printable(f"{self._text}{self._time_left(columns)}{f'  {counters}' if counters else ' ...'}")
@@ -118,6 +120,11 @@ class Progress:
             self._out.write(_ERASE_LINE)
             self._out.flush()
         self._shown = ""
+
+    def rest(self) -> None:
+        """Take the line away until the next step, while this one goes on: others write on the terminal."""
+        self.clear()
+        self._is_resting = True
 
     def finish(self) -> None:
         """No more steps: take the line away for good."""

@@ -220,7 +220,7 @@ class Run:
         tracing = phase is Phase.TRACING
         self._progress.step(phase.value, duration_ns=self._options.duration_ns if tracing else 0)
         if tracing and (self._beside_command or not self._options.duration_ns):
-            self._progress.finish()
+            self._progress.rest()
             if not (self._beside_command or self._draws):
                 self._progress.notice("Ctrl+C ends the trace, and the report follows")
 

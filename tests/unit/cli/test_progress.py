@@ -89,6 +89,18 @@ def test_verbose_says_how_long_each_step_took() -> None:
     assert out.getvalue() == "starting\nstarting: took 1.23 s\ntracing\ntracing: took 2.00 s\n"
 
 
+def test_a_step_that_goes_on_while_others_write_took_as_long_as_it_took() -> None:
+    out, clock = Terminal(), Clock()
+    progress = Progress(out=out, clock=clock, loudness=Loudness.VERBOSE)
+    progress.step("tracing")
+    progress.rest()
+    clock.now_ns = 7 * SECOND_NS
+    progress.tick("7 events")
+    assert out.getvalue().endswith("\r\x1b[K")
+    progress.finish()
+    assert out.getvalue().endswith("tracing: took 7.00 s\n")
+
+
 def test_the_same_step_again_is_no_new_one() -> None:
     out = io.StringIO()
     progress = Progress(out=out, clock=Clock())
