@@ -12,6 +12,7 @@ from kubectl_podtrace.cli.gate import parse_gate
 from kubectl_podtrace.cli.parse import (
     MetricsAddress,
     Output,
+    check_stacks,
     parse_duration,
     parse_events_csv,
     parse_filters,
@@ -84,6 +85,9 @@ class Parser(ArgumentParser):
         raise UsageError(message, f"{self.advice}{self.prog} --help")
 
 
+_OUTPUT: Final = "a file (.html, .json, .md, .csv, .txt, .speedscope.json, .folded), or a format as --export"
+
+
 def add_trace_flags(parser: ArgumentParser) -> None:
     """Everything that `trace_options` reads."""
     trace = parser.add_argument_group("trace")
@@ -103,10 +107,8 @@ def add_trace_flags(parser: ArgumentParser) -> None:
         help="of the node's CPU time; above it the noisiest probe is shed; 0: none is (5.0)",
     )
     report = parser.add_argument_group("report")
-    report.add_argument("--export", metavar="FORMAT", help="json, md, csv or html instead of text, on stdout")
-    report.add_argument(
-        "-o", "--output", metavar="FILE", help="a file (.html, .json, .md, .csv, .txt), or a format as --export"
-    )
+    report.add_argument("--export", metavar="FORMAT", help="json, md, csv, html, speedscope or folded, on stdout")
+    report.add_argument("-o", "--output", metavar="FILE", help=_OUTPUT)
     report.add_argument("--events-csv", metavar="FILE", help="single events, one a line, beside the report")
     report.add_argument(
         "--fail-on",
@@ -177,13 +179,19 @@ def trace_options(given: Namespace, *, in_cluster: bool = True) -> TraceOptions:
         rtt_threshold_ns=parse_milliseconds(given.rtt_threshold),
         fs_threshold_ns=parse_milliseconds(given.fs_threshold),
         max_overhead_ppm=parse_overhead(given.max_overhead),
-        output=parse_output(given.export, given.output),
+        output=_output(given, filters),
         loudness=loudness_of(given),
         every_event=given.events == EVENTS[1],
         events_csv=parse_events_csv(given.events_csv, given.output),
         conditions=parse_gate(given.fail_on, topics=topics_of(filters), in_cluster=in_cluster),
         metrics=_metrics(given),
     )
+
+
+def _output(given: Namespace, filters: tuple[str, ...]) -> Output:
+    output = parse_output(given.export, given.output)
+    check_stacks(output, topics_of(filters))
+    return output
 
 
 def _metrics(given: Namespace) -> MetricsAddress | None:

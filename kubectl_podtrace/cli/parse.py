@@ -34,13 +34,17 @@ class Format(Enum):
     MARKDOWN = "md"
     CSV = "csv"
     HTML = "html"
+    SPEEDSCOPE = "speedscope.json"
+    FOLDED = "folded"
 
 
-EXPORTS: Final = {export.value: export for export in Format if export is not Format.TEXT}
-_SUFFIXES: Final = {f".{export.value}": export for export in Format}
+EXPORTS: Final = {export.value.partition(".")[0]: export for export in Format if export is not Format.TEXT}
+_OF_STACKS: Final = frozenset({Format.SPEEDSCOPE, Format.FOLDED})
+_BY_SUFFIX: Final = sorted(Format, key=lambda each: -len(each.value))
+"""Longer ones first: one may end as another one does."""
 _EXPORT_HINT: Final = (
-    "--export takes json, md, csv or html; -o takes one of these, or a file that ends in .html, .json, .md, .csv"
-    " or .txt"
+    "--export takes json, md, csv, html, speedscope or folded; -o takes one of these, or a file that ends in "
+    ".html, .json, .md, .csv, .txt, .speedscope.json or .folded"
 )
 
 
@@ -171,10 +175,20 @@ def parse_output(export: str | None, output: str | None) -> Output:
     if output in EXPORTS:
         return Output(format=_agreed(exported, EXPORTS[output], output))
     path = Path(output)
-    by_suffix = _SUFFIXES.get(path.suffix.lower())
+    by_suffix = next((each for each in _BY_SUFFIX if path.name.lower().endswith(f".{each.value}")), None)
     if by_suffix is None:
         raise UsageError(f'"{output}" does not say what to write: {_what_ends(path)}', _EXPORT_HINT)
     return Output(format=_agreed(exported, by_suffix, output), path=path)
+
+
+def check_stacks(output: Output, topics: tuple[str, ...]) -> None:
+    """Raises UsageError where only stacks are wanted, and none would be taken."""
+    if output.format not in _OF_STACKS:
+        return
+    from kubectl_podtrace.report.profiles import TOPICS as TOPICS_WITH_STACKS
+
+    if not TOPICS_WITH_STACKS & set(topics):
+        raise UsageError("there are no stacks of these topics to be exported", "--filter with cpu, net, dns or fs")
 
 
 def parse_events_csv(text: str | None, output: str | None) -> Path | None:

@@ -35,12 +35,14 @@ if TYPE_CHECKING:
     from kubectl_podtrace.cli.metrics import MetricsEndpoint
 
 _REMARK_SLUG: Final = "plugin"
-_FORMATS: Final[dict[Format, Literal["terminal", "json", "markdown", "csv", "html"]]] = {
+_FORMATS: Final[dict[Format, Literal["terminal", "json", "markdown", "csv", "html", "speedscope", "folded"]]] = {
     Format.TEXT: "terminal",
     Format.JSON: "json",
     Format.MARKDOWN: "markdown",
     Format.CSV: "csv",
     Format.HTML: "html",
+    Format.SPEEDSCOPE: "speedscope",
+    Format.FOLDED: "folded",
 }
 
 

@@ -16,7 +16,7 @@ from kubectl_podtrace.report.model import Report
 from kubectl_podtrace.report.render import Renderer
 from kubectl_podtrace.report.text import plain
 
-Format = Literal["terminal", "json", "markdown", "csv", "html"]
+Format = Literal["terminal", "json", "markdown", "csv", "html", "speedscope", "folded"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +62,11 @@ def write_report(report: Report, output: Output, *, stdout: TextIO, page: Page) 
 def renderer_for(name: Format, page: Page) -> Renderer:
     """The renderer of a format."""
     from kubectl_podtrace.report.render.csv_export import CsvRenderer
+    from kubectl_podtrace.report.render.folded import FoldedRenderer
     from kubectl_podtrace.report.render.html import HtmlRenderer
     from kubectl_podtrace.report.render.json_export import JsonRenderer
     from kubectl_podtrace.report.render.markdown import MarkdownRenderer
+    from kubectl_podtrace.report.render.speedscope import SpeedscopeRenderer
     from kubectl_podtrace.report.render.terminal import TerminalRenderer
 
     match name:
@@ -78,6 +80,10 @@ def renderer_for(name: Format, page: Page) -> Renderer:
             return CsvRenderer()
         case "html":
             return HtmlRenderer()
+        case "speedscope":
+            return SpeedscopeRenderer()
+        case "folded":
+            return FoldedRenderer()
         case _:
             assert_never(name)
 

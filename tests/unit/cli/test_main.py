@@ -46,6 +46,7 @@ def test_the_version_is_told_wherever_it_is_asked(capsys: pytest.CaptureFixture[
         (["check", "api", "--events-csv", "e.csv"], "a check traces nothing"),
         (["check", "api", "-o", "csv"], "a check is printed"),
         (["api", "--export", "json", "-o", "md"], "ask for two formats"),
+        (["api", "--filter", "proc", "--export", "folded"], "no stacks of these topics"),
         (["api", "--request-timeout", "soon"], '"soon" is not a duration'),
         (["api", "--image-pull-policy", "Sometimes"], "invalid choice"),
         (["api;reboot"], "cannot be the name of a pod"),

@@ -129,7 +129,8 @@ def test_a_list_with_anything_else_in_it_is_refused(text: str) -> None:
     ("export", "output", "expected"),
     [(None, None, Format.TEXT), ("json", None, Format.JSON), ("md", None, Format.MARKDOWN), (None, "json", Format.JSON),
      (None, "md", Format.MARKDOWN), ("json", "json", Format.JSON), ("csv", None, Format.CSV),
-     (None, "csv", Format.CSV), ("html", None, Format.HTML)],
+     (None, "csv", Format.CSV), ("html", None, Format.HTML), ("speedscope", None, Format.SPEEDSCOPE),
+     (None, "folded", Format.FOLDED)],
 )  # fmt: skip
 def test_a_format_without_a_file_goes_to_stdout(export: str | None, output: str | None, expected: Format) -> None:
     assert parse_output(export, output) == Output(format=expected)
@@ -139,7 +140,8 @@ def test_a_format_without_a_file_goes_to_stdout(export: str | None, output: str 
     ("export", "name", "expected"),
     [(None, "r.html", Format.HTML),
      (None, "r.json", Format.JSON), (None, "r.md", Format.MARKDOWN), (None, "r.txt", Format.TEXT),
-     (None, "r.JSON", Format.JSON), (None, "r.csv", Format.CSV), ("json", "r.json", Format.JSON)],
+     (None, "r.JSON", Format.JSON), (None, "r.csv", Format.CSV), ("json", "r.json", Format.JSON),
+     (None, "r.speedscope.json", Format.SPEEDSCOPE), ("folded", "r.folded", Format.FOLDED)],
 )  # fmt: skip
 def test_a_file_is_written_in_the_format_of_its_suffix(
     tmp_path: Path, export: str | None, name: str, expected: Format
@@ -151,7 +153,8 @@ def test_a_file_is_written_in_the_format_of_its_suffix(
 @pytest.mark.parametrize(
     ("export", "output"),
     [("json", "md"), ("json", "r.md"), ("md", "r.json"), ("json", "r.txt"), ("xml", None), ("", None), (None, ""),
-     ("csv", "r.json"), (None, "r.pdf"), (None, "report"), (None, "-"), (None, "xml")],
+     ("csv", "r.json"), ("json", "r.speedscope.json"), ("speedscope", "r.json"),
+     (None, "r.pdf"), (None, "report"), (None, "-"), (None, "xml")],
 )  # fmt: skip
 def test_an_output_that_contradicts_itself_is_refused_before_the_trace(export: str | None, output: str | None) -> None:
     with pytest.raises(UsageError):
