@@ -10,7 +10,7 @@ from typing import IO
 
 import pytest
 
-from tests.bpf.diagnosis import AILING, HERE, PYTHON, Diagnose, only
+from tests.bpf.diagnosis import AILING, HERE, PYTHON, Diagnose, found, only
 from tests.bpf.dns_network import DnsNetwork
 
 
@@ -21,7 +21,7 @@ def test_connections_that_are_refused(diagnose: Diagnose) -> None:
 
 
 def test_a_threshold_that_is_not_passed_raises_nothing(diagnose: Diagnose) -> None:
-    assert diagnose(*AILING, "refused", flags=("--error-threshold", "100"))["findings"] == []
+    assert found(diagnose(*AILING, "refused", flags=("--error-threshold", "100"))) == []
 
 
 @pytest.fixture
@@ -51,11 +51,11 @@ def test_lookups_that_fail_or_take_long(
 
 
 def test_lookups_that_are_answered_are_no_finding(diagnose: Diagnose, dns: DnsNetwork) -> None:
-    assert diagnose(*dns.inside, *AILING, "lookups", "nx.example", "101")["findings"] == []
+    assert found(diagnose(*dns.inside, *AILING, "lookups", "nx.example", "101")) == []
 
 
-@pytest.mark.parametrize(("dots", "found"), [(3, True), (2, False)])
-def test_search_domains_that_are_tried_in_vain(dots: int, found: bool, diagnose: Diagnose, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("dots", "in_vain"), [(3, True), (2, False)])
+def test_search_domains_that_are_tried_in_vain(dots: int, in_vain: bool, diagnose: Diagnose, tmp_path: Path) -> None:
     network = DnsNetwork(tmp_path, f"ndots:{dots}\nsearch shop.absent svc.absent")
     try:
         # What a resolv.conf says can be read only while one of those who go by it is there.
@@ -64,8 +64,8 @@ def test_search_domains_that_are_tried_in_vain(dots: int, found: bool, diagnose:
     finally:
         network.close()
     assert "dns-search-waste" in report["looked_for"]
-    if not found:
-        assert (report["findings"], wasted) == ([], 0)
+    if not in_vain:
+        assert (found(report), wasted) == ([], 0)
         return
     finding = only(report, "dns-search-waste")
     assert wasted == 31 * 2 * 2  # names, domains, A and AAAA
@@ -100,7 +100,7 @@ def test_round_trips_to_a_far_peer_spike(diagnose: Diagnose) -> None:
 
 def test_a_peer_that_is_far_but_below_the_threshold_is_no_finding(diagnose: Diagnose) -> None:
     with far_away(20, 0) as inside:
-        assert diagnose(*inside, *AILING, "talk", "10.77.0.2", "7")["findings"] == []
+        assert found(diagnose(*inside, *AILING, "talk", "10.77.0.2", "7")) == []
 
 
 def test_handshakes_with_a_far_peer_are_slow(diagnose: Diagnose) -> None:

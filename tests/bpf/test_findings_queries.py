@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from tests.bpf.databases import Mariadb, Postgresql
-from tests.bpf.diagnosis import FIRST, HERE, PYTHON, Diagnose, only, well_here
+from tests.bpf.diagnosis import FIRST, HERE, PYTHON, Diagnose, found, only, well_here
 from tests.bpf.installed import needed
 
 STATEMENTS = (PYTHON, str(HERE / "workloads/statements.py"))
@@ -45,7 +45,7 @@ def test_statements_that_fail(diagnose: Diagnose, through: tuple[str, ...]) -> N
 def test_statements_that_seldom_fail_are_no_finding(diagnose: Diagnose, through: tuple[str, ...]) -> None:
     report = diagnose(*through, *SELDOM_FAILING, flags=flags_of(through))
     assert sum(query["errors"] for query in report["queries"]) == 7
-    assert report["findings"] == []
+    assert found(report) == []
 
 
 def test_statements_that_take_long(diagnose: Diagnose, through: tuple[str, ...]) -> None:
@@ -65,5 +65,5 @@ def test_a_database_under_load_has_no_findings(diagnose: Diagnose, postgresql: P
     subprocess.run([pgbench, "-i", "-q"], check=True, capture_output=True, env=postgresql.environment)
     found_by = (f"{name}={value}" for name, value in postgresql.environment.items())
     report = diagnose(*FIRST, "env", *found_by, pgbench, "-n", "-c", "3", "-j", "2", "-t", "101")
-    assert report["findings"] == []
+    assert found(report) == []
     assert {"query-errors", "queries-slow"} <= set(report["looked_for"])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.bpf.controllers import Controlled
-from tests.bpf.diagnosis import AILING, HERE, Diagnose, only
+from tests.bpf.diagnosis import AILING, HERE, Diagnose, found, only
 from tests.bpf.harness import ENTER_CGROUP
 from tests.bpf.installed import needed
 
@@ -67,7 +67,7 @@ def test_threads_that_fight_for_a_lock(diagnose: Diagnose) -> None:
 
 def test_a_fight_for_a_lock_of_python_is_seen_but_cannot_be_told_from_idle_threads(diagnose: Diagnose) -> None:
     report = diagnose(*AILING, "fight_in_python", "4")
-    assert report["findings"] == []
+    assert found(report) == []
     shared = [spot for spot in report["locks"]["hotspots"] if spot["kind"] == "other" and spot["waiters"] == 4]
     word = max(shared, key=lambda spot: spot["total_wait_ns"])
     assert word["max_waiters"] >= 2
@@ -80,7 +80,7 @@ def test_a_fight_for_a_lock_of_go_is_seen_in_the_stacks_of_its_threads(diagnose:
     build = [needed("go", "golang-go"), "build", "-o", str(program), str(HERE / "workloads/fight.go")]
     subprocess.run(build, check=True, env={**os.environ, "GOCACHE": str(tmp_path / "cache"), "GO111MODULE": "off"})
     report = diagnose(str(program))
-    assert (report["findings"], report["locks"]["contended"]["count"]) == ([], 0)
+    assert (found(report), report["locks"]["contended"]["count"]) == ([], 0)
     spots = report["locks"]["hotspots"]
     stacks = [spot["stack"] for spot in spots] + [spot["holder"]["stack"] for spot in spots if spot["holder"]]
     callers = {frame["symbol"] for stack in stacks for frame in stack}
