@@ -63,7 +63,8 @@ def _of_node(report: Report) -> dict[str, tuple[Chart, ...]]:
     if report.cpu:
         causes = report.cpu.block_by_cause
         waits = [(f"waits for {label}", getattr(causes, name)) for name, label in bars.CAUSES]
-        found["cpu"] = (*bars.waits(report.cpu), *bars.running(report.cpu), *histograms(waits))
+        stacks = (*flames.on_cpu(report.cpu), *flames.off_cpu(report.cpu))
+        found["cpu"] = (*bars.waits(report.cpu), *bars.running(report.cpu), *stacks, *histograms(waits))
     if report.locks:
         locks = report.locks
         found["locks"] = histograms(
