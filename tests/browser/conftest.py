@@ -32,7 +32,8 @@ PROGRAMS: Final = ("chromium", "chromium-browser", "google-chrome")
 ALL: Final[dict[str, Callable[[], Report]]] = {**REPORTS, "huge": huge}
 
 
-def _program() -> str | None:
+def find_browser() -> str | None:
+    """The first browser that is there."""
     return next((path for name in PROGRAMS if (path := shutil.which(name))), None)
 
 
@@ -41,7 +42,7 @@ def _why_not() -> str | None:
         import playwright.sync_api  # noqa: F401
     except ImportError:
         return "playwright is not installed (make install-dev)"
-    return None if _program() else f"there is no browser: none of {', '.join(PROGRAMS)}"
+    return None if find_browser() else f"there is no browser: none of {', '.join(PROGRAMS)}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -58,7 +59,7 @@ def browser() -> Iterator[Browser]:
     """A browser for all tests; each page has a context of its own in it."""
     from playwright.sync_api import sync_playwright
 
-    program = _program()
+    program = find_browser()
     assert program is not None, _why_not()
     with sync_playwright() as driver:
         # Chromium's sandbox wants a user that is not root; what is opened here is our own.

@@ -171,7 +171,7 @@ def test_percentiles_are_marked_in_a_histogram(opened: Open) -> None:
 def test_every_chart_and_control_has_a_name_for_those_who_do_not_see_it(opened: Open) -> None:
     tab = opened("typical").tab
     unnamed = tab.evaluate(
-        """() => [...document.querySelectorAll("figure svg, button, input, select, .table, nav")]
+        """() => [...document.querySelectorAll("figure svg, button, input, select, table, nav")]
             .filter((each) => !each.closest("figure svg svg"))
             .filter((each) => !each.getAttribute("aria-label") && !each.textContent.trim() && !each.labels?.length)
             .map((each) => each.outerHTML.slice(0, 80))"""

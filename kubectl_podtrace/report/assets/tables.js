@@ -53,7 +53,7 @@ podtrace.tables = (() => {
     }
 
     addTools() {
-      const name = this.place.getAttribute("aria-label");
+      const name = this.place.querySelector("caption").textContent;
       this.filter = element("input", { type: "search", autocomplete: "off", spellcheck: "false" });
       this.filter.addEventListener("input", () => this.search());
       this.shown = element("span", { class: "shown", "aria-live": "polite" });
