@@ -25,11 +25,13 @@ _WORST_FIRST: Final[tuple[Tone, ...]] = ("bad", "doubt", "good", "plain")
 
 
 def activity(report: Report) -> tuple[TimeChart, ...]:
-    """The chart of the section `timeline`; none where nothing was measured."""
+    """The chart of the section `timeline`; none where nothing was measured, or nothing happened at all."""
     section, start, end = report.timeline, report.summary.start, report.summary.end
     if section is None or start is None or end is None or not section.windows or end <= start:
         return ()
     markers = sorted(_markers(report, start, end), key=lambda marker: marker.at)
+    if not markers and all(window.events == 0 for window in section.windows):
+        return ()
     worst = sorted(markers, key=lambda marker: _WORST_FIRST.index(marker.tone))[:SHOWN]
     kept = tuple(marker for marker in markers if marker in worst)[:SHOWN]
     return (

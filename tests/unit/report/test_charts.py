@@ -60,7 +60,7 @@ def test_a_histogram_says_its_percentiles_in_words() -> None:
     found = histogram("read", dist_of([1_000_000] * 99 + [80_000_000]))
     assert (found.marks[0].label, found.marks[0].text) == ("p50", "999 µs")
     assert (found.marks[-1].label, found.marks[-1].text) == ("max", "80.0 ms")
-    assert found.bins[0].text == "983 µs to 1.05 ms: 99"
+    assert found.bins[0].text == "918 µs to 1.05 ms: 99"
     assert found.summary == "100 durations"
 
 
@@ -173,8 +173,8 @@ def test_of_many_incidents_those_of_trouble_are_marked() -> None:
     assert sum(marker.tone == "bad" for marker in found.markers) == 6
 
 
-def test_a_trace_of_nothing_has_no_chart_but_that_of_its_time() -> None:
-    assert set(charts(silent())) == {"timeline"}
+def test_a_trace_of_nothing_has_no_chart() -> None:
+    assert charts(silent()) == {}
 
 
 @pytest.mark.parametrize("name", REPORTS)

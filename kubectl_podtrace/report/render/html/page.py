@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -104,7 +104,7 @@ def page(report: Report) -> Page:
     """The page of a report."""
     keys = (*FIRST, *(key for key in PARTS if key not in {*FIRST, FINDINGS}))
     drawn = charts(report)
-    worst = _worst(report.findings)
+    worst = _worst(report)
     found = tuple(_part(key, section, drawn, worst.get(key)) for key in keys for section in parts(report, (key,)))
     by_key = {part.key: part for part in found}
     (nothing_found,) = (section.empty for section in parts(report, (FINDINGS,)))
@@ -128,11 +128,13 @@ def _is_whole(report: Report) -> bool:
     return trust.complete and not (absent or trust.lost or trust.dropped or trust.bypassed or report.summary.partial)
 
 
-def _worst(findings: Sequence[Finding]) -> Mapping[str, Severity]:
-    """The worst severity by part."""
+def _worst(report: Report) -> Mapping[str, Severity]:
+    """The worst severity by part; a gate that did not pass is as bad as any finding."""
     found: dict[str, Severity] = {}
     for severity in reversed(SEVERITIES):
-        found.update({PART_OF_RULE[each.rule]: severity for each in findings if each.severity == severity})
+        found.update({PART_OF_RULE[each.rule]: severity for each in report.findings if each.severity == severity})
+    if report.gate and not report.gate.passed:
+        found["gate"] = "critical"
     return found
 
 
