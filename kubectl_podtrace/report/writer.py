@@ -53,6 +53,9 @@ def write_report(report: Report, output: Output, *, stdout: TextIO, page: Page) 
     on_screen = output.path is None
     renderer_for(output.format, page if on_screen else Page()).render(report, text)
     if output.path is None:
+        if output.format == "html" and isinstance(stdout, io.TextIOWrapper):
+            # The document says of itself that it is UTF-8, and its policy has the hashes of such texts.
+            stdout.reconfigure(encoding="utf-8")
         write_text(text.getvalue(), stdout)
     else:
         with replacing(output.path) as file:

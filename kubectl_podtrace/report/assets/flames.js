@@ -66,14 +66,19 @@ podtrace.flames = (() => {
           this.tell(null);
         });
       d3.select(this.place).datum(this.tree).call(this.graph);
-      // It stands at once, as printing needs it; only what the reader does later moves.
-      d3.timerFlush();
-      d3.timerFlush();
-      this.graph.transitionDuration(this.still ? 0 : ZOOM_MS);
+      this.settle();
+      this.graph.transitionDuration(this.still ? 0 : ZOOM_MS).onClick(() => this.still && this.settle());
       this.place.firstElementChild.setAttribute("role", "img");
       this.place.firstElementChild.setAttribute("aria-label", this.figure.querySelector("figcaption").textContent.trim());
       this.at = null;
       if (this.input.value) this.search();
+    }
+
+    // Frames that come grow to their width, whatever the duration is. On paper, and for who wants no motion, they stand.
+    settle() {
+      const frames = d3.select(this.place).selectAll("g.frame");
+      frames.select("rect").interrupt().attr("width", function () { return this.parentNode.getAttribute("width"); });
+      frames.select("div").interrupt().text((frame) => frame.data.name);
     }
 
     tell(text) {

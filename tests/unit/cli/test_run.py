@@ -12,7 +12,7 @@ from kubectl_podtrace.cli.flags import TraceOptions
 from kubectl_podtrace.cli.parse import Format, Output
 from kubectl_podtrace.cli.progress import Progress
 from kubectl_podtrace.cli.run import Run
-from kubectl_podtrace.errors import GateFailedError
+from kubectl_podtrace.errors import GateFailedError, OutputError
 from kubectl_podtrace.report.gate.conditions import parse_condition
 from kubectl_podtrace.wire.codec import Line, encode
 from kubectl_podtrace.wire.records import Header, Heartbeat, Record, Trailer
@@ -123,6 +123,19 @@ def test_beside_a_command_stdout_is_the_command_s(capsys: pytest.CaptureFixture[
 def test_a_signal_before_the_trace_ends_the_run_at_once() -> None:
     with pytest.raises(KeyboardInterrupt):
         Run(options=options(), progress=progress(Seconds(1))).stop()
+
+
+def test_a_page_that_could_not_be_filed_is_shown_as_text(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    place = tmp_path / "gone"
+    place.mkdir()
+    source = Seconds(1)
+    output = Output(format=Format.HTML, path=place / "report.html")
+    run = Run(options=options(output=output, duration_ns=1), progress=progress(source))
+    run.follow(source)
+    place.rmdir()
+    with pytest.raises(OutputError):
+        run.report()
+    assert capsys.readouterr().out.startswith("verdict")
 
 
 def test_what_the_plugin_remarked_is_in_the_report_and_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from kubectl_podtrace.errors import OutputError
+from kubectl_podtrace.report.render.html.assets import assets
 from kubectl_podtrace.report.writer import Output, Page, check_writable, page_of, write_report, write_text
 from tests.unit.report.reports import silent, typical
 
@@ -133,3 +134,12 @@ def test_a_terminal_has_a_width_and_colours_unless_it_is_told_not_to() -> None:
             assert not page_of(screen, environment={"TERM": "dumb"}).color
     finally:
         os.close(controller)
+
+
+def test_a_page_is_what_its_head_says_whatever_stdout_s_encoding_was() -> None:
+    raw = io.BytesIO()
+    stdout = io.TextIOWrapper(raw, encoding="latin-1")
+    write_report(silent(), Output(format="html"), stdout=stdout, page=PIPE)
+    written = raw.getvalue().decode("utf-8")
+    assert '<meta charset="utf-8">' in written
+    assert all(library.text in written for library in assets().libraries)
