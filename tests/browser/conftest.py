@@ -21,6 +21,7 @@ import pytest
 from kubectl_podtrace.report.model import Report
 from kubectl_podtrace.report.writer import Output, Page, write_report
 from tests.unit.report.huge import huge
+from tests.unit.report.renamed import renamed
 from tests.unit.report.reports import REPORTS
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 PROGRAMS: Final = ("chromium", "chromium-browser", "google-chrome")
-ALL: Final[dict[str, Callable[[], Report]]] = {**REPORTS, "huge": huge}
+ALL: Final[dict[str, Callable[[], Report]]] = {**REPORTS, "huge": huge, "renamed": renamed}
 
 
 def find_browser() -> str | None:

@@ -44,11 +44,8 @@ def test_callers_stand_above_what_they_called_as_wide_as_their_share(tab: Tab) -
 def test_paper_shows_frames_as_wide_as_they_are(tab: Tab) -> None:
     """What is drawn before printing is printed at once: nothing may have to grow."""
     widths = tab.evaluate(
-        f"""() => {{
-            window.dispatchEvent(new Event("beforeprint"));
-            const frames = [...document.querySelectorAll("{CHART} g.frame")];
-            return frames.map((frame) => [frame.querySelector("rect"), frame].map((each) => each.getAttribute("width")));
-        }}"""
+        f"""() => (window.dispatchEvent(new Event("beforeprint")), [...document.querySelectorAll("{CHART} g.frame")]
+            .map((frame) => [frame.querySelector("rect"), frame].map((each) => each.getAttribute("width"))))"""
     )
     assert len(widths) > 5
     assert all(drawn == meant for drawn, meant in widths)
