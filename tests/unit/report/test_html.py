@@ -21,6 +21,7 @@ from kubectl_podtrace.report.document import Facts, Gauge, Table, left, right
 from kubectl_podtrace.report.model import Report
 from kubectl_podtrace.report.render.html import HtmlRenderer, json_for_scripts
 from kubectl_podtrace.report.render.html.assets import assets
+from kubectl_podtrace.report.render.html.page import TITLES
 from kubectl_podtrace.report.render.html.tables import entries, payload
 from kubectl_podtrace.report.render.terminal import headline_facts
 from kubectl_podtrace.report.sections import PARTS, document, parts
@@ -230,6 +231,21 @@ def test_what_lacks_something_says_so_at_the_top() -> None:
     assert 'class="trust whole"' in written(REPORTS["restarted"]())
     for name in ("partial", "truncated", "typical"):
         assert 'class="trust lacking"' in written(REPORTS[name]()), name
+
+
+def test_a_topic_that_could_not_be_measured_says_so_in_its_own_place() -> None:
+    text = written(REPORTS["truncated"](), bare=True)
+    place = text[text.index('<section id="connections"') :]
+    assert "raw_tracepoint:inet_sock_set_state is absent" in place[: place.index("</section>")]
+    assert '<a href="#connections">Connections <span class="dot lacks">' in text
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_a_topic_is_called_alike_whether_it_could_be_measured_or_not(name: str) -> None:
+    report = REPORTS[name]()
+    for key, title in TITLES.items():
+        for section in parts(report, (key,)):
+            assert section.title.partition(" (partial")[0] == title
 
 
 def test_a_finding_leads_to_the_section_that_has_its_numbers() -> None:

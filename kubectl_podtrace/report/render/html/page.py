@@ -18,10 +18,17 @@ from kubectl_podtrace.report.render.html.tables import Entry, entries
 from kubectl_podtrace.report.sections import PARTS, parts
 from kubectl_podtrace.report.sections.cells import SHOWN
 from kubectl_podtrace.report.sections.overview import target_title
+from kubectl_podtrace.wire.topics import RESTS_ON
 
 FIRST: Final = ("gate", "timeline", "kubernetes_events")
 """These come before the others: whether it passed, and when what happened."""
 FINDINGS: Final = "findings"
+TITLES: Final = {
+    "tcp": "TCP", "udp": "UDP", "connections": "Connections", "dns": "DNS", "queries": "Database statements",
+    "files": "File system", "cpu": "CPU", "locks": "Locks", "processes": "Process activity", "memory": "Memory",
+    "descriptors": "Process and system call activity",
+}  # fmt: skip
+"""The titles of topics' sections, for those that could not be measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +112,7 @@ def page(report: Report) -> Page:
     keys = (*FIRST, *(key for key in PARTS if key not in {*FIRST, FINDINGS}))
     drawn = charts(report)
     worst = _worst(report)
-    found = tuple(_part(key, section, drawn, worst.get(key)) for key in keys for section in parts(report, (key,)))
+    found = tuple(_part(key, section, drawn, worst.get(key)) for key in keys for section in _sections(report, key))
     by_key = {part.key: part for part in found}
     (nothing_found,) = (section.empty for section in parts(report, (FINDINGS,)))
     return Page(
@@ -119,6 +126,18 @@ def page(report: Report) -> Page:
         parts=found,
         tool=report.tool,
     )
+
+
+def _sections(report: Report, key: str) -> Iterator[Section]:
+    """The section of this name; where its topic was asked for and could not be measured, one that says why."""
+    yield from (found := parts(report, (key,)))
+    if found or key not in TITLES or key not in report.settings.topics:
+        return
+    topics = {key, RESTS_ON.get(key)}
+    absent = [probe for probe in report.trust.probes if probe.required and not probe.attached and probe.topic in topics]
+    if absent:
+        pairs = tuple(("not measured", f"{probe.name} is absent: {probe.reason}") for probe in absent)
+        yield Section(title=TITLES[key], blocks=(Facts(pairs=pairs, are_caveats=True),))
 
 
 def _is_whole(report: Report) -> bool:
