@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from kubectl_podtrace import __version__
 from kubectl_podtrace.analysis.fold import Fold
-from kubectl_podtrace.cli.blocks import WINDOW_S, Blocks
-from kubectl_podtrace.cli.counters import CountingProgress
 from kubectl_podtrace.cli.flags import TraceOptions
 from kubectl_podtrace.cli.gate import exit_code, tell
-from kubectl_podtrace.cli.live import LiveScreen
 from kubectl_podtrace.cli.onlookers import Moment, Onlooker
+from kubectl_podtrace.cli.onlookers.blocks import WINDOW_S, Blocks
+from kubectl_podtrace.cli.onlookers.counters import CountingProgress
+from kubectl_podtrace.cli.onlookers.live import LiveScreen
 from kubectl_podtrace.cli.parse import Format
 from kubectl_podtrace.cli.progress import Progress
 from kubectl_podtrace.errors import OutputError
@@ -32,7 +32,7 @@ from kubectl_podtrace.source import Cleanup, LineSource, stopping_on_signals
 from kubectl_podtrace.wire.records import Event, Scope
 
 if TYPE_CHECKING:
-    from kubectl_podtrace.cli.metrics import MetricsEndpoint
+    from kubectl_podtrace.cli.onlookers.metrics import MetricsEndpoint
 
 _REMARK_SLUG: Final = "plugin"
 _FORMATS: Final[dict[Format, Literal["terminal", "json", "markdown", "csv", "html", "speedscope", "folded"]]] = {
@@ -188,7 +188,7 @@ class Run:
     def _endpoint(self) -> MetricsEndpoint | None:
         if self._options.metrics is None:
             return None
-        from kubectl_podtrace.cli.metrics import MetricsEndpoint
+        from kubectl_podtrace.cli.onlookers.metrics import MetricsEndpoint
 
         return MetricsEndpoint(self._options.metrics, say=self._progress.notice)
 

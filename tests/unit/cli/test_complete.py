@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubectl_podtrace.cli import complete, trace
-from kubectl_podtrace.cli.candidates import Surroundings, offer_for
+from kubectl_podtrace.cli.complete.candidates import Surroundings, offer_for
+from kubectl_podtrace.cli.complete.offer import Candidate, Directive, Offer
+from kubectl_podtrace.cli.complete.typed import VERBS, flags_of, read
 from kubectl_podtrace.cli.main import main
-from kubectl_podtrace.cli.offer import Candidate, Directive, Offer
-from kubectl_podtrace.cli.typed import VERBS, flags_of, read
 from kubectl_podtrace.errors import UsageError
 from kubectl_podtrace.report.gate.places import place_of
 from kubectl_podtrace.wire.topics import FILTERS

@@ -16,9 +16,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from kubectl_podtrace.analysis.fold import Fold
-from kubectl_podtrace.cli.metrics import Exposition, MetricsEndpoint
-from kubectl_podtrace.cli.metrics_server import MOST_CONNECTIONS, MetricsServer, Page
 from kubectl_podtrace.cli.onlookers import Moment
+from kubectl_podtrace.cli.onlookers.metrics import Exposition, MetricsEndpoint
+from kubectl_podtrace.cli.onlookers.metrics_server import MOST_CONNECTIONS, MetricsServer, Page
 from kubectl_podtrace.cli.parse import parse_metrics_address
 from kubectl_podtrace.errors import MetricsAddressError
 from kubectl_podtrace.report.build import ReportOptions, build_window

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from kubectl_podtrace.cli.complete.offer import NOTHING, Directive, Offer, in_this_order, offer
+from kubectl_podtrace.cli.complete.typed import VERBS, Typed, excluded_by, flags_of
 from kubectl_podtrace.cli.local import command_of
-from kubectl_podtrace.cli.offer import NOTHING, Directive, Offer, in_this_order, offer
 from kubectl_podtrace.cli.parse import EXPORTS, Format
-from kubectl_podtrace.cli.typed import VERBS, Typed, excluded_by, flags_of
 from kubectl_podtrace.wire.topics import FILTERS
 
 if TYPE_CHECKING:

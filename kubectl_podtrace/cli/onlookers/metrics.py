@@ -8,8 +8,8 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 
 from kubectl_podtrace import __version__
-from kubectl_podtrace.cli.metrics_server import MetricsServer, Page
 from kubectl_podtrace.cli.onlookers import Moment
+from kubectl_podtrace.cli.onlookers.metrics_server import MetricsServer, Page
 from kubectl_podtrace.cli.parse import MetricsAddress
 from kubectl_podtrace.report.metrics.catalog import METRICS
 from kubectl_podtrace.report.metrics.model import BOUNDS_NS, Histogram, Kind, Metric, Value

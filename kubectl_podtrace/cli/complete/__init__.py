@@ -1,7 +1,7 @@
 """`kubectl_complete-podtrace`: what kubectl (1.26 and newer) runs to complete the words behind `kubectl podtrace`.
 
 Its arguments are these words, the last one as far as it is typed; it prints candidates and a directive (see
-`cli/offer.py`). Whatever goes wrong it prints no candidates: an error's text would stand in the middle of the line.
+`offer.py`). Whatever goes wrong it prints no candidates: an error's text would stand in the middle of the line.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def run(words: Sequence[str], *, patience_s: float = PATIENCE_S) -> int:
 
 
 def _text(words: Sequence[str], patience_s: float) -> str:
-    from kubectl_podtrace.cli.candidates import Surroundings, offer_for
-    from kubectl_podtrace.cli.typed import read
+    from kubectl_podtrace.cli.complete.candidates import Surroundings, offer_for
+    from kubectl_podtrace.cli.complete.typed import read
 
     typed = read(words)
     found = offer_for(typed, Surroundings(environ=os.environ, patience_s=patience_s))
