@@ -71,8 +71,9 @@ static __always_inline u32 thread_leaves(struct bpf_raw_tracepoint_args *ctx, u3
 		struct pt_regs *regs = entry_registers(task);
 		class = wait_class(regs);
 		thread->operation = wait_operation(task, regs, state, class);
-		/* Stops by a signal come behind the end of a call. */
-		in_call = state & (STATE_INTERRUPTIBLE | STATE_UNINTERRUPTIBLE) && is_in_call(regs);
+		/* Stops by a signal come behind the end of a call, and nothing comes behind that of a thread. */
+		in_call = state & (STATE_INTERRUPTIBLE | STATE_UNINTERRUPTIBLE) && is_in_call(regs) &&
+			  !(READ(task, flags) & TASK_EXITING);
 	}
 	thread->in_call = in_call;
 	thread->scope = scope;

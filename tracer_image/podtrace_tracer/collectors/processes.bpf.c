@@ -90,6 +90,9 @@ PROBE(sched_process_exec)
 	if (!current_in_scope())
 		return 0;
 	forget_thread(ctx->args[1]); /* A thread that is not the leader takes the leader's id here. */
+#ifdef LONG_WAITS
+	long_waits_forgotten(ctx->args[1]);
+#endif
 	struct process *process = current_process();
 #ifdef TOPIC_DESCRIPTORS
 	/* What was marked close-on-exec has gone by now. */
@@ -153,6 +156,10 @@ TASK_PROBE(sched_process_exit)
 	int inside = current_in_scope();
 	if (inside)
 		forget_thread(tid);
+#ifdef LONG_WAITS
+	if (inside)
+		long_waits_forgotten(tid);
+#endif
 #ifdef TOPIC_DESCRIPTORS
 	if (inside)
 		pending_closes.delete(&tid); /* killed inside of the call */

@@ -5,7 +5,9 @@ static __always_inline void wait_by_stack(struct call_context *ctx, struct long_
 {
 	struct task_struct *task = CURRENT_TASK;
 	u32 last = waits->count - 1;
-	u64 place = last & (WAITS_OF_CALL - 1);
+	u64 place = last;
+	asm volatile("" : "+r"(place));
+	place &= WAITS_OF_CALL - 1;
 	struct slow_operation wait = {.duration_ns = waits->durations_ns[place], .operation = waits->operations[place]};
 	struct stack_key key = {.operation = wait.operation};
 	struct cpu_key process_key = cpu_key_of(task);

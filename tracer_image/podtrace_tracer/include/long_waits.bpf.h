@@ -17,6 +17,12 @@ struct long_waits {
 };
 BPF_HASH(long_waits, u32, struct long_waits, MAX_LONG_WAITS);
 
+/* The call that a thread is in does not end, or not as the program that it began in. */
+static __always_inline void long_waits_forgotten(u32 tid)
+{
+	long_waits.delete(&tid);
+}
+
 /* Notes a wait of a thread that comes back, for the end of the call that it is in. It is left out, and stays in the totals, where
  * another thread has the place of the call. */
 static __always_inline void long_wait_noted(u32 tid, u32 scope, u32 operation, u64 duration)
@@ -36,7 +42,10 @@ static __always_inline void long_wait_noted(u32 tid, u32 scope, u32 operation, u
 	struct long_waits *waits = long_waits.lookup(&tid);
 	if (!waits || waits->count >= WAITS_OF_CALL)
 		return;
-	u64 place = waits->count & (WAITS_OF_CALL - 1);
+	u64 place = waits->count;
+	/* clang must not leave out the mask, which the verifier needs. */
+	asm volatile("" : "+r"(place));
+	place &= WAITS_OF_CALL - 1;
 	waits->durations_ns[place] = duration;
 	waits->operations[place] = operation;
 	waits->count++;
