@@ -31,8 +31,8 @@ COUNTED_APART: Final = frozenset({"processes.exec", "dns.lookup", "queries.postg
 
 TOPICS_OF_TABLES: Final = {
     "processes": "processes", "exits": "processes", "files": "files", "failed_opens": "files", "targets": "connections",
-    "cpu_processes": "cpu", "lock_threads": "locks", "dns_names": "dns", "dns_types": "dns", "resolvers": "dns",
-    "queries": "queries",
+    "cpu_processes": "cpu", "long_waits": "cpu", "lock_threads": "locks", "dns_names": "dns", "dns_types": "dns",
+    "resolvers": "dns", "queries": "queries",
 }  # fmt: skip
 """Each table of the tracer, and the topic whose lists it holds."""
 

@@ -79,6 +79,11 @@ def assert_parts_of_totals(stream: Stream) -> None:
     assert not waits_of(stream, "cpu.run_queue")
 
 
+def unlisted(stream: Stream) -> int:
+    """Long waits in system calls that have no stack, as the tracer says."""
+    return next(row.unlisted for row in stream.trailer.heartbeat.tables if row.table == "long_waits")
+
+
 @pytest.mark.parametrize(
     ("topics", "wrapper"),
     [
@@ -95,14 +100,21 @@ def test_every_long_wait_is_counted_under_the_functions_that_waited(
 ) -> None:
     stream, told = trace_waits(topics, *wrapper)
     assert_parts_of_totals(stream)
+    without_place = 0
     for name, (cause, chain) in CHAINS.items():
         calls, long_calls, asked_ns, took_ns = told[name]
         stacks = [stack for stack in waits_of(stream, cause) if stack.chain(*chain)]
-        assert counts_by_chain(stacks, chain) == {chain: calls}, name
+        assert counts_by_chain(stacks, chain).keys() == {chain}, name
+        without_place += calls - sum(stack.row.count for stack in stacks)
         assert calls == long_calls
         # The call itself begins before its thread leaves the CPU, and that on a busy machine by more than a moment.
         assert sum(stack.row.total_ns for stack in stacks) <= took_ns
         assert max(stack.row.max_ns for stack in stacks) >= 0.9 * asked_ns / calls
+    # Where the kernel runs no programs while a certain task is current, nobody sees whom a switch from it brings back:
+    # such a wait is known when its thread runs already, and counted as one without a place. All others have a stack.
+    answers = sum(stack.row.count for stack in waits_of(stream, "cpu.sleep") if stack.chain("answers"))
+    without_place += told["touches"][0] - answers
+    assert 0 <= without_place <= unlisted(stream) < sum(told[name][0] for name in CHAINS) / 2
 
 
 def test_short_waits_and_page_faults_have_no_stack_and_are_in_the_totals(run: int, trace_waits: TraceWaits) -> None:
@@ -112,9 +124,9 @@ def test_short_waits_and_page_faults_have_no_stack_and_are_in_the_totals(run: in
     dozes, long_dozes, *_ = told["dozes"]
     faults, *_ = told["touches"]
     answers = sum(stack.row.count for stack in sleeps if stack.chain("answers"))
-    assert answers == faults
+    assert faults - unlisted(stream) <= answers <= faults
     assert sum(stack.row.count for stack in sleeps if stack.chain("dozes")) <= long_dozes
-    assert stream.total("cpu.sleep").count == naps + dozes + answers
+    assert stream.total("cpu.sleep").count == naps + dozes + faults
     # What follows a fault is not blamed for it.
     assert not [stack for stack in (*sleeps, *others) if "innocent" in stack.symbols or "touches" in stack.symbols]
     rest_ns = stream.total("cpu.other").sum_ns - sum(stack.row.total_ns for stack in others)

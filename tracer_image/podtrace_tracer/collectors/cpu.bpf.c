@@ -25,9 +25,12 @@ static __always_inline void thread_comes(struct off_cpu *thread, u64 now, int is
 	count_sample(scope, operation, waited, NO_THRESHOLD);
 	if (is_woken)
 		count_sample(scope, OP_CPU_RUN_QUEUE, now - woken, NO_THRESHOLD);
-	/* A thread that runs already may be in another call by now. */
-	if (waited >= LONG_WAIT_NS && in_call && is_next)
+	if (waited < LONG_WAIT_NS || !in_call)
+		return;
+	if (is_next)
 		long_wait_noted(tid, scope, operation, waited);
+	else
+		lose(LOST_LONG_WAITS); /* it runs already, and may be in another call by now */
 }
 
 /* What the thread on this CPU ran since it was looked at last. A kernel may run no programs while certain tasks are current, and

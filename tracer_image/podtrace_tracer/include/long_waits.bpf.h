@@ -31,17 +31,23 @@ static __always_inline void long_wait_noted(u32 tid, u32 scope, u32 operation, u
 	if (!call)
 		return;
 	int is_own = call->tid == tid && (call->flags & CALL_ACTIVE);
-	if (!is_own && (call->flags & CALL_ACTIVE))
+	if (!is_own && (call->flags & CALL_ACTIVE)) {
+		lose(LOST_LONG_WAITS);
 		return;
+	}
 	if (!is_own || !(call->flags & CALL_WAITED)) {
 		/* What stands there under this thread is of a call whose mark was lost. */
 		struct long_waits fresh = {.scope = scope};
-		if (long_waits.update(&tid, &fresh))
+		if (long_waits.update(&tid, &fresh)) {
+			lose(LOST_LONG_WAITS);
 			return;
+		}
 	}
 	struct long_waits *waits = long_waits.lookup(&tid);
-	if (!waits || waits->count >= WAITS_OF_CALL)
+	if (!waits || waits->count >= WAITS_OF_CALL) {
+		lose(LOST_LONG_WAITS);
 		return;
+	}
 	u64 place = waits->count;
 	/* clang must not leave out the mask, which the verifier needs. */
 	asm volatile("" : "+r"(place));

@@ -114,6 +114,7 @@ LOST: Final[tuple[Lost, ...]] = (
         "descriptors of suspected leaks: no place to note what opened them",
     ),
     Lost("CPU_PROCESSES", "cpu", "switches and runs of processes that found no place in the table"),
+    Lost("LONG_WAITS", "cpu", "waits off the CPU that found no place in the table, so that they have no stack"),
     Lost("CPU_WAITS", "cpu", "waits off the CPU: no place to remember their beginning"),
     Lost("STACKS", EVERY_TOPIC, "stacks that found no place in the table"),
     Lost("STACK_COUNTS", EVERY_TOPIC, "operations above their threshold whose stack found no place in the table"),

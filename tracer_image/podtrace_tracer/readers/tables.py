@@ -38,7 +38,7 @@ _HISTOGRAM_PART: Final = 250
 
 _LOST_OF_TABLE: Final = {
     "processes": "PROCESSES", "files": "FILES", "failed_opens": "FAILED_OPENS", "targets": "TARGETS", "exits": "EXITS",
-    "cpu_processes": "CPU_PROCESSES", "lock_threads": "LOCK_THREADS",
+    "cpu_processes": "CPU_PROCESSES", "lock_threads": "LOCK_THREADS", "long_waits": "LONG_WAITS",
     "dns_names": "DNS_NAMES", "dns_types": "DNS_TYPES", "resolvers": "RESOLVERS",
     "queries": "QUERIES",
 }  # fmt: skip

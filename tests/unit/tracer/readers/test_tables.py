@@ -222,7 +222,7 @@ def test_what_a_table_had_no_place_for_is_told_with_the_table(programs: MemoryPr
     capacity = constants()["MAX_FILES"]
     rows = {row.table: row for row in tables.table_rows()}
     assert rows["files"] == TableRow(table="files", keys=3, capacity=capacity, unlisted=5)
-    own = {"processes", "files", "failed_opens", "targets", "exits"}
+    own = {"processes", "files", "failed_opens", "targets", "exits", "long_waits"}
     assert set(rows) == own | {"cpu_processes", "lock_threads", "dns_names", "dns_types", "resolvers", "queries"}
 
 
