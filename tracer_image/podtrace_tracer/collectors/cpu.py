@@ -18,6 +18,7 @@ COLLECTOR: Final = Collector(
         "include/lock_switches.bpf.h",
         "include/slow_operations.bpf.h",
         "include/long_waits.bpf.h",
+        "include/cpu_samples.bpf.h",
         "collectors/cpu.bpf.c",
         "collectors/waits.bpf.c",
     ),

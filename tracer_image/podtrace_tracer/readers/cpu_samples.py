@@ -13,7 +13,7 @@ from podtrace_tracer.readers.model import KeyedTable, TopicReader, TraceContext
 from podtrace_tracer.symbols.frames import ImageKey
 
 KERNEL: Final = "[kernel]"
-_SAMPLE: Final = struct.Struct("=QQIIQQ")  # struct cpu_sample of collectors/cpu.bpf.c
+_SAMPLE: Final = struct.Struct("=QQIIQQ")  # struct cpu_sample of include/cpu_samples.bpf.h
 _MAX_WAITING: Final = 100_000
 MAX_STACKS: Final = 10_000
 """So many different ones are added up; samples of further ones have no stack."""
