@@ -170,7 +170,14 @@ podtrace.charts = (() => {
     const onPaper = DRAW[chart.kind] === histogram || DRAW[chart.kind] === bars ? paper / 2 - 12 : paper;
     const width = Math.max(paper ? onPaper : place.clientWidth, NARROWEST);
     if (chart.kind === "flame") podtrace.flames.draw(place, chart, width);
-    else place.replaceChildren(DRAW[chart.kind](chart, width));
+    else place.replaceChildren(named(DRAW[chart.kind](chart, width)));
+  }
+
+  // To those who listen a chart is one picture with a name and a description; its parts are called "rect" and "text".
+  function named(drawing) {
+    drawing.setAttribute("role", "img");
+    for (const part of drawing.querySelectorAll("[aria-label]")) part.removeAttribute("aria-label");
+    return drawing;
   }
 
   function drawAll(paper) {

@@ -39,7 +39,6 @@ podtrace.tables = (() => {
       const heads = [...this.place.querySelectorAll("th")];
       heads.forEach((head, place) => {
         const title = head.textContent;
-        if (!title) return;
         head.replaceChildren(element("button", { type: "button", onclick: () => this.orderBy(place) }, title));
       });
       this.heads = heads;
