@@ -76,7 +76,7 @@ def test_the_page_can_be_read_without_scripts(opened: Open) -> None:
 def test_colours_follow_the_system_and_the_button(opened: Open) -> None:
     tab = opened("typical", color_scheme="dark").tab
     assert brightness(background(tab)) < 0.1
-    button = tab.get_by_role("button", name="Colours: as the system")
+    button = tab.get_by_role("button", name="Colours: system")
     button.click()
     assert brightness(background(tab)) > 0.9
     tab.get_by_role("button", name="Colours: light").click()

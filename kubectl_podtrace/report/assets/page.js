@@ -25,15 +25,15 @@ const podtrace = {
   },
 
   offerColours() {
-    const choices = ["as the system", "light", "dark"];
+    const choices = ["system", "light", "dark"];
+    let chosen = choices[0];
     const button = document.getElementById("theme");
     button.parentElement.hidden = false;
     button.addEventListener("click", () => {
-      const next = choices[(choices.indexOf(button.textContent) + 1) % choices.length];
-      button.textContent = next;
-      button.setAttribute("aria-label", `Colours: ${next}`);
-      if (next === choices[0]) delete document.documentElement.dataset.theme;
-      else document.documentElement.dataset.theme = next;
+      chosen = choices[(choices.indexOf(chosen) + 1) % choices.length];
+      button.textContent = `Colours: ${chosen}`;
+      if (chosen === choices[0]) delete document.documentElement.dataset.theme;
+      else document.documentElement.dataset.theme = chosen;
     });
   },
 
