@@ -46,8 +46,8 @@ _NODE_ANSWERS_WITHIN_S: Final = 30.0
 _NODE_SUSPECT_AFTER_S: Final = 5.0
 _START_WITHIN_S: Final = 600.0
 
-_PULL_REASONS: Final = frozenset({"Pulling", "Pulled"})
-"""Of a kubelet's events about an image; what it says in them is told as it is."""
+_PULL_STAGES: Final = {"Pulling": Stage.PULLING, "Pulled": Stage.STARTING}
+"""A kubelet's events about an image, by their reasons; what it says in them is told as it is."""
 _IMAGE_REASONS: Final = frozenset(
     {
         "ErrImageNeverPull",
@@ -136,9 +136,9 @@ class StartWait:
         for event in events:
             if event.warning:
                 self._last_warning = f"{event.reason}: {event.message}"
-        pulls = [event.message for event in events if event.reason in _PULL_REASONS]
+        pulls = [event for event in events if event.reason in _PULL_STAGES]
         if pulls:
-            self._reach(Stage.PULLING, pulls[-1])
+            self._reach(_PULL_STAGES[pulls[-1].reason], pulls[-1].message)
         tracer = pod.container(TRACER_CONTAINER)
         if (tracer is None or not tracer.reported) and waited_s > _NODE_SUSPECT_AFTER_S:
             self._check_node(pod, waited_s)

@@ -151,7 +151,7 @@ def test_a_pull_is_shown_in_the_kubelet_s_own_words(api: FakeApi, source: Cluste
 
     told.progress = follow_the_pull  # type: ignore[method-assign]
     assert run(source) == [b"last"]
-    assert told.stages == [Stage.CREATED, Stage.STARTING, Stage.PULLING, Stage.PULLING, Stage.RUNNING]
+    assert told.stages == [Stage.CREATED, Stage.STARTING, Stage.PULLING, Stage.STARTING, Stage.RUNNING]
     assert said == ["", "", pulling["message"], pulled["message"], ""]
 
 
