@@ -8,10 +8,12 @@ from typing import Final
 
 from kubectl_podtrace import units
 from kubectl_podtrace.analysis.partial import Partial
-from kubectl_podtrace.analysis.trust import Trust
+from kubectl_podtrace.analysis.trust import TableUse, Trust
 from kubectl_podtrace.report.document import Facts, Section
 
 SHOWN_GAPS: Final = 5
+LONG_WAITS: Final = "long_waits"
+"""No list of a report: what finds no place in this table lacks only its stack."""
 
 
 def with_caveats(
@@ -49,6 +51,14 @@ def with_caveats(
     )
 
 
+def unlisted(table: TableUse) -> tuple[str, str]:
+    """A label and its text: how many operations are in totals and in the rest of a list, but in no entry of it."""
+    if table.table == LONG_WAITS:
+        waits = units.counted(table.unlisted, "wait")
+        return "no stack", f"{waits} of 1 ms and more: where they stood was seen too late, or had no place"
+    return "full table", f"{table.table}: {units.counted(table.unlisted, 'operation')} in (other) and the totals only"
+
+
 def _losses(trust: Trust, topics: Collection[str]) -> list[tuple[str, str]]:
     lost = [(loss.count, loss.source) for loss in trust.lost_by if loss.topic in topics]
     dropped = [(loss.count, loss.source) for loss in trust.dropped_by if loss.topic in topics]
@@ -60,10 +70,6 @@ def _losses(trust: Trust, topics: Collection[str]) -> list[tuple[str, str]]:
             for bypass in trust.bypassed
             if set(bypass.topics) & set(topics)
         ),
-        *(
-            ("full table", f"{units.counted(table.unlisted, 'operation')} of {table.table} in (other) only")
-            for table in trust.tables
-            if table.unlisted and table.topic in topics
-        ),
+        *(unlisted(table) for table in trust.tables if table.unlisted and table.topic in topics),
         *(("absent", probe.costs) for probe in trust.probes if not probe.attached and probe.topic in topics),
     ]

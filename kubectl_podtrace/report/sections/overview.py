@@ -6,6 +6,7 @@ from kubectl_podtrace import units
 from kubectl_podtrace.analysis.errno_names import end_text
 from kubectl_podtrace.report.document import Block, Facts, Name, Section
 from kubectl_podtrace.report.model import Report, Target
+from kubectl_podtrace.report.sections.caveats import unlisted
 from kubectl_podtrace.report.sections.pod_timeline import container_runs
 from kubectl_podtrace.source import Cleanup
 from kubectl_podtrace.wire.topics import FILTERS, TOPICS
@@ -49,14 +50,7 @@ def trust(report: Report) -> Section:
         pairs.append(
             ("noise", units.counted(section.noise_lines, "line that is no record", "lines that are no records"))
         )
-    pairs.extend(
-        (
-            "full table",
-            f"{table.table}: {units.counted(table.unlisted, 'operation')} are in (other) and the totals only",
-        )
-        for table in section.tables
-        if table.unlisted
-    )
+    pairs.extend(unlisted(table) for table in section.tables if table.unlisted)
     absent = [probe for probe in section.probes if not probe.attached]
     if section.complete and not absent and len(pairs) == 1:
         probes = f", {units.counted(len(section.probes), 'probe')} attached" if section.probes else ""

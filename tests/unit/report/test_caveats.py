@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from kubectl_podtrace.analysis.trust import TOPICS_OF_TABLES
+from kubectl_podtrace.analysis.trust import TOPICS_OF_TABLES, TableUse
 from kubectl_podtrace.report.build import ReportOptions, build_window
 from kubectl_podtrace.report.document import Facts, Section
 from kubectl_podtrace.report.model import Report
 from kubectl_podtrace.report.render.live import LiveRenderer
 from kubectl_podtrace.report.sections import document
+from kubectl_podtrace.report.sections.caveats import unlisted
 from kubectl_podtrace.wire.records import LostRow, TableRow, Totals
 from podtrace_tracer.programs.program import LOST
 from podtrace_tracer.readers.tables import _LOST_OF_TABLE
@@ -70,13 +71,19 @@ def test_an_absent_probe_and_what_bypassed_the_counting_stand_with_their_topic()
     assert above(found["Summary"])[0][0] == "target"
 
 
+def test_long_waits_that_found_no_place_lack_their_stack_and_no_count() -> None:
+    waits = TableUse(table="long_waits", topic="cpu", keys=0, capacity=8_192, unlisted=17)
+    told = "17 waits of 1 ms and more: where they stood was seen too late, or had no place"
+    assert unlisted(waits) == ("no stack", told)
+
+
 def test_what_found_no_place_in_a_table_stands_with_the_lists_of_that_table() -> None:
     stream = shop_stream(trailer=False)
     full = TableRow(table="targets", keys=4_096, capacity=4_096, unlisted=17)
     stream.beat(29.97, tables=(full, replace(full, table="files", unlisted=0)))
     stream.end(30)
     found = sections(report_of(stream.fold()))
-    assert above(found["Connections"])[0] == ("full table", "17 operations of targets in (other) only")
+    assert above(found["Connections"])[0] == ("full table", "targets: 17 operations in (other) and the totals only")
     assert "full table" not in str(found["File system"])
 
 
