@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 from pathlib import Path
@@ -9,12 +10,17 @@ from pathlib import Path
 import pytest
 
 from kubectl_podtrace.report.build import ReportOptions, build_window
+from kubectl_podtrace.report.model import LiveReport
 from kubectl_podtrace.report.render import Renderer
+from kubectl_podtrace.report.render.csv_export import CsvRenderer
+from kubectl_podtrace.report.render.folded import FoldedRenderer
 from kubectl_podtrace.report.render.html import HtmlRenderer
 from kubectl_podtrace.report.render.json_export import JsonRenderer
 from kubectl_podtrace.report.render.live import LiveRenderer
 from kubectl_podtrace.report.render.markdown import MarkdownRenderer
+from kubectl_podtrace.report.render.speedscope import SpeedscopeRenderer
 from kubectl_podtrace.report.render.terminal import TerminalRenderer
+from tests.unit.report.huge import huge
 from tests.unit.report.reports import API, CLIENT, REPORTS
 from tests.unit.shop import shop_stream
 
@@ -26,14 +32,20 @@ FORMATS: dict[str, Renderer] = {
     "md": MarkdownRenderer(),
     "json": JsonRenderer(),
     "html": HtmlRenderer(bare=True),
+    "csv": CsvRenderer(),
+    "folded": FoldedRenderer(),
+    "speedscope.json": SpeedscopeRenderer(),
 }
+READ_BY_PEOPLE = ("80.txt", "120.txt", "pipe.txt", "md")
+"""Formats that show a few of ten thousand rows."""
 
 
 def compare(text: str, name: str) -> None:
     path = GOLD / name
     if os.environ.get("PODTRACE_UPDATE_GOLD"):
-        path.write_text(text, encoding="utf-8")
-    assert text == path.read_text(encoding="utf-8")
+        path.write_bytes(text.encode())
+    # Lines of a table for spreadsheets end as RFC 4180 says.
+    assert text == path.read_bytes().decode()
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
@@ -42,6 +54,32 @@ def test_a_report_looks_as_the_committed_one(name: str, suffix: str) -> None:
     out = io.StringIO()
     FORMATS[suffix].render(REPORTS[name](), out)
     compare(out.getvalue(), f"{name}.{suffix}")
+
+
+@pytest.mark.parametrize("suffix", READ_BY_PEOPLE)
+def test_a_huge_report_looks_as_the_committed_one(suffix: str) -> None:
+    out = io.StringIO()
+    FORMATS[suffix].render(huge(), out)
+    compare(out.getvalue(), f"huge.{suffix}")
+
+
+def test_a_huge_report_is_the_committed_one_for_programs() -> None:
+    lines = []
+    for suffix, renderer in FORMATS.items():
+        if suffix not in READ_BY_PEOPLE:
+            out = io.StringIO()
+            renderer.render(huge(), out)
+            data = out.getvalue().encode()
+            lines.append(f"{hashlib.sha256(data).hexdigest()} {len(data)} bytes huge.{suffix}\n")
+    compare("".join(lines), "huge.sha256")
+
+
+@pytest.mark.parametrize("name", [*REPORTS, "huge"])
+def test_a_block_of_a_running_trace_looks_as_the_committed_one(name: str) -> None:
+    out = io.StringIO()
+    report = huge() if name == "huge" else REPORTS[name]()
+    LiveRenderer(width=100, color=False).render(LiveReport(window=report, total=report), out)
+    compare(out.getvalue(), f"{name}.block.txt")
 
 
 def test_colours_look_as_the_committed_ones() -> None:
