@@ -1,5 +1,6 @@
 /* Functions that use the CPU, called by others, and how much of it each used by the process's own clock: `hot` by way of `often` and of
- * `seldom`, `warm` by way of `seldom`, the kernel by way of `asks`. */
+ * `seldom`, `warm` by way of `seldom`, the kernel by way of `asks`. Each round is of another length than the one before: rounds of one
+ * length that is a multiple of the sampler's period would be sampled at the same places of each. */
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -23,31 +24,31 @@ KEPT void hot(long turns)
 		;
 }
 
-KEPT void warm(void)
+KEPT void warm(long turns)
 {
-	for (volatile long i = 0; i < 6000000; i++)
+	for (volatile long i = 0; i < turns; i++)
 		;
 }
 
-KEPT void often(void)
+KEPT void often(int size)
 {
-	hot(20000000);
+	hot(size * 3000000L);
 	calls++;
 }
 
-KEPT void seldom(long long *hot_ns, long long *warm_ns)
+KEPT void seldom(int size, long long *hot_ns, long long *warm_ns)
 {
 	long long start = used_ns();
-	hot(10000000);
+	hot(size * 1500000L);
 	*hot_ns += used_ns() - start;
 	start = used_ns();
-	warm();
+	warm(size * 1000000L);
 	*warm_ns += used_ns() - start;
 }
 
-KEPT void asks(int zero)
+KEPT void asks(int size, int zero)
 {
-	for (int i = 0; i < 100; i++)
+	for (int i = 0; i < size * 14; i++)
 		syscall(SYS_read, zero, zeros, sizeof(zeros));
 	calls++;
 }
@@ -59,12 +60,13 @@ int main(void)
 	if (!zero)
 		return 1;
 	for (int i = 0; i < 181; i++) {
+		int size = 1 + i * 5 % 13;
 		start = used_ns();
-		often();
+		often(size);
 		often_ns += used_ns() - start;
-		seldom(&seldom_ns, &warm_ns);
+		seldom(size, &seldom_ns, &warm_ns);
 		start = used_ns();
-		asks(fileno(zero));
+		asks(size, fileno(zero));
 		asks_ns += used_ns() - start;
 	}
 	printf("{\"hot often\": %lld, \"hot seldom\": %lld, \"warm seldom\": %lld, \"syscall asks\": %lld}\n", often_ns, seldom_ns,
