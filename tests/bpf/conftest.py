@@ -71,7 +71,13 @@ def compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The same programs are compiled once for all tests, and once for all runs where the environment names a place."""
     with pytest.MonkeyPatch.context() as patch:
         if CACHE_VARIABLE not in os.environ:
-            patch.setenv(CACHE_VARIABLE, str(tmp_path_factory.mktemp("compiled")))
+            # Processes that share the tests have directories in a common one.
+            common = tmp_path_factory.getbasetemp()
+            if "PYTEST_XDIST_WORKER" in os.environ:
+                common = common.parent
+            directory = common / "compiled"
+            directory.mkdir(mode=0o700, exist_ok=True)
+            patch.setenv(CACHE_VARIABLE, str(directory))
         yield
 
 
@@ -185,7 +191,7 @@ def shm() -> Iterator[Path]:
 @pytest.fixture
 def servers(make_cgroup: MakeCgroup) -> Path:
     """A cgroup beside the target: the servers' own use of their libraries is nobody's business."""
-    return make_cgroup("podtrace-test-servers")
+    return make_cgroup(f"podtrace-test-{os.getpid()}-servers")
 
 
 @pytest.fixture

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +16,7 @@ from kubectl_podtrace.analysis.descriptors import Leak
 from kubectl_podtrace.wire.descriptor_records import DescriptorOpenerRow, DescriptorOpeners, DescriptorTables
 from kubectl_podtrace.wire.request import CgroupTarget
 from kubectl_podtrace.wire.stack_records import Frames
-from tests.bpf.conftest import HERE, StartLoad, StartTracer
+from tests.bpf.conftest import HERE, MakeCgroup, StartLoad, StartTracer, Workloads
 from tests.bpf.harness import Load, Tracer, ask
 from tests.bpf.second_sources import kind_by_link, table_kinds
 from tests.bpf.stream import Stream
@@ -24,6 +26,7 @@ from tests.bpf.test_namespaces import NEST, child_of, pids
 SUSPECTED_AFTER = 2
 """Readings of more and more descriptors."""
 LINES = 5
+FOLLOWED = LINES - SUSPECTED_AFTER
 KEEPERS = ("keeps", "copies", "pairs", "accepts", "receives", "watches", "pipes", "logs")
 
 WITHOUT_OWN_STACK = ("keeps", "copies", "pairs", "watches", "pipes")
@@ -78,19 +81,41 @@ def traced(stream: Stream, pid: int) -> Openers:
     return {what: count for what, count in found.items() if count}
 
 
-def leak(tracer: Tracer, load: Load, pid: int, *, node_pid: int = 0) -> Book:
-    """Lets the load grow in several readings of the tracer, which may know it by another pid."""
-    book = Book()
-    for _ in range(LINES):
-        book.take(load)
-        kinds = table_kinds(pid)
-        tracer.wait_for(
-            lambda record, kinds=kinds: (  # type: ignore[misc]
-                isinstance(record, DescriptorTables)
-                and any(row.node_pid == (node_pid or pid) and row.socket == kinds["socket"] for row in record.rows)
+@dataclass(frozen=True, kw_only=True)
+class Traced:
+    """A load's process, which its tracer may know by another pid."""
+
+    tracer: Tracer
+    load: Load
+    pid: int
+    seen_pid: int
+    book: Book = field(default_factory=Book)
+
+    def leak(self) -> None:
+        """Lets the load grow in several readings of the tracer."""
+        for _ in range(LINES):
+            self.book.take(self.load)
+            sockets = table_kinds(self.pid)["socket"]
+            self.tracer.wait_for(
+                lambda record, sockets=sockets: (  # type: ignore[misc]
+                    isinstance(record, DescriptorTables)
+                    and any(row.node_pid == self.seen_pid and row.socket == sockets for row in record.rows)
+                )
             )
-        )
-    return book
+
+    def assert_openers(self) -> Stream:
+        """Ends the trace. What is open was opened by whom the load and /proc say; the whole stream."""
+        in_proc = self.book.open_since(self.pid, SUSPECTED_AFTER + 1)
+        stream = self.tracer.stop()
+        stream.assert_whole()
+        assert traced(stream, self.seen_pid) == in_proc == expected_of(FOLLOWED)
+        return stream
+
+
+def leak_at_once(*traced: Traced) -> None:
+    """Each in a thread of its own: most of the time goes by between two readings."""
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(Traced.leak, traced))
 
 
 def expected_of(turns: int) -> Openers:
@@ -107,78 +132,76 @@ def expected_of(turns: int) -> Openers:
     }
 
 
-FOLLOWED = LINES - SUSPECTED_AFTER
-
-
-@pytest.mark.parametrize("reads", [(), ("env", "PODTRACE_READS=helper")], ids=["loads", "helper"])
-def test_what_is_open_is_told_by_the_functions_that_opened_it(
-    *, run: int, reads: tuple[str, ...], cgroup: Path, start_load: StartLoad, start_tracer: StartTracer
-) -> None:
-    load = start_load("openers", "alone", cgroup=cgroup)
-    tidy = start_load("openers", "tidy", cgroup=cgroup)
-    tracer = start_tracer(ask(CgroupTarget(path=str(cgroup)), topics=("descriptors",)), wrapper=reads)
-    pid = load.process.pid
-    book = leak(tracer, load, pid)
-    Book().take(tidy)
-    in_proc = book.open_since(pid, SUSPECTED_AFTER + 1)
-    stream = tracer.stop()
-    stream.assert_whole()
-    assert traced(stream, pid) == in_proc == expected_of(FOLLOWED)
-    assert rows_of(stream, tidy.process.pid) == []
-
+def assert_leaks(stream: Stream) -> None:
+    """The report has a leak of each kind, under the function that opened most of it."""
     section = report_of(stream).descriptors
     assert section is not None
     leaks: dict[str, Leak] = {leak.kind: leak for leak in section.leaks or ()}
     most = {"socket": "keeps", "other": "watches", "pipe": "pipes", "file": "logs"}
     assert set(leaks) == set(most)
-    for kind, who in most.items():
-        assert who in [frame.symbol for frame in leaks[kind].stack or ()]
-        assert leaks[kind].stack_open == in_proc[kind, who]
+    expected = expected_of(FOLLOWED)
     for kind, found in leaks.items():
-        assert found.followed_open == sum(count for (what, _), count in in_proc.items() if what == kind)
+        assert most[kind] in [frame.symbol for frame in found.stack or ()]
+        assert found.stack_open == expected[kind, most[kind]]
+        assert found.followed_open == sum(count for (what, _), count in expected.items() if what == kind)
 
 
-def test_a_program_that_is_linked_to_the_c_library_has_the_same_openers(
-    cgroup: Path, start_tracer: StartTracer, opened: ExitStack, tmp_path: Path
-) -> None:
-    program = tmp_path / "openers"
-    source = HERE / "workloads" / "openers.c"
+@pytest.fixture
+def linked(tmp_path: Path) -> Path:
+    """The load, linked to the C library."""
+    program, source = tmp_path / "openers", HERE / "workloads" / "openers.c"
     subprocess.run(["gcc", "-O2", "-Wno-unused-result", "-o", str(program), str(source)], check=True)
-    load = Load(program, "alone", cgroup=cgroup)
-    opened.callback(load.close)
-    tracer = start_tracer(ask(CgroupTarget(path=str(cgroup)), topics=("descriptors",)))
-    book = leak(tracer, load, load.process.pid)
-    in_proc = book.open_since(load.process.pid, SUSPECTED_AFTER + 1)
-    stream = tracer.stop()
-    assert traced(stream, load.process.pid) == in_proc == expected_of(FOLLOWED)
+    return program
 
 
-def test_a_child_that_leaks_is_told_by_its_own_openers_and_not_by_what_its_parent_left_it(
-    cgroup: Path, start_load: StartLoad, start_tracer: StartTracer
+def test_what_is_open_is_told_by_the_functions_that_opened_it(
+    *,
+    run: int,
+    make_cgroup: MakeCgroup,
+    workloads: Workloads,
+    linked: Path,
+    opened: ExitStack,
+    start_tracer: StartTracer,
 ) -> None:
-    load = start_load("openers", "child", cgroup=cgroup, wrapper=NEST)
-    parent = child_of(load.process.pid)
-    tracer = start_tracer(ask(CgroupTarget(path=str(cgroup)), topics=("descriptors",)))
-    pid = child_of(parent)
-    book = leak(tracer, load, pid)
-    in_proc = book.open_since(pid, SUSPECTED_AFTER + 1)
-    stream = tracer.stop()
-    stream.assert_whole()
-    assert traced(stream, pid) == in_proc == expected_of(FOLLOWED)
-    assert rows_of(stream, parent) == []
+    def start(name: str, program: Path, wrapper: tuple[str, ...] = ()) -> tuple[Traced, Load]:
+        cgroup = make_cgroup(f"podtrace-test-{os.getpid()}-{name}")
+        load, tidy = Load(program, "alone", cgroup=cgroup), Load(program, "tidy", cgroup=cgroup)
+        opened.callback(load.close)
+        opened.callback(tidy.close)
+        tracer = start_tracer(ask(CgroupTarget(path=str(cgroup)), topics=("descriptors",)), wrapper=wrapper)
+        return Traced(tracer=tracer, load=load, pid=load.process.pid, seen_pid=load.process.pid), tidy
+
+    static = workloads["openers"]
+    started = {
+        "static": start("static", static),
+        "helper": start("helper", static, ("env", "PODTRACE_READS=helper")),
+        "linked": start("linked", linked),
+    }
+    leak_at_once(*(each for each, _ in started.values()))
+    for name, (each, tidy) in started.items():
+        Book().take(tidy)
+        stream = each.assert_openers()
+        assert rows_of(stream, tidy.process.pid) == []
+        # The C library's functions keep no frames: the first stack of one lacks its callers, and stands by itself.
+        if name != "linked":
+            assert_leaks(stream)
 
 
-def test_a_tracer_in_a_namespace_of_its_own_finds_who_opens(
-    cgroup: Path, start_load: StartLoad, start_tracer: StartTracer
+def test_namespaces_and_parents_change_nothing_of_that(
+    cgroup: Path, make_cgroup: MakeCgroup, start_load: StartLoad, start_tracer: StartTracer
 ) -> None:
-    request = ask(CgroupTarget(path=str(cgroup)), topics=("descriptors",))
-    tracer = start_tracer(request, wrapper=NEST)
+    family = start_load("openers", "child", cgroup=cgroup, wrapper=NEST)
+    parent = child_of(family.process.pid)
+    tracer = start_tracer(ask(CgroupTarget(path=str(cgroup)), topics=("descriptors",)))
+    child = Traced(tracer=tracer, load=family, pid=child_of(parent), seen_pid=child_of(parent))
+
+    other = make_cgroup(f"{cgroup.name}-nested")
+    tracer = start_tracer(ask(CgroupTarget(path=str(other)), topics=("descriptors",)), wrapper=NEST)
     node = child_of(tracer.process.pid)
-    load = start_load("openers", "alone", cgroup=cgroup, wrapper=("nsenter", "-t", str(node), "-p", "-m", "--"))
+    load = start_load("openers", "alone", cgroup=other, wrapper=("nsenter", "-t", str(node), "-p", "-m", "--"))
     pid = child_of(load.process.pid)
-    seen = pids(f"/proc/{pid}/status")[1]
-    book = leak(tracer, load, pid, node_pid=seen)
-    in_proc = book.open_since(pid, SUSPECTED_AFTER + 1)
-    stream = tracer.stop()
-    stream.assert_whole()
-    assert traced(stream, seen) == in_proc == expected_of(FOLLOWED)
+    nested = Traced(tracer=tracer, load=load, pid=pid, seen_pid=pids(f"/proc/{pid}/status")[1])
+
+    leak_at_once(child, nested)
+    assert rows_of(child.assert_openers(), parent) == []
+    nested.assert_openers()
