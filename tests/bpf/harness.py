@@ -68,6 +68,13 @@ class Claims:
         exits = self.counts["processes.exit"]
         return replace(self, counts={**self.counts, "processes.exit": replace(exits, count=exits.count + count)})
 
+    def without(self, operation: str, number: int, count: int) -> Claims:
+        """The same, and so many errors of one number less."""
+        counts = {**self.counts, operation: replace(self.counts[operation], count=self.counts[operation].count - count)}
+        return replace(
+            self, counts=counts, errors=self.errors | {(operation, number): self.errors[operation, number] - count}
+        )
+
     def __add__(self, other: Claims) -> Claims:
         counts = {name: self.counts[name] + other.counts[name] for name in self.counts}
         keys = {*self.errors, *other.errors}

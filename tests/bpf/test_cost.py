@@ -31,6 +31,8 @@ from tests.bpf.conftest import StartLoad, StartTracer
 from tests.bpf.harness import ask, remark
 from tests.bpf.stream import Stream
 
+pytestmark = pytest.mark.alone
+
 SMALLEST_PPM = 1
 """Whatever tracing costs, it is more than that."""
 BUSY = "import os\nwhile True: os.getppid(), os.stat('/')"

@@ -16,6 +16,8 @@ from tests.bpf.diagnosis import AILING, FIRST, PYTHON, WELL, Diagnose, only, wel
 from tests.bpf.installed import needed
 from tests.bpf.services import free_port
 
+pytestmark = pytest.mark.alone
+
 REDIS = ("redis-server", "redis-server")
 NGINX = ("nginx", "nginx")
 HEALTHY: dict[str, tuple[str, ...]] = {

@@ -12,6 +12,8 @@ from tests.bpf.conftest import StartLoad, StartTracer
 from tests.bpf.harness import EMULATED, ask, assert_equal
 from tests.bpf.second_sources import exact_percentile
 
+pytestmark = pytest.mark.alone
+
 FRACTIONS = (0.5, 0.9, 0.95, 0.99)
 
 

@@ -107,7 +107,8 @@ def test_every_long_wait_is_counted_under_the_functions_that_waited(
     for name, (cause, chain) in CHAINS.items():
         calls, long_calls, asked_ns, took_ns = told[name]
         stacks = [stack for stack in waits_of(stream, cause) if stack.chain(*chain)]
-        assert counts_by_chain(stacks, chain).keys() == {chain}, name
+        seen = [(stack.row.count, stack.symbols) for stack in waits_of(stream, cause)]
+        assert counts_by_chain(stacks, chain).keys() == {chain}, (name, unlisted(stream), seen)
         without_place += calls - sum(stack.row.count for stack in stacks)
         assert calls == long_calls
         # The call itself begins before its thread leaves the CPU, and that on a busy machine by more than a moment.

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from kubectl_podtrace.wire import records
 from kubectl_podtrace.wire.request import CgroupTarget
 from tests.bpf.conftest import StartLoad, StartTracer
 from tests.bpf.harness import EMULATED, ask, assert_equal, remark
+
+pytestmark = pytest.mark.alone
 
 PAIRS = 99_991 if EMULATED else 1_000_003
 STREAM_BYTES_PER_S = 64 * 1024

@@ -98,6 +98,7 @@ GLIBC = tuple(int(part) for part in platform.libc_ver()[1].split(".")[:2])
 HIDES_CALLERS = pytest.mark.xfail(
     GLIBC >= (2, 41),
     reason="glibc's write goes on to further functions without a frame: where it was built without, its caller is lost",
+    strict=False,
 )
 
 
@@ -211,7 +212,9 @@ def test_go_s_programs_have_names_and_lines_without_symbols_too(
     assert sources == {"stacks.go:12"}
 
 
-@pytest.mark.xfail(GLIBC >= (2, 41), reason="Debian 13 builds libuv, through which Node.js writes, without frames")
+@pytest.mark.xfail(
+    GLIBC >= (2, 41), reason="Debian 13 builds libuv, through which Node.js writes, without frames", strict=False
+)
 def test_functions_that_node_compiled_are_named_from_its_list(trace_program: TraceProgram, tmp_path: Path) -> None:
     if shutil.which("node") is None:
         pytest.skip("there is no node")
