@@ -1,5 +1,5 @@
 /* Waits through known functions, a prime number of times each, timed by their own clock; and some that have no stack: short ones, and
- * page faults that another thread answers late. Usage: off_cpu MS. Prints "ready", works when told to, prints a JSON line of
+ * page faults that another thread answers late. Each function waits for longer than a kernel runs no programs at a stretch. Usage: off_cpu MS. Prints "ready", works when told to, prints a JSON line of
  * function -> [calls, of them so long that the wait may have lasted a millisecond, what they asked for, what they took]. The C
  * library's functions for these calls use the frame pointer for other things, so the calls are made without them. */
 #define _GNU_SOURCE
@@ -65,14 +65,14 @@ KEPT void naps(enum function caller)
 
 KEPT void by_day(void)
 {
-	for (int i = 0; i < 7; i++)
+	for (int i = 0; i < 37; i++)
 		naps(NAPS_BY_DAY);
 	calls++;
 }
 
 KEPT void by_night(void)
 {
-	for (int i = 0; i < 13; i++)
+	for (int i = 0; i < 61; i++)
 		naps(NAPS_BY_NIGHT);
 	calls++;
 }
@@ -80,7 +80,7 @@ KEPT void by_night(void)
 KEPT void awaits_lock(void)
 {
 	struct timespec time = time_of(wait_ns);
-	for (int i = 0; i < 11; i++) {
+	for (int i = 0; i < 53; i++) {
 		long began = now_ns();
 		syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, &time, 0, 0);
 		tell(LOCK, wait_ns, began);
@@ -91,7 +91,7 @@ KEPT void awaits_lock(void)
 KEPT void awaits_packet(void)
 {
 	char byte;
-	for (int i = 0; i < 17; i++) {
+	for (int i = 0; i < 83; i++) {
 		long began = now_ns();
 		syscall(SYS_recvfrom, packets, &byte, 1, 0, 0, 0);
 		tell(NETWORK, wait_ns, began);
@@ -102,7 +102,7 @@ KEPT void awaits_packet(void)
 KEPT void awaits_pipe(void)
 {
 	struct pollfd set = {.fd = pipes[0], .events = POLLIN};
-	for (int i = 0; i < 5; i++) {
+	for (int i = 0; i < 29; i++) {
 		long began = now_ns();
 		struct timespec time = time_of(wait_ns);
 		syscall(SYS_ppoll, &set, 1, &time, 0, 0);
