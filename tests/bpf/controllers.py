@@ -8,6 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.bpf.harness import ENTER_CGROUP
+
+ENTER_BELOW = """own=$1$(sed -n 's/^0:://p' /proc/self/cgroup) && mkdir "$own/limited" &&
+echo $$ > "$own/limited/cgroup.procs" && echo "+$2" > "$own/cgroup.subtree_control" &&
+echo "$4" > "$own/limited/$3" && shift 4 && exec "$@\""""
+"""Run by a shell that then becomes the load: below its own cgroup. Whoever made that removes this one, too."""
+
+OWN_NAMES = {"blkio": "io"}
+"""What cgroup v2 calls the controllers of v1 that have another name there."""
+
 
 def hierarchy(kind: str) -> Path | None:
     """Where cgroup v2 is mounted, or the pids controller of v1; nowhere is None."""
@@ -27,17 +37,8 @@ class Controlled:
     made: list[Path] = field(default_factory=list)
 
     def __call__(self, controller: str, limits: dict[str, str], name: str = "") -> Path:
-        mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
-        roots = [
-            Path(where) for _, where, kind, words, *_ in mounts if kind == "cgroup" and controller in words.split(",")
-        ]
-        v2 = hierarchy("v2")
-        own = {"blkio": "io"}.get(controller, controller)
-        if v2 and own in (v2 / "cgroup.subtree_control").read_text().split():
-            roots.append(v2)
-        if not roots:
-            pytest.skip(f"no cgroup hierarchy has the controller {controller}")
-        directory = roots[0] / (name or f"podtrace-limited-{os.getpid()}")
+        root = _of_v1(controller) or _v2_with(controller)
+        directory = root / (name or f"podtrace-limited-{os.getpid()}")
         if not directory.exists():
             directory.mkdir()
             self.made.append(directory)
@@ -46,6 +47,14 @@ class Controlled:
                 (directory / file).write_text(value)
                 return directory
         pytest.skip(f"{controller} has none of {', '.join(limits)}")
+
+    def command(self, controller: str, limits: dict[str, str], *words: str) -> tuple[str, ...]:
+        """A command with a limit, that of v1 or the last one, v2's: there it stays in its own cgroup, which is traced."""
+        if _of_v1(controller):
+            return ("sh", "-c", ENTER_CGROUP, "sh", str(self(controller, limits)), *words)
+        root, own = _v2_with(controller), OWN_NAMES.get(controller, controller)
+        file, value = list(limits.items())[-1]
+        return ("sh", "-c", ENTER_BELOW, "sh", str(root), own, file, value, *words)
 
     def close(self) -> None:
         """Removes them. Who was killed leaves a cgroup a little after its parent has been told."""
@@ -56,3 +65,19 @@ class Controlled:
                     break
                 except OSError:
                     os.sched_yield()
+
+
+def _of_v1(controller: str) -> Path | None:
+    """Where the hierarchy of v1 that has a controller is mounted."""
+    mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+    found = [Path(where) for _, where, kind, words, *_ in mounts if kind == "cgroup" and controller in words.split(",")]
+    return found[0] if found else None
+
+
+def _v2_with(controller: str) -> Path:
+    """Where cgroup v2 is mounted, if it has a controller; skips the test if it has not."""
+    v2 = hierarchy("v2")
+    own = OWN_NAMES.get(controller, controller)
+    if v2 is None or own not in (v2 / "cgroup.subtree_control").read_text().split():
+        pytest.skip(f"no cgroup hierarchy has the controller {controller}")
+    return v2

@@ -20,8 +20,7 @@ def test_a_slow_disk_is_told_with_its_file(diagnose: Diagnose, controlled: Contr
         pytest.skip(f"{tmp_path} is on no disk")
     number = f"{os.major(device)}:{os.minor(device)}"
     limits = {"blkio.throttle.write_iops_device": f"{number} 20", "io.max": f"{number} wiops=20"}
-    slow = controlled("blkio", limits)
-    report = diagnose("sh", "-c", ENTER_CGROUP, "sh", str(slow), *AILING, "slow_writes", str(tmp_path))
+    report = diagnose(*controlled.command("blkio", limits, *AILING, "slow_writes", str(tmp_path)))
     finding = only(report, "slow-files")
     assert (finding["severity"], finding["title"]) == ("critical", "writes are slow")
     assert f"most slow operations on {tmp_path}/journal" in finding["evidence"]
@@ -42,8 +41,8 @@ def test_a_cpu_limit_that_throttles(diagnose: Diagnose, controlled: Controlled) 
 
 
 def test_a_process_that_takes_more_memory_than_it_may(diagnose: Diagnose, controlled: Controlled) -> None:
-    limited = controlled("memory", {"memory.limit_in_bytes": str(48 << 20), "memory.max": str(48 << 20)})
-    report = diagnose("sh", "-c", ENTER_CGROUP, "sh", str(limited), *AILING, "greedy", "200")
+    limits = {"memory.limit_in_bytes": str(48 << 20), "memory.max": str(48 << 20)}
+    report = diagnose(*controlled.command("memory", limits, *AILING, "greedy", "200"))
     assert only(report, "processes-oom-killed")["evidence"] == "the kernel killed 1 process: python3 1"
 
 
@@ -98,9 +97,9 @@ def test_threads_that_share_one_cpu_wait_for_it(diagnose: Diagnose) -> None:
 
 def test_a_program_that_takes_all_cpus_is_told_so(diagnose: Diagnose, controlled: Controlled) -> None:
     # Whatever else the machine does has what these shares leave of its CPUs.
-    first = controlled("cpu", {"cpu.shares": "262144", "cpu.weight": "10000"})
+    shares = {"cpu.shares": "262144", "cpu.weight": "10000"}
     processes = str(4 * (os.cpu_count() or 1))
-    report = diagnose("sh", "-c", ENTER_CGROUP, "sh", str(first), *AILING, "busy", "5", processes)
+    report = diagnose(*controlled.command("cpu", shares, *AILING, "busy", "5", processes))
     finding = only(report, "cpu-saturated")
     assert f"the node has {os.cpu_count()} CPU" in finding["evidence"]
 

@@ -1,22 +1,16 @@
-"""Writes docs/kernels.md from what the runs under other kernels left behind: `page.py DIRECTORY FILE`.
-
-Each folder of the directory is one kernel's: `survey.json` of `survey.py`, and `tests-*.xml`, pytest's own reports.
-"""
+"""Writes docs/kernels.md from what is kept of the runs under other kernels: `page.py RESULTS FILE` (`results.py`)."""
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
-from xml.etree import ElementTree as ET
 
 from kubectl_podtrace.wire.topics import TOPICS
+from tests.kernels.results import Area, Kernel, read_all
 
 HEAD = """# Other kernels
 
@@ -38,62 +32,9 @@ emulator takes its interrupts just there, at the borders of functions.
 """
 
 
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """One test: its module without `test_`, its name, and what came of it; `why` a skipped one was."""
-
-    area: str
-    name: str
-    outcome: str
-    why: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Kernel:
-    """What the runs under one kernel left behind."""
-
-    name: str
-    survey: dict[str, Any]
-    cases: tuple[Case, ...]
-
-    def of_area(self, area: str) -> Counter[str]:
-        """How many of an area's tests ended in each way."""
-        return Counter(case.outcome for case in self.cases if case.area == area)
-
-
-def read_cases(report: str) -> tuple[Case, ...]:
-    """The tests in pytest's report."""
-    return tuple(_case(element) for element in ET.fromstring(report).iter("testcase"))
-
-
-def _case(element: ET.Element) -> Case:
-    area = element.attrib["classname"].rsplit(".", 1)[-1].removeprefix("test_")
-    outcome, why = "passed", ""
-    for child in element:
-        if child.tag in {"failure", "error"}:
-            outcome = "failed"
-        elif child.tag == "skipped" and outcome == "passed":
-            outcome, why = "skipped", child.attrib["message"]
-    return Case(area=area, name=element.attrib["name"], outcome=outcome, why=why)
-
-
-def read_kernels(directory: Path) -> list[Kernel]:
-    """Every kernel that was run to its end, oldest first, other machines last."""
-    found = [
-        Kernel(
-            name=survey.parent.name,
-            survey=json.loads(survey.read_text()),
-            cases=tuple(
-                case for report in sorted(survey.parent.glob("tests-*.xml")) for case in read_cases(report.read_text())
-            ),
-        )
-        for survey in directory.glob("*/survey.json")
-    ]
-    return sorted(found, key=_place)
-
-
 def _place(kernel: Kernel) -> tuple[bool, list[int]]:
-    return kernel.survey["machine"] != "x86_64", [int(n) for n in re.findall(r"\d+", kernel.survey["release"])[:3]]
+    release = re.findall(r"\d+", kernel.survey["release"])[:3]
+    return kernel.survey["machine"] != "x86_64", [int(number) for number in release]
 
 
 def collect() -> Counter[str]:
@@ -103,35 +44,25 @@ def collect() -> Counter[str]:
     return Counter(re.findall(r"^tests/bpf/test_(\w+)\.py::", listed, re.MULTILINE))
 
 
-def read_silent(directory: Path) -> list[str]:
-    """The names of kernels under which the tracer did not even start."""
-    return sorted(
-        folder.name for folder in directory.iterdir() if folder.is_dir() and not (folder / "survey.json").exists()
-    )
-
-
-def page(kernels: Sequence[Kernel], tests: Counter[str], silent: Sequence[str] = ()) -> str:
-    """The whole page; `tests` is how many there are in each area."""
-    failed = {(case.area, case.name): _where(kernels, case, "failed") for case in _cases(kernels, "failed")}
-    skipped = {(case.area, case.name): _where(kernels, case, "skipped") for case in _cases(kernels, "skipped")}
-    reasons = {(case.area, case.name): case.why for case in _cases(kernels, "skipped")}
+def page(known: Sequence[Kernel], tests: Counter[str]) -> str:
+    """The whole page: the oldest kernel first, other machines last; `tests` is how many there are in each area."""
+    kernels = sorted((kernel for kernel in known if kernel.survey), key=_place)
+    silent = [kernel.name for kernel in known if not kernel.survey]
+    names = [_short(kernel) for kernel in kernels]
     parts = [
         HEAD,
         "## Kernels\n",
-        _table(["", *(_short(kernel) for kernel in kernels)], _facts(kernels)),
+        _table(["", *names], _facts(kernels)),
         *_listing("Under these the tracer did not start:\n", silent),
         PREEMPTIBLE,
         "## Tests\n",
-        _table(["area", *(_short(kernel) for kernel in kernels)], _areas(kernels, tests)),
-        *_listing("### Failed\n", (f"{area}: {_said(name)} ({where})" for (area, name), where in failed.items())),
-        *_listing(
-            "### Skipped\n",
-            (f"{key[0]}: {_said(key[1])} ({where}): {reasons[key]}" for key, where in skipped.items()),
-        ),
+        _table(["area", *names], _areas(kernels, tests)),
+        *_listing("### Failed\n", _not_passed(kernels, lambda area: dict.fromkeys(area.failed, ""))),
+        *_listing("### Skipped\n", _not_passed(kernels, lambda area: area.skipped)),
         "## Topics\n",
-        _table(["topic", *(_short(kernel) for kernel in kernels)], _topics(kernels)),
+        _table(["topic", *names], _topics(kernels)),
         "## Probes\n",
-        _table(["probe", *(_short(kernel) for kernel in kernels), "without it"], _probes(kernels)),
+        _table(["probe", *names, "without it"], _probes(kernels)),
     ]
     return "\n".join(parts)
 
@@ -171,12 +102,21 @@ def _facts(kernels: Sequence[Kernel]) -> list[list[str]]:
         row("kernel memory is read by", "reads"),
         row("the target's cgroup is found by", "scope"),
         ["programs are preemptible", *preemptible],
+        ["the tests are of", *(", ".join(_trees(kernel)) for kernel in kernels)],
     ]
 
 
+def _trees(kernel: Kernel) -> list[str]:
+    """The sources that ran, over all areas."""
+    return sorted({area.tree for area in kernel.areas.values()})
+
+
 def _areas(kernels: Sequence[Kernel], tests: Counter[str]) -> list[list[str]]:
-    areas = sorted({case.area for kernel in kernels for case in kernel.cases} | set(tests))
-    return [[area, *(_outcomes(kernel.of_area(area), tests[area]) for kernel in kernels)] for area in areas]
+    none = Area(tree="")
+    return [
+        [name, *(_outcomes(kernel.areas.get(name, none).outcomes, of) for kernel in kernels)]
+        for name, of in sorted(tests.items())
+    ]
 
 
 def _outcomes(counts: Counter[str], of: int) -> str:
@@ -184,16 +124,19 @@ def _outcomes(counts: Counter[str], of: int) -> str:
     return ", ".join(f"{counts[word]} {word}" for word in ("passed", "failed", "skipped", "not run") if counts[word])
 
 
-def _cases(kernels: Sequence[Kernel], outcome: str) -> list[Case]:
-    found = {(case.area, case.name): case for k in kernels for case in k.cases if case.outcome == outcome}
-    return [found[key] for key in sorted(found)]
-
-
-def _where(kernels: Sequence[Kernel], case: Case, outcome: str) -> str:
-    def same(other: Case) -> bool:
-        return (other.area, other.name, other.outcome) == (case.area, case.name, outcome)
-
-    return ", ".join(_short(kernel) for kernel in kernels if any(same(other) for other in kernel.cases))
+def _not_passed(kernels: Sequence[Kernel], of: Callable[[Area], Mapping[str, str]]) -> list[str]:
+    """Each test that ended so with the kernels under which it did, and why."""
+    where: dict[tuple[str, str], list[Kernel]] = {}
+    reasons: dict[tuple[str, str], str] = {}
+    for kernel in kernels:
+        for name, area in kernel.areas.items():
+            for test, why in of(area).items():
+                where.setdefault((name, test), []).append(kernel)
+                reasons[name, test] = f": {why}" if why else ""
+    return [
+        f"{area}: {_said(test)} ({', '.join(_short(kernel) for kernel in where[area, test])}){reasons[area, test]}"
+        for area, test in sorted(where)
+    ]
 
 
 def _topics(kernels: Sequence[Kernel]) -> list[list[str]]:
@@ -221,5 +164,4 @@ def _probe(kernel: Kernel, name: str) -> str:
 
 
 if __name__ == "__main__":
-    runs = Path(sys.argv[1])
-    Path(sys.argv[2]).write_text(page(read_kernels(runs), collect(), read_silent(runs)))
+    Path(sys.argv[2]).write_text(page(read_all(Path(sys.argv[1])), collect()))
