@@ -49,7 +49,7 @@ class Controlled:
         pytest.skip(f"{controller} has none of {', '.join(limits)}")
 
     def command(self, controller: str, limits: dict[str, str], *words: str) -> tuple[str, ...]:
-        """A command with a limit, that of v1 or the last one, v2's: there it stays in its own cgroup, which is traced."""
+        """A command with a limit: that of v1 or, last, of v2, where it stays in its own cgroup, which is traced."""
         if _of_v1(controller):
             return ("sh", "-c", ENTER_CGROUP, "sh", str(self(controller, limits)), *words)
         root, own = _v2_with(controller), OWN_NAMES.get(controller, controller)
