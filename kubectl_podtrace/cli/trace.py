@@ -49,6 +49,7 @@ A privileged tracer pod runs on the target's node for as long as that takes, and
 _EPILOG: Final = """check (can a pod be traced?), clean (what was left behind), local (tracing on this machine) and
 completion (in your shell) have a --help of their own. A pod of such a name is pod/local."""
 _PULL_POLICIES: Final = ("Always", "IfNotPresent", "Never")
+_PROFILES: Final = ("privileged", "capabilities")
 _ID_BYTES: Final = 4
 
 
@@ -110,6 +111,13 @@ def _add_tracer_flags(tracer: _ArgumentGroup) -> None:
         "--image-pull-secret", action="append", default=[], metavar="NAME", help="for its image; may be repeated"
     )
     tracer.add_argument(
+        "--security-profile",
+        choices=_PROFILES,
+        default="privileged",
+        metavar="PROFILE",
+        help="privileged (the default), or capabilities: fewer rights, with what that costs (docs/security.md)",
+    )
+    tracer.add_argument(
         "--lease", metavar="DURATION", default="30s", help="it ends when it hears nothing from here for so long (30s)"
     )
 
@@ -163,6 +171,7 @@ def tracer_pod(
         target_pod=found.pod,
         target_uid=found.uid,
         duration_s=-(-options.duration_ns // SECOND_NS) or None,
+        profile=given.security_profile,
         pull_policy=given.image_pull_policy,
         pull_secrets=tuple(given.image_pull_secret),
         client_id=client_id,

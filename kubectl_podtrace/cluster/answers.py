@@ -230,15 +230,10 @@ def _about_admission(admission: Admission | None, namespace: str) -> Answer:
         return _refused(name, admission.refused)
     if admission.untested:
         return Answer(name=name, verdict=Verdict.UNKNOWN, words=admission.untested)
-    lost = [
-        what for what, kept in (("privileged", admission.privileged), ("hostPID", admission.shares_pids)) if not kept
-    ]
-    if lost:
-        error = AdmissionRefusedError(
-            f'the cluster\'s policy takes {" and ".join(lost)} from the tracer pod in namespace "{namespace}"',
-            _ANOTHER_NAMESPACE,
-        )
-        return _refused(name, error)
+    if admission.taken:
+        taken = " and ".join(admission.taken)
+        words = f'the cluster\'s policy takes {taken} from the tracer pod in namespace "{namespace}"'
+        return _refused(name, AdmissionRefusedError(words, _ANOTHER_NAMESPACE))
     if admission.added:
         words = f"adds to the tracer pod: {', '.join(admission.added)}"
         return Answer(

@@ -37,7 +37,6 @@ from kubectl_podtrace.cluster.transport import (
 )
 from kubectl_podtrace.cluster.websocket import WebSocketChannel
 from kubectl_podtrace.errors import ApiError, NotAuthenticatedError, PermissionDeniedError
-from kubectl_podtrace.names import TRACER_CONTAINER
 
 _EVENT_LIMIT: Final = "50"
 _ALL_EVENTS_LIMIT: Final = "1000"
@@ -103,7 +102,7 @@ class Cluster:
             raise explain_create(refusal, namespace=namespace) from refusal
         return pod_from_api(raw)
 
-    def try_pod(self, namespace: str, manifest: Mapping[str, object]) -> Admission:
+    def try_pod(self, namespace: str, manifest: Mapping[str, Any]) -> Admission:
         """What the cluster would make of a pod: a creation up to the point where it would be kept."""
         path = f"/api/v1/namespaces/{quote(namespace)}/pods"
         try:
@@ -116,7 +115,7 @@ class Cluster:
             if is_untested(refusal) or isinstance(error, ApiError):
                 return Admission(untested=refusal.message)
             return Admission(refused=error)
-        return admission_from_api(raw, TRACER_CONTAINER)
+        return admission_from_api(raw, manifest)
 
     def may(self, right: Right) -> Verdict:
         """Whether the user has a right; unknown where the server does not say."""

@@ -62,13 +62,12 @@ class Node:
 class Admission:
     """What the API server said to a tracer pod that it was not to keep.
 
-    `refused` is its refusal, `untested` why it could not tell. Of a pod that was let in: what admission made of it.
+    `refused` is its refusal, `untested` why it could not tell. Of a pod that was let in: what admission took and added.
     """
 
     refused: PodtraceError | None = None
     untested: str = ""
-    privileged: bool = True
-    shares_pids: bool = True
+    taken: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
 
 
@@ -137,17 +136,25 @@ def _kind(name: str, labels: Mapping[str, Any], taints: list[Mapping[str, Any]])
     return next((kind for kind in tainted if kind), kind_by_name(name))
 
 
-def admission_from_api(raw: Mapping[str, Any], tracer: str) -> Admission:
-    """Read what became of a tracer pod whose container is called `tracer`."""
+def admission_from_api(raw: Mapping[str, Any], asked: Mapping[str, Any]) -> Admission:
+    """Read what became of the tracer pod that was asked for, whose one container is the tracer's."""
     spec = raw.get("spec") or {}
     containers = spec.get("containers") or []
-    ours: Mapping[str, Any] = next((each for each in containers if each.get("name") == tracer), {})
+    (tracer,) = asked["spec"]["containers"]
+    ours: Mapping[str, Any] = next((each for each in containers if each.get("name") == tracer["name"]), {})
     started_before = [each for each in spec.get("initContainers") or [] if each.get("restartPolicy") == "Always"]
     return Admission(
-        privileged=bool((ours.get("securityContext") or {}).get("privileged")),
-        shares_pids=bool(spec.get("hostPID")),
+        taken=tuple(right for right in _rights(asked["spec"], tracer) if right not in _rights(spec, ours)),
         added=tuple(str(each.get("name")) for each in [*containers, *started_before] if each is not ours),
     )
+
+
+def _rights(pod: Mapping[str, Any], container: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a pod and a container of it have that others do not."""
+    context = container.get("securityContext") or {}
+    added = (context.get("capabilities") or {}).get("add") or []
+    named = [*(["privileged"] if context.get("privileged") else []), *(f"CAP_{name}" for name in added)]
+    return tuple([*named, "hostPID"] if pod.get("hostPID") else named)
 
 
 def rights_for(*, namespace: str, tracer_namespace: str, of_deployment: bool) -> tuple[Right, ...]:

@@ -1,4 +1,4 @@
-"""Builds the tracer pod: privileged, pinned to the target's node, short-lived, and with nothing it does not need.
+"""Builds the tracer pod: with many rights, pinned to the target's node, short-lived, and with nothing it does not need.
 
 Pure: what is built depends on the specification alone.
 """
@@ -14,6 +14,7 @@ from kubectl_podtrace.names import RELEASE_IMAGE, TARGET_ANNOTATION, TRACER_CONT
 from kubectl_podtrace.wire.request import REQUEST_VARIABLE
 
 PullPolicy = Literal["Always", "IfNotPresent", "Never"]
+SecurityProfile = Literal["privileged", "capabilities"]
 
 IMAGE_VARIABLE: Final = "PODTRACE_IMAGE"
 NODE_NAME_VARIABLE: Final = "NODE_NAME"
@@ -22,12 +23,30 @@ STOP_GRACE_S: Final = 10
 LEAVE_GRACE_S: Final = 1
 """What a tracer has whose last words nobody reads any more."""
 
+CAPABILITIES: Final = (
+    "BPF", "PERFMON", "SYS_PTRACE", "CHECKPOINT_RESTORE", "DAC_READ_SEARCH", "SYS_RESOURCE", "SETUID", "SETGID", "KILL",
+)  # fmt: skip
+"""What the tracer has without being privileged; docs/security.md says what each is for."""
+
 _PULL_ALLOWANCE_S: Final = 600
 _LIVE_DEADLINE_S: Final = 86_400
 _CGROUP_PATH: Final = "/sys/fs/cgroup"
 _MESH_LABELS: Final = {"sidecar.istio.io/inject": "false", "istio.io/dataplane-mode": "none"}
 # An injected sidecar would keep the pod from ever ending, and the admission that injects it may refuse hostPID.
 _MESH_ANNOTATIONS: Final = {"sidecar.istio.io/inject": "false", "linkerd.io/inject": "disabled"}
+_RIGHTS: Final[Mapping[SecurityProfile, Mapping[str, Any]]] = {
+    "privileged": {"privileged": True},
+    "capabilities": {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"], "add": list(CAPABILITIES)},
+        # What these keep from other containers is what a tracer does: bpf(2), perf events, a look at other processes.
+        "seccompProfile": {"type": "Unconfined"},
+        "appArmorProfile": {"type": "Unconfined"},
+        "seLinuxOptions": {"type": "spc_t"},
+    },
+}
+_APPARMOR_ANNOTATIONS: Final = {f"container.apparmor.security.beta.kubernetes.io/{TRACER_CONTAINER}": "unconfined"}
+"""The same for clusters before 1.30, which do not know the field."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +67,7 @@ class TracerPodSpec:
     target_pod: str
     target_uid: str
     duration_s: int | None
+    profile: SecurityProfile = "privileged"
     pull_policy: PullPolicy | None = None
     pull_secrets: tuple[str, ...] = ()
     client_id: str = ""
@@ -86,6 +106,7 @@ def build(spec: TracerPodSpec) -> dict[str, Any]:
                 TARGET_ANNOTATION: f"{spec.target_namespace}/{spec.target_pod}",
                 **({USER_ANNOTATION: spec.user} if spec.user else {}),
                 **_MESH_ANNOTATIONS,
+                **(_APPARMOR_ANNOTATIONS if spec.profile == "capabilities" else {}),
             },
         },
         "spec": {
@@ -125,7 +146,7 @@ def _container(spec: TracerPodSpec) -> dict[str, Any]:
         ],
         "stdin": True,
         "stdinOnce": False,
-        "securityContext": {"privileged": True, "runAsUser": 0, "readOnlyRootFilesystem": True},
+        "securityContext": {**_RIGHTS[spec.profile], "runAsUser": 0, "readOnlyRootFilesystem": True},
         "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}},
         # The host's own tree: a container's view of it may lack hierarchies.
         "volumeMounts": [

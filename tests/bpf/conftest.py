@@ -16,21 +16,22 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
-from kubectl_podtrace.wire.request import CACHE_VARIABLE
+from kubectl_podtrace.wire.request import CACHE_VARIABLE, CgroupTarget, TraceRequest
 
 pytest.register_assert_rewrite("tests.bpf.diagnosis", "tests.bpf.harness", "tests.bpf.stream")
 
 from tests.bpf.controllers import Controlled, hierarchy  # noqa: E402
 from tests.bpf.databases import Mariadb, Postgresql  # noqa: E402
 from tests.bpf.diagnosis import Diagnose  # noqa: E402
-from tests.bpf.harness import Load, Tracer  # noqa: E402 - their assertions are to tell what they compare
+from tests.bpf.harness import ENTER_CGROUP, Load, Tracer  # noqa: E402 - their assertions are to tell what they compare
+from tests.bpf.stream import Stream  # noqa: E402
 
 HERE = Path(__file__).parent
 CFLAGS = ("-O1", "-Wall", "-Wextra", "-Wno-unused-result", "-Werror", "-static", "-pthread")
@@ -179,6 +180,43 @@ def start_tracer(opened: ExitStack) -> StartTracer:
     return start
 
 
+def every_operation(cgroup: Path) -> TraceRequest:
+    """All operations on files are slow."""
+    return TraceRequest(target=CgroupTarget(path=str(cgroup)), topics=("files",), fs_threshold_ns=0, max_overhead_ppm=0)
+
+
+class TraceProgram(Protocol):
+    """Traces all that a program does to files between its `ready` and its `done`, each operation with its stack."""
+
+    def __call__(self, command: Sequence[str], *, wrapper: Sequence[str] = ()) -> Stream: ...
+
+
+@pytest.fixture
+def trace_program(cgroup: Path, start_tracer: StartTracer, opened: ExitStack, tmp_path: Path) -> TraceProgram:
+    """The program begins when it reads a line. `wrapper` is the tracer's."""
+
+    def trace(command: Sequence[str], *, wrapper: Sequence[str] = ()) -> Stream:
+        process = subprocess.Popen(
+            ["sh", "-c", ENTER_CGROUP, "sh", str(cgroup), *command],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tmp_path,
+        )  # fmt: skip
+        opened.callback(Path(f"/tmp/perf-{process.pid}.map").unlink, missing_ok=True)
+        opened.callback(process.wait)
+        opened.callback(process.kill)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        opened.enter_context(process.stdin)
+        opened.enter_context(process.stdout)
+        assert process.stdout.readline() == b"ready\n"
+        tracer = start_tracer(every_operation(cgroup), wrapper=wrapper)
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == b"done\n"
+        return tracer.stop()
+
+    return trace
+
+
 @pytest.fixture
 def shm() -> Iterator[Path]:
     """A directory on tmpfs."""
@@ -217,4 +255,4 @@ def controlled(opened: ExitStack) -> Controlled:
     return cgroups
 
 
-__all__ = ["MakeCgroup", "StartLoad", "StartTracer", "Workloads", "hierarchy"]
+__all__ = ["MakeCgroup", "StartLoad", "StartTracer", "TraceProgram", "Workloads", "hierarchy"]

@@ -10,10 +10,8 @@ import pytest
 
 from tests.bpf.harness import ENTER_CGROUP
 
-ENTER_BELOW = """own=$1$(sed -n 's/^0:://p' /proc/self/cgroup) && mkdir "$own/limited" &&
-echo $$ > "$own/limited/cgroup.procs" && echo "+$2" > "$own/cgroup.subtree_control" &&
-echo "$4" > "$own/limited/$3" && shift 4 && exec "$@\""""
-"""Run by a shell that then becomes the load: below its own cgroup. Whoever made that removes this one, too."""
+LIMIT_OWN = """own=$1$(sed -n 's/^0:://p' /proc/self/cgroup) && echo "$3" > "$own/$2" && shift 3 && exec "$@\""""
+"""Run by a shell that then becomes the load: limits the cgroup that it is in, which is traced."""
 
 OWN_NAMES = {"blkio": "io"}
 """What cgroup v2 calls the controllers of v1 that have another name there."""
@@ -49,12 +47,11 @@ class Controlled:
         pytest.skip(f"{controller} has none of {', '.join(limits)}")
 
     def command(self, controller: str, limits: dict[str, str], *words: str) -> tuple[str, ...]:
-        """A command with a limit: that of v1 or, last, of v2, where it stays in its own cgroup, which is traced."""
+        """A command with a limit, that of v1 or the last one, v2's, which limits the cgroup that it is in."""
         if _of_v1(controller):
             return ("sh", "-c", ENTER_CGROUP, "sh", str(self(controller, limits)), *words)
-        root, own = _v2_with(controller), OWN_NAMES.get(controller, controller)
         file, value = list(limits.items())[-1]
-        return ("sh", "-c", ENTER_BELOW, "sh", str(root), own, file, value, *words)
+        return ("sh", "-c", LIMIT_OWN, "sh", str(_v2_with(controller)), file, value, *words)
 
     def close(self) -> None:
         """Removes them. Who was killed leaves a cgroup a little after its parent has been told."""

@@ -9,9 +9,15 @@ from pathlib import Path
 import pytest
 
 from tests.bpf.controllers import Controlled
-from tests.bpf.diagnosis import AILING, HERE, Diagnose, found, only
+from tests.bpf.diagnosis import AILING, HERE, PYTHON, Diagnose, found, only
 from tests.bpf.harness import ENTER_CGROUP
 from tests.bpf.installed import needed
+
+
+def python_version() -> tuple[int, ...]:
+    """That of the programs that ail."""
+    asked = [PYTHON, "-c", "import sys; print(*sys.version_info[:2])"]
+    return tuple(map(int, subprocess.run(asked, capture_output=True, check=True).stdout.split()))
 
 
 def test_a_slow_disk_is_told_with_its_file(diagnose: Diagnose, controlled: Controlled, tmp_path: Path) -> None:
@@ -67,14 +73,21 @@ def test_threads_that_fight_for_a_lock(diagnose: Diagnose) -> None:
 def test_a_fight_for_a_lock_of_python_is_seen_but_cannot_be_told_from_idle_threads(diagnose: Diagnose) -> None:
     report = diagnose(*AILING, "fight_in_python", "4")
     assert found(report) == []
-    shared = [spot for spot in report["locks"]["hotspots"] if spot["kind"] == "other" and spot["waiters"] == 4]
-    word = max(shared, key=lambda spot: spot["total_wait_ns"])
-    assert word["max_waiters"] >= 2
+    words = [spot for spot in report["locks"]["hotspots"] if spot["kind"] == "other"]
+    if python_version() < (3, 13):
+        word = max((spot for spot in words if spot["waiters"] == 4), key=lambda spot: spot["total_wait_ns"])
+        assert word["max_waiters"] >= 2
+    else:
+        # Each thread waits at a word of its own, whichever lock it waits for.
+        word = max(words, key=lambda spot: spot["total_wait_ns"])
+        assert (word["waiters"], word["max_waiters"]) == (1, 1)
     assert word["total_wait_ns"] > 2_000_000_000
     assert word["holder"]["comm"] == "python3"
 
 
 def test_a_fight_for_a_lock_of_go_is_seen_in_the_stacks_of_its_threads(diagnose: Diagnose, tmp_path: Path) -> None:
+    if os.cpu_count() == 1:
+        pytest.skip("on one CPU all goroutines share a thread, which waits only when the last of them sleeps")
     program = tmp_path / "fight"
     build = [needed("go", "golang-go"), "build", "-o", str(program), str(HERE / "workloads/fight.go")]
     subprocess.run(build, check=True, env={**os.environ, "GOCACHE": str(tmp_path / "cache"), "GO111MODULE": "off"})

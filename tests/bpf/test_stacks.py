@@ -8,54 +8,17 @@ import platform
 import shutil
 import subprocess
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from kubectl_podtrace.wire.request import CgroupTarget, TraceRequest
-from tests.bpf.conftest import HERE, StartLoad, StartTracer
+from tests.bpf.conftest import HERE, StartLoad, StartTracer, TraceProgram
 from tests.bpf.harness import ENTER_CGROUP
 from tests.bpf.stack_stream import counts_by_chain, running_of, samples_of, stacks_of
-from tests.bpf.stream import Stream
 
 SOURCE = HERE / "workloads" / "stacks.c"
 WRITES = {("journal", "writes_by_hand", "work"): 7, ("journal", "writes_by_foot", "work"): 11}
-
-
-def every_operation(cgroup: Path) -> TraceRequest:
-    """All operations on files are slow."""
-    return TraceRequest(target=CgroupTarget(path=str(cgroup)), topics=("files",), fs_threshold_ns=0, max_overhead_ppm=0)
-
-
-TraceProgram = Callable[[Sequence[str]], Stream]
-
-
-@pytest.fixture
-def trace_program(cgroup: Path, start_tracer: StartTracer, opened: ExitStack, tmp_path: Path) -> TraceProgram:
-    """Traces the whole work of a program that says "ready", works when it reads a line, and says "done"."""
-
-    def trace(command: Sequence[str]) -> Stream:
-        process = subprocess.Popen(
-            ["sh", "-c", ENTER_CGROUP, "sh", str(cgroup), *command],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tmp_path,
-        )  # fmt: skip
-        opened.callback(Path(f"/tmp/perf-{process.pid}.map").unlink, missing_ok=True)
-        opened.callback(process.wait)
-        opened.callback(process.kill)
-        assert process.stdin is not None
-        assert process.stdout is not None
-        opened.enter_context(process.stdin)
-        opened.enter_context(process.stdout)
-        assert process.stdout.readline() == b"ready\n"
-        tracer = start_tracer(every_operation(cgroup))
-        process.stdin.write(b"\n")
-        process.stdin.flush()
-        assert process.stdout.readline() == b"done\n"
-        return tracer.stop()
-
-    return trace
 
 
 def compiled(directory: Path, *flags: str) -> Path:

@@ -221,7 +221,7 @@ def test_what_a_webhook_cannot_tell_beforehand_is_no_refusal() -> None:
 
 
 def test_a_policy_that_takes_away_what_tracing_needs_refuses_it() -> None:
-    caught = error(replace(FACTS, admission=Admission(privileged=False, shares_pids=False)))
+    caught = error(replace(FACTS, admission=Admission(taken=("privileged", "hostPID"))))
     assert isinstance(caught, AdmissionRefusedError)
     assert "takes privileged and hostPID" in caught.message
 
@@ -275,8 +275,15 @@ def test_what_admission_changed_is_read_from_its_answer() -> None:
     ours = {"name": "tracer", "securityContext": {"privileged": True}}
     spec = {"hostPID": True, "containers": [ours, {"name": "proxy"}]}
     native = {"initContainers": [{"name": "setup"}, {"name": "mesh", "restartPolicy": "Always"}]}
-    found = admission_from_api({"spec": {**spec, **native}}, "tracer")
-    assert found == Admission(added=("proxy", "mesh"))
-    assert admission_from_api({"spec": {"containers": [{"name": "tracer"}]}}, "tracer") == Admission(
-        privileged=False, shares_pids=False
-    )
+    asked = {"spec": {"hostPID": True, "containers": [ours]}}
+    assert admission_from_api({"spec": {**spec, **native}}, asked) == Admission(added=("proxy", "mesh"))
+    bare = {"spec": {"containers": [{"name": "tracer"}]}}
+    assert admission_from_api(bare, asked) == Admission(taken=("privileged", "hostPID"))
+
+
+def test_capabilities_that_a_policy_takes_are_named() -> None:
+    def pod(*names: str) -> dict[str, Any]:
+        context = {"capabilities": {"add": list(names)}}
+        return {"spec": {"hostPID": True, "containers": [{"name": "tracer", "securityContext": context}]}}
+
+    assert admission_from_api(pod("BPF"), pod("BPF", "PERFMON")) == Admission(taken=("CAP_PERFMON",))

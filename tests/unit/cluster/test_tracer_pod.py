@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from kubectl_podtrace.cluster.tracer_pod import TracerPodSpec, build, choose_image, to_yaml
+from kubectl_podtrace.cluster.tracer_pod import CAPABILITIES, TracerPodSpec, build, choose_image, to_yaml
 from kubectl_podtrace.errors import ImageError
 
 SPEC = TracerPodSpec(
@@ -40,6 +40,20 @@ def test_the_pod_has_what_tracing_needs_and_nothing_else() -> None:
     assert spec["volumes"][0]["hostPath"] == {"path": "/sys/fs/cgroup", "type": "Directory"}
     assert container["volumeMounts"][0]["readOnly"] is True
     assert container["resources"] == {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
+
+
+def test_with_capabilities_it_is_not_privileged_and_confined_by_nothing_that_forbids_to_trace() -> None:
+    pod = build(replace(SPEC, profile="capabilities"))
+    context = pod["spec"]["containers"][0]["securityContext"]
+    assert "privileged" not in context
+    assert context["allowPrivilegeEscalation"] is False
+    assert context["readOnlyRootFilesystem"] is True
+    assert context["capabilities"] == {"drop": ["ALL"], "add": list(CAPABILITIES)}
+    assert context["seccompProfile"] == context["appArmorProfile"] == {"type": "Unconfined"}
+    annotation = "container.apparmor.security.beta.kubernetes.io/tracer"
+    assert pod["metadata"]["annotations"][annotation] == "unconfined"
+    assert annotation not in build(SPEC)["metadata"]["annotations"]
+    assert pod["spec"]["hostPID"] is True
 
 
 @pytest.mark.parametrize(("duration_s", "deadline_s"), [(30, 630), (7200, 7800), (None, 86_400)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from podtrace_tracer.kernel.syscall_numbers import MACHINES
 from podtrace_tracer.refusal import RefusedError
 
 OLDEST_KERNEL = (5, 8)
+_SYS_ADMIN, _NEEDED = 21, {"CAP_PERFMON": 38, "CAP_BPF": 39}
+"""Numbers of capabilities (include/uapi/linux/capability.h); the first one stands for the others, too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +73,13 @@ class Host:
             )
         if not self.is_root:
             raise RefusedError("not-root", "the tracer does not run as root", "tracing needs root on the node")
+        lacking = self._lacking()
+        if lacking:
+            raise RefusedError(
+                "no-capability",
+                f"the tracer does not have {' and '.join(lacking)}",
+                "did a policy take it away? root in a container needs it, too",
+            )
         if "[confidentiality]" in self._text("sys/kernel/security/lockdown"):
             raise RefusedError(
                 "lockdown",
@@ -82,6 +92,11 @@ class Host:
                 f"the node's kernel {self.release} has no type information ({self.btf})",
                 "tracing needs a kernel built with CONFIG_DEBUG_INFO_BTF, as those of current distributions are",
             )
+
+    def _lacking(self) -> list[str]:
+        found = re.search(r"^CapEff:\s*([0-9a-f]+)$", self._text("proc/self/status"), re.MULTILINE)
+        has = int(found[1], 16) if found else ~0
+        return [] if has >> _SYS_ADMIN & 1 else [name for name, number in _NEEDED.items() if not has >> number & 1]
 
     def _text(self, path: str) -> str:
         try:

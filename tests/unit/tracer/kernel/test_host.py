@@ -38,6 +38,25 @@ def test_a_node_with_all_that_is_needed_passes(host: Host) -> None:
     host.check()
 
 
+@pytest.mark.parametrize(
+    ("capabilities", "lacking"),
+    [
+        ("000001ffffffffff", ""),
+        ("0000000000200000", ""),  # SYS_ADMIN alone
+        ("000000c000000000", ""),  # BPF and PERFMON
+        ("0000004000000000", "CAP_BPF"),
+        ("00000000a80425fb", "CAP_PERFMON and CAP_BPF"),  # a container's usual ones
+    ],
+)
+def test_what_the_tracer_may_not_do_is_named(host: Host, capabilities: str, lacking: str) -> None:
+    (host.proc / "self/status").write_text(f"Name:\tpython3\nCapEff:\t{capabilities}\nCapBnd:\t0\n")
+    if not lacking:
+        return host.check()
+    slug, text, _ = refusal_of(host)
+    assert (slug, text) == ("no-capability", f"the tracer does not have {lacking}")
+    return None
+
+
 @pytest.mark.parametrize("release", ["5.8.0", "5.10.0-30-amd64", "6.1", "6.12-rc3", "6.12.0+", "10.0.1-custom"])
 def test_kernels_from_5_8_on_pass(host: Host, release: str) -> None:
     replace(host, release=release).check()

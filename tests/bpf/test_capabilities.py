@@ -1,0 +1,65 @@
+"""The capabilities that a tracer pod has instead of being privileged: they are enough, and none is too many."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import pytest
+
+from kubectl_podtrace.cluster.tracer_pod import CAPABILITIES
+from kubectl_podtrace.wire.records import Notice
+from tests.bpf.conftest import HERE, TraceProgram
+from tests.bpf.installed import needed
+from tests.bpf.stack_stream import counts_by_chain, stacks_of
+
+WRITES = {("journal", "writes_by_hand", "work"): 7, ("journal", "writes_by_foot", "work"): 11}
+SYS_RESOURCE = 24
+"""Its number. Kernels before 5.11 want it for maps, and a machine may not have it to give."""
+
+
+def limited_to(names: Collection[str]) -> tuple[str, ...]:
+    """What a command stands behind so that it has these capabilities and no other."""
+    (bounding,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("CapBnd")]
+    is_there = int(bounding.split()[1], 16) >> SYS_RESOURCE & 1
+    kept = [f"+{name.lower()}" for name in names if is_there or name != "SYS_RESOURCE"]
+    return (needed("setpriv", "util-linux"), "--bounding-set", ",".join(["-all", *kept]))
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Iterator[Path]:
+    """A program that only its owner may read, who is not root; it works as root, in a directory of its own."""
+    own = tmp_path / "own"
+    own.mkdir()
+    source = HERE / "workloads" / "stacks.c"
+    subprocess.run(["gcc", "-O2", "-fno-omit-frame-pointer", "-o", str(own / "stacks"), str(source)], check=True)
+    shutil.chown(own / "stacks", 1, 1)
+    (own / "stacks").chmod(0o711)
+    return own / "stacks"
+
+
+def test_a_trace_with_these_capabilities_lacks_only_what_it_says(program: Path, trace_program: TraceProgram) -> None:
+    stream = trace_program([str(program), str(program.parent / "journal")], wrapper=limited_to(CAPABILITIES))
+    stream.assert_whole()
+    assert counts_by_chain(stacks_of(stream, "files.write"), *WRITES) == WRITES
+    assert {notice.slug for notice in stream.of(Notice)} == {"cost-not-measured"}
+
+
+@pytest.mark.parametrize("lacking", ["BPF", "PERFMON"])
+def test_without_this_there_is_no_trace(program: Path, trace_program: TraceProgram, lacking: str) -> None:
+    with pytest.raises(AssertionError, match=f"the tracer does not have CAP_{lacking}"):
+        trace_program(
+            [str(program), str(program.parent / "journal")], wrapper=limited_to(set(CAPABILITIES) - {lacking})
+        )
+
+
+@pytest.mark.parametrize("lacking", ["SYS_PTRACE", "CHECKPOINT_RESTORE", "DAC_READ_SEARCH", "SETUID", "SETGID"])
+def test_without_this_functions_have_no_names(program: Path, trace_program: TraceProgram, lacking: str) -> None:
+    stream = trace_program(
+        [str(program), str(program.parent / "journal")], wrapper=limited_to(set(CAPABILITIES) - {lacking})
+    )
+    stacks = stacks_of(stream, "files.write")
+    assert sum(stack.row.count for stack in stacks) == sum(WRITES.values())
+    assert "journal" not in {symbol for stack in stacks for symbol in stack.symbols}
