@@ -24,7 +24,7 @@ LEAVE_GRACE_S: Final = 1
 """What a tracer has whose last words nobody reads any more."""
 
 CAPABILITIES: Final = (
-    "BPF", "PERFMON", "SYS_PTRACE", "CHECKPOINT_RESTORE", "DAC_READ_SEARCH", "SYS_RESOURCE", "SETUID", "SETGID", "KILL",
+    "BPF", "PERFMON", "SYS_PTRACE", "CHECKPOINT_RESTORE", "DAC_READ_SEARCH", "SETUID", "SETGID", "KILL",
 )  # fmt: skip
 """What the tracer has without being privileged; docs/security.md says what each is for."""
 

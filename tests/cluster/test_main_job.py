@@ -100,6 +100,17 @@ def test_a_containers_known_load_is_reported_exactly_and_in_time(kubectl: Kubect
     assert command.reached["tracing"] <= PROBES_WITHIN_S
 
 
+def test_a_tracer_with_capabilities_alone_is_as_exact_and_says_what_it_does_without(
+    kubectl: Kubectl, loaded_pod: str
+) -> None:
+    with podtrace(kubectl, loaded_pod, "--security-profile", "capabilities") as command:
+        command.wait_for("tracing")
+        do_load(kubectl, loaded_pod)
+        report = command.interrupt()
+    assert_exact(report)
+    assert {each["slug"] for each in report["notices"]} >= {"cost-not-measured", "existing-connections"}
+
+
 def test_ctrl_c_gives_the_exact_report_too(kubectl: Kubectl, loaded_pod: str) -> None:
     with podtrace(kubectl, loaded_pod, "--diagnose", "10m") as command:
         command.wait_for("tracing")

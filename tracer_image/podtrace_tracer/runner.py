@@ -146,6 +146,10 @@ class Runner:
         try:
             compiled = compiler.compile(text, flags, tree)
         except CompileError as error:
+            if "bpf map" in str(error) and "not permitted" in str(error):
+                raise RefusedError(
+                    "no-capability", f"the kernel refuses the tracer's tables: {error}", _TABLES_HINT
+                ) from error
             raise RefusedError(
                 "compile",
                 f"the BPF programs do not compile for this kernel: {error}",
@@ -351,4 +355,5 @@ def _as_older_kernels() -> bool:
     return os.environ.get("PODTRACE_READS") == "helper"
 
 
+_TABLES_HINT: Final = "before Linux 5.11 they take CAP_SYS_RESOURCE: does the tracer run privileged?"
 _ATTACH_HINT: Final = "does the tracer run privileged, and is the kernel's lockdown mode off?"
