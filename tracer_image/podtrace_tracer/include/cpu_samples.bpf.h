@@ -27,11 +27,14 @@ static __always_inline void sample_image(struct task_struct *task, const struct 
 		image_send(image, process->node_pid, process->pid);
 }
 
-/* A function that has only just begun, or is about to return, has no frame: its return address is on top of the stack. */
+/* A function that has only just begun, or is about to return, has no frame: its return address is on top of the stack. On arm64
+ * it stands in a register in functions that call nobody, too; in others that holds where their last call has returned to. */
 static __always_inline u64 unframed_caller(struct bpf_perf_event_data *ctx, u64 address)
 {
 	u64 caller = 0;
-#ifndef __aarch64__
+#ifdef __aarch64__
+	caller = SAMPLED_LINK(ctx);
+#else
 	u64 place = SAMPLED_STACK_POINTER(ctx);
 	u32 code = 0;
 	read_user(&code, sizeof(code), (void *)address);

@@ -115,6 +115,7 @@ struct call_context {
 #ifdef __aarch64__
 #define SAMPLED_IN_USER(ctx) (!((ctx)->regs.pstate & 0xf)) /* PSR_MODE_EL0t of asm/ptrace.h */
 #define SAMPLED_ADDRESS(ctx) ((ctx)->regs.pc)
+#define SAMPLED_LINK(ctx) ((ctx)->regs.regs[30])
 #else
 /* The kernel lets a program load whole words of these registers only, and some kernels say that this one is shorter. */
 #define SAMPLED_IN_USER(ctx) ((*(volatile u64 *)&(ctx)->regs.cs & 3) == 3)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from kubectl_podtrace.wire.stack_records import CpuFunctionRow, CpuFunctions, CpuStackRow, CpuStacks
-from podtrace_tracer.readers.frames import addresses_in
+from podtrace_tracer.readers.frames import Chain, chain_in
 from podtrace_tracer.readers.model import KeyedTable, TopicReader, TraceContext
 from podtrace_tracer.symbols.frames import ImageKey
 
@@ -18,8 +18,8 @@ _MAX_WAITING: Final = 100_000
 MAX_STACKS: Final = 10_000
 """So many different ones are added up; samples of further ones have no stack."""
 
-Sample = tuple[int, ImageKey, int, tuple[int, ...] | None]
-"""Scope, process, address (0 in the kernel), and the addresses behind that one, None where they are not known."""
+Sample = tuple[int, ImageKey, int, Chain | None]
+"""Scope, process, address (0 in the kernel), and the chain from that one on, None where it is not known."""
 
 
 class CpuSampleReader(TopicReader):
@@ -27,6 +27,7 @@ class CpuSampleReader(TopicReader):
 
     def __init__(self, context: TraceContext, *, max_stacks: int = MAX_STACKS) -> None:
         self._programs, self._frames = context.programs, context.frames
+        self._machine = context.host.machine
         self._layout = self._programs.value_layout("sample_stacks_0")
         self._max_stacks = max_stacks
         self._side = 0
@@ -74,27 +75,28 @@ class CpuSampleReader(TopicReader):
             if len(self._waiting) < _MAX_WAITING:
                 chain = chains.get(stack)
                 if address and chain:
-                    chain = chain[1:]  # the place of the address itself, which is left empty
+                    # The place of the address itself was left empty.
+                    chain = chain._replace(addresses=(address, *chain.addresses[1:]))
                 sample = (scope, (start_ns, executions, tgid), address, chain)
                 self._waiting[sample] += int.from_bytes(values[0], "little")
 
-    def _chains(self, table: str) -> dict[int, tuple[int, ...]]:
-        """The addresses of the stacks in a table, by their hash. The table is empty then."""
+    def _chains(self, table: str) -> dict[int, Chain]:
+        """The stacks in a table, by their hash. The table is empty then."""
         found = {}
         for key, values in list(self._programs.items(table)):
             self._programs.delete(table, key)
-            found[int.from_bytes(key, "little")] = addresses_in(values[0], self._layout)
+            found[int.from_bytes(key, "little")] = chain_in(values[0], self._layout, self._machine)
         return found
 
     def _name(self) -> None:
         for sample, count in list(self._waiting.items()):
             scope, image, address, chain = sample
             kernel = () if address else (self._frames.of_name(KERNEL),)
-            addresses = (*((address,) if address else ()), *(chain or ()))
-            found = self._frames.numbers(image, addresses, "function")
+            known = chain or Chain((address,) if address else ())
+            found = self._frames.numbers(image, known.addresses, "function")
             if found is None:
                 continue
-            frames = self._told_apart((*kernel, *found))
+            frames = self._told_apart((*kernel, *known.told(found, self._frames.rows)))
             self._functions[scope, frames[0]] += count
             if chain is not None:
                 self._count_stack((scope, frames), count)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
 
 from kubectl_podtrace.wire.stack_records import FrameRow, Frames
-from podtrace_tracer.programs.bpf import Programs
 from podtrace_tracer.programs.compiled import Layout
 from podtrace_tracer.readers.model import KeyedTable, TopicReader, TraceContext
 from podtrace_tracer.symbols.frames import ImageKey
@@ -47,35 +46,53 @@ class FrameReader(TopicReader):
         self._frames.see((start_ns, executions, tgid), node_pid, pid)
 
 
+class Chain(NamedTuple):
+    """The addresses of a stack, innermost first. `is_linked`: a register held the second one, perhaps since earlier."""
+
+    addresses: tuple[int, ...]
+    is_linked: bool = False
+
+    def told(self, frames: tuple[int, ...], rows: Mapping[int, FrameRow]) -> tuple[int, ...]:
+        """The chain's frames, without what the register held of a call that was over.
+
+        Where the innermost function has called somebody, it holds where that one returned to, in the same function;
+        where it has called nobody, its own caller.
+        """
+        if not self.is_linked or len(frames) < 2:
+            return frames
+        inner, link = rows[frames[0]], rows[frames[1]]
+        is_over = inner.symbol and (inner.module, inner.symbol) == (link.module, link.symbol)
+        return (frames[0], *frames[2:]) if is_over else frames
+
+
 class StackFrames:
     """Reads each stack of the programs once, and asks for its frames."""
 
     def __init__(self, context: TraceContext) -> None:
-        self._programs, self._frames = context.programs, context.frames
-        self._addresses: dict[int, tuple[int, ...]] = {}
+        self._programs, self._frames, self._machine = context.programs, context.frames, context.host.machine
+        self._chains: dict[int, Chain] = {}
 
     def of(self, image: ImageKey, stack: int) -> tuple[int, ...] | None:
         """The frames of a stack by its hash, innermost first; none for 0, and None as long as they are not known."""
         if not stack:
             return ()
-        if stack not in self._addresses:
-            self._addresses[stack] = _addresses(self._programs, stack)
-        return self._frames.numbers(image, self._addresses[stack])
+        if stack not in self._chains:
+            value = self._programs.value_at("stacks", stack.to_bytes(8, "little"))
+            layout = self._programs.value_layout("stack_scratch")
+            self._chains[stack] = Chain(()) if value is None else chain_in(value, layout, self._machine)
+        chain = self._chains[stack]
+        found = self._frames.numbers(image, chain.addresses)
+        return found and chain.told(found, self._frames.rows)
 
 
-def _addresses(programs: Programs, stack: int) -> tuple[int, ...]:
-    """Where the functions of a stack were, by its hash: behind a call, so that one byte less is in the call itself."""
-    value = programs.value_at("stacks", stack.to_bytes(8, "little"))
-    return () if value is None else addresses_in(value, programs.value_layout("stack_scratch"))
-
-
-def addresses_in(value: bytes, layout: Layout) -> tuple[int, ...]:
-    """Where the functions of a struct stack were."""
+def chain_in(value: bytes, layout: Layout, machine: str) -> Chain:
+    """Where the functions of a struct stack were: behind a call, so that one byte less is in the call itself."""
     fields = layout.fields(value)
     found = list(struct.unpack_from(f"={fields['count']}Q", fields["frames"]))
     further = struct.unpack_from(f"={len(fields['further']) // 8}Q", fields["further"])
     callers = [caller for caller in (fields["caller"], *further) if caller]
-    return tuple(address - 1 for address in _joined(found, callers))
+    is_linked = machine == "aarch64" and bool(callers) and callers[0] not in found[:2]
+    return Chain(tuple(address - 1 for address in _joined(found, callers)), is_linked)
 
 
 def _joined(chain: list[int], callers: list[int]) -> list[int]:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from podtrace_tracer.readers.frames import FrameReader, StackFrames
+from kubectl_podtrace.wire.stack_records import FrameRow
+from podtrace_tracer.readers.frames import Chain, FrameReader, StackFrames, chain_in
 from podtrace_tracer.stream.rowbook import RowBook
 from podtrace_tracer.symbols.frames import MAX_FRAMES, FrameBook
 from tests.unit.tracer.memory_programs import MemoryPrograms
@@ -27,6 +28,37 @@ def test_frames_that_are_used_later_have_a_place_in_the_order_that_was_given_fir
     assert [row.module for row in book.changed(table.rows)] == ["second", "third"]
     assert [row.module for row in book.ordered(table.rows.values())] == ["first", "second", "third"]
     frames.close()
+
+
+@pytest.mark.parametrize(
+    ("symbols", "is_linked", "told"),
+    [
+        (("leaf", "caller", "main"), True, (0, 1, 2)),
+        (("busy", "busy", "caller", "main"), True, (0, 2, 3)),  # where its last call returned to
+        (("fib", "fib", "fib", "main"), False, (0, 1, 2, 3)),  # the kernel's own chain
+        (("", "", "main"), True, (0, 1, 2)),  # functions without names can be different ones
+        (("leaf",), True, (0,)),
+    ],
+)
+def test_what_a_register_held_of_an_earlier_call_is_no_caller(
+    symbols: tuple[str, ...], is_linked: bool, told: tuple[int, ...]
+) -> None:
+    rows = {
+        number: FrameRow(key=number, symbol=symbol, module="/app", offset=number, source="", build_id="")
+        for number, symbol in enumerate(symbols)
+    }
+    assert Chain(tuple(range(len(symbols))), is_linked).told(tuple(rows), rows) == told
+
+
+@pytest.mark.parametrize(("machine", "is_linked"), [("aarch64", True), ("x86_64", False)])
+def test_only_arm64_has_callers_in_a_register(machine: str, is_linked: bool) -> None:
+    programs = MemoryPrograms()
+    layout = programs.value_layout("stack_scratch")
+    value = programs.value("stack_scratch", caller=0x103, count=2)
+    frames = b"".join(address.to_bytes(8, "little") for address in (0x101, 0x105, *[0] * 62))
+    assert chain_in(frames + value[512:], layout, machine) == Chain((0x100, 0x102, 0x104), is_linked)
+    again = programs.value("stack_scratch", caller=0x105, count=2)
+    assert chain_in(frames + again[512:], layout, machine) == Chain((0x100, 0x104), is_linked=False)
 
 
 def test_samples_take_up_a_frame_for_each_function_and_not_for_each_place(tmp_path: Path) -> None:
