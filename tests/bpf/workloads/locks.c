@@ -24,6 +24,8 @@
 #define NEW_FLAGS (2 | FUTEX_PRIVATE_FLAG) /* 32 bits */
 #define ALL 0x7fffffff
 #define MS 1000000L
+/* What has 64 bytes of its own: what is waited for in them is in it. */
+#define APART __attribute__((aligned(64)))
 
 struct vector_entry {
     unsigned long value, address;
@@ -316,7 +318,7 @@ static void known_waits(void)
     shared();
 }
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static APART pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_barrier_t begin;
 static long mutex_turns, mutex_switches;
 
@@ -345,10 +347,10 @@ static void one_mutex(int count, long turns)
     report("mutex", &mutex, getpid(), mutex_switches, 0, mutex_switches, count, 0, 0, 0);
 }
 
-static pthread_rwlock_t rwlock = PTHREAD_RWLOCK_INITIALIZER;
-static pthread_cond_t condition = PTHREAD_COND_INITIALIZER;
-static sem_t semaphore;
-static int ready;
+static APART pthread_rwlock_t rwlock = PTHREAD_RWLOCK_INITIALIZER;
+static APART pthread_cond_t condition = PTHREAD_COND_INITIALIZER;
+static APART sem_t semaphore;
+static APART int ready;
 
 static long take_mutex(struct sleeper *unused)
 {
