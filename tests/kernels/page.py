@@ -15,7 +15,8 @@ from tests.kernels.results import Area, Kernel, read_all
 HEAD = """# Other kernels
 
 The tests of `tests/bpf` under other kernels than the one at hand: Debian's own, on an emulated processor. Written by
-`make test-kernels`, never by hand; to have it written anew, run that again.
+`make test-kernels`, never by hand; to have it written anew, run that again. All of it takes hours, so areas can be run
+one by one: behind the numbers of each stands the commit that ran.
 
 The guests have one processor and cgroup v2 only. What needs a hierarchy of v1 is skipped there; `make test-bpf` runs it
 on any machine that mounts one. What a kernel has is asked of its BTF, never of its version.
@@ -102,26 +103,21 @@ def _facts(kernels: Sequence[Kernel]) -> list[list[str]]:
         row("kernel memory is read by", "reads"),
         row("the target's cgroup is found by", "scope"),
         ["programs are preemptible", *preemptible],
-        ["the tests are of", *(", ".join(_trees(kernel)) for kernel in kernels)],
     ]
-
-
-def _trees(kernel: Kernel) -> list[str]:
-    """The sources that ran, over all areas."""
-    return sorted({area.tree for area in kernel.areas.values()})
 
 
 def _areas(kernels: Sequence[Kernel], tests: Counter[str]) -> list[list[str]]:
     none = Area(tree="")
     return [
-        [name, *(_outcomes(kernel.areas.get(name, none).outcomes, of) for kernel in kernels)]
+        [name, *(_outcomes(kernel.areas.get(name, none), of) for kernel in kernels)]
         for name, of in sorted(tests.items())
     ]
 
 
-def _outcomes(counts: Counter[str], of: int) -> str:
-    counts = counts + Counter({"not run": max(0, of - counts.total())})
-    return ", ".join(f"{counts[word]} {word}" for word in ("passed", "failed", "skipped", "not run") if counts[word])
+def _outcomes(area: Area, of: int) -> str:
+    counts = area.outcomes + Counter({"not run": max(0, of - area.outcomes.total())})
+    told = ", ".join(f"{counts[word]} {word}" for word in ("passed", "failed", "skipped", "not run") if counts[word])
+    return f"{told} ({area.tree})" if area.tree else told
 
 
 def _not_passed(kernels: Sequence[Kernel], of: Callable[[Area], Mapping[str, str]]) -> list[str]:

@@ -70,6 +70,7 @@ def read_all(directory: Path) -> list[Kernel]:
 
 def take_in(run: Path, results: Path, tree: str, kernels: Iterable[str]) -> None:
     """Keeps what a run of some areas left behind; a kernel under which it left nothing stays as it was."""
+    results.mkdir(exist_ok=True)
     for name in kernels:
         file, survey = results / f"{name}.json", run / name / "survey.json"
         reports = {report.stem.removeprefix("tests-test_"): report for report in (run / name).glob("tests-*.xml")}

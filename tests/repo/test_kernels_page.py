@@ -62,7 +62,6 @@ def run(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def results(tmp_path: Path, run: Path) -> Path:
-    (tmp_path / "results").mkdir()
     take_in(run, tmp_path / "results", "abc", ("arm", "new", "old", "ended", "died"))
     return tmp_path / "results"
 
