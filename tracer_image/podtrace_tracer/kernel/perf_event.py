@@ -27,6 +27,15 @@ def attach_trace_event(number: int, program: int) -> int:
     return _attach(_TYPE_TRACEPOINT, number, program, cpu=0, period=1, flags=0)
 
 
+def may_attach_trace_event(number: int) -> bool:
+    """May this process? Some distributions want more than CAP_PERFMON (Debian's kernel.perf_event_paranoid=3)."""
+    try:
+        os.close(_opened(_TYPE_TRACEPOINT, number, cpu=0, period=1, flags=0))
+    except OSError:
+        return False
+    return True
+
+
 def attach_clock(cpu: int, program: int, per_s: int) -> int:
     """Runs the program so many times a second in the interrupt of a clock of this CPU. Raises OSError."""
     return _attach(_TYPE_SOFTWARE, _CPU_CLOCK, program, cpu=cpu, period=per_s, flags=_PER_SECOND)
@@ -46,6 +55,18 @@ def attach_user_probe(path: str, offset: int, program: int, *, at_return: bool) 
 def _attach(
     kind: int, config: int, program: int, *, cpu: int, period: int, flags: int, place: tuple[int, int] = (0, 0)
 ) -> int:
+    descriptor = _opened(kind, config, cpu=cpu, period=period, flags=flags, place=place)
+    try:
+        fcntl.ioctl(descriptor, _SET_PROGRAM, program)
+        fcntl.ioctl(descriptor, _ENABLE, 0)
+    except OSError:
+        with suppress(OSError):
+            os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _opened(kind: int, config: int, *, cpu: int, period: int, flags: int, place: tuple[int, int] = (0, 0)) -> int:
     attributes = _ATTRIBUTES.pack(kind, _ATTRIBUTES.size, config, period, 0, 0, flags, 0, 0, *place)
     number = ctypes.c_long(number_of("perf_event_open", os.uname().machine))
     every_process, no_group = -1, -1
@@ -54,11 +75,4 @@ def _attach(
     )
     if descriptor < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-    try:
-        fcntl.ioctl(descriptor, _SET_PROGRAM, program)
-        fcntl.ioctl(descriptor, _ENABLE, 0)
-    except OSError:
-        with suppress(OSError):
-            os.close(descriptor)
-        raise
     return int(descriptor)

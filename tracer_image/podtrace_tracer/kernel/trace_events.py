@@ -9,14 +9,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from podtrace_tracer.kernel import perf_event
+
 
 def find(categories: Mapping[str, str]) -> dict[str, int]:
-    """The numbers of trace events, by their names and categories; empty if the kernel does not tell all of them."""
+    """The numbers of trace events, by their names and categories; empty if not all of them are told and permitted."""
     with suppress(OSError), _tracefs() as directory:
-        return {
+        found = {
             name: int((directory / "events" / category / name / "id").read_text())
             for name, category in categories.items()
         }
+        return found if all(map(perf_event.may_attach_trace_event, found.values())) else {}
     return {}
 
 
