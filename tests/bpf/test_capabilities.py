@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 import subprocess
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -32,7 +32,7 @@ def limited_to(names: Collection[str]) -> tuple[str, ...]:
 
 
 @pytest.fixture
-def program(tmp_path: Path) -> Iterator[Path]:
+def program(tmp_path: Path) -> Path:
     """A program that only its owner may read, who is not root; it works as root, in a directory of its own."""
     own = tmp_path / "own"
     own.mkdir()
