@@ -45,9 +45,32 @@ static struct timespec time_of(long ns)
 	return time;
 }
 
-static void tell(enum function function, long asked_ns, long began)
+/* How often this thread has left the CPU by itself. */
+static long departures(void)
 {
-	long took_ns = now_ns() - began;
+	struct rusage usage;
+	getrusage(RUSAGE_THREAD, &usage);
+	return usage.ru_nvcsw;
+}
+
+/* The moment before a call, and how often its thread had left the CPU until then. */
+struct before {
+	long began_ns, departures;
+};
+
+static struct before before_call(void)
+{
+	struct before before = {.departures = departures()};
+	before.began_ns = now_ns();
+	return before;
+}
+
+/* On a slow processor the time may be over before the thread has left it: then it has not waited, and the call does not count. */
+static void tell(enum function function, long asked_ns, struct before before)
+{
+	long took_ns = now_ns() - before.began_ns;
+	if (departures() == before.departures)
+		return;
 	__atomic_fetch_add(&told[function].calls, 1, __ATOMIC_SEQ_CST);
 	__atomic_fetch_add(&told[function].long_calls, took_ns >= MS, __ATOMIC_SEQ_CST);
 	__atomic_fetch_add(&told[function].asked_ns, asked_ns, __ATOMIC_SEQ_CST);
@@ -56,10 +79,10 @@ static void tell(enum function function, long asked_ns, long began)
 
 KEPT void naps(enum function caller)
 {
-	long began = now_ns();
+	struct before before = before_call();
 	struct timespec time = time_of(wait_ns);
 	syscall(SYS_nanosleep, &time, 0);
-	tell(caller, wait_ns, began);
+	tell(caller, wait_ns, before);
 	calls++;
 }
 
@@ -81,9 +104,9 @@ KEPT void awaits_lock(void)
 {
 	struct timespec time = time_of(wait_ns);
 	for (int i = 0; i < 53; i++) {
-		long began = now_ns();
+		struct before before = before_call();
 		syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, &time, 0, 0);
-		tell(LOCK, wait_ns, began);
+		tell(LOCK, wait_ns, before);
 	}
 	calls++;
 }
@@ -92,9 +115,9 @@ KEPT void awaits_packet(void)
 {
 	char byte;
 	for (int i = 0; i < 83; i++) {
-		long began = now_ns();
+		struct before before = before_call();
 		syscall(SYS_recvfrom, packets, &byte, 1, 0, 0, 0);
-		tell(NETWORK, wait_ns, began);
+		tell(NETWORK, wait_ns, before);
 	}
 	calls++;
 }
@@ -103,31 +126,21 @@ KEPT void awaits_pipe(void)
 {
 	struct pollfd set = {.fd = pipes[0], .events = POLLIN};
 	for (int i = 0; i < 29; i++) {
-		long began = now_ns();
+		struct before before = before_call();
 		struct timespec time = time_of(wait_ns);
 		syscall(SYS_ppoll, &set, 1, &time, 0, 0);
-		tell(PIPE, wait_ns, began);
+		tell(PIPE, wait_ns, before);
 	}
 	calls++;
 }
 
-/* How often this thread has left the CPU by itself. */
-static long departures(void)
-{
-	struct rusage usage;
-	getrusage(RUSAGE_THREAD, &usage);
-	return usage.ru_nvcsw;
-}
-
-/* On a slow processor the time may be over before the thread has left it: then it has not waited. */
 KEPT void dozes(void)
 {
 	struct timespec time = time_of(50000);
 	for (int i = 0; i < 29; i++) {
-		long before = departures(), began = now_ns();
+		struct before before = before_call();
 		syscall(SYS_nanosleep, &time, 0);
-		if (departures() > before)
-			tell(DOZES, 50000, began);
+		tell(DOZES, 50000, before);
 	}
 	calls++;
 }
@@ -164,10 +177,10 @@ KEPT void touches(void)
 		return;
 	pthread_create(&thread, 0, answers, 0);
 	for (int i = 0; i < 3; i++) {
-		long began = now_ns();
+		struct before before = before_call();
 		((volatile char *)memory)[i * 4096] = 1;
 		innocent();
-		tell(FAULTS, wait_ns, began);
+		tell(FAULTS, wait_ns, before);
 	}
 	calls++;
 }
