@@ -143,8 +143,9 @@ def admission_from_api(raw: Mapping[str, Any], asked: Mapping[str, Any]) -> Admi
     (tracer,) = asked["spec"]["containers"]
     ours: Mapping[str, Any] = next((each for each in containers if each.get("name") == tracer["name"]), {})
     started_before = [each for each in spec.get("initContainers") or [] if each.get("restartPolicy") == "Always"]
+    kept = _rights(spec, ours)
     return Admission(
-        taken=tuple(right for right in _rights(asked["spec"], tracer) if right not in _rights(spec, ours)),
+        taken=tuple(right for right in _rights(asked["spec"], tracer) if right not in kept),
         added=tuple(str(each.get("name")) for each in [*containers, *started_before] if each is not ours),
     )
 

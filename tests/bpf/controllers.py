@@ -13,19 +13,10 @@ from tests.bpf.harness import ENTER_CGROUP
 LIMIT_OWN = """own=$1$(sed -n 's/^0:://p' /proc/self/cgroup) && echo "$3" > "$own/$2" && shift 3 && exec "$@\""""
 """Run by a shell that then becomes the load: limits the cgroup that it is in, which is traced."""
 
-OWN_NAMES = {"blkio": "io"}
-"""What cgroup v2 calls the controllers of v1 that have another name there."""
-
 
 def hierarchy(kind: str) -> Path | None:
     """Where cgroup v2 is mounted, or the pids controller of v1; nowhere is None."""
-    for line in Path("/proc/self/mounts").read_text().splitlines():
-        _, where, filesystem, options, *_ = line.split()
-        if (kind == "v2" and filesystem == "cgroup2") or (
-            kind == "v1" and filesystem == "cgroup" and "pids" in options.split(",")
-        ):
-            return Path(where)
-    return None
+    return _of_v1("pids") if kind == "v1" else next((where for where, _ in _mounted("cgroup2")), None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,17 +55,21 @@ class Controlled:
                     os.sched_yield()
 
 
+def _mounted(filesystem: str) -> list[tuple[Path, list[str]]]:
+    """Where file systems of a kind are mounted, with their options."""
+    lines = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+    return [(Path(where), options.split(",")) for _, where, kind, options, *_ in lines if kind == filesystem]
+
+
 def _of_v1(controller: str) -> Path | None:
     """Where the hierarchy of v1 that has a controller is mounted."""
-    mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
-    found = [Path(where) for _, where, kind, words, *_ in mounts if kind == "cgroup" and controller in words.split(",")]
-    return found[0] if found else None
+    return next((where for where, options in _mounted("cgroup") if controller in options), None)
 
 
 def _v2_with(controller: str) -> Path:
     """Where cgroup v2 is mounted, if it has a controller; skips the test if it has not."""
     v2 = hierarchy("v2")
-    own = OWN_NAMES.get(controller, controller)
+    own = {"blkio": "io"}.get(controller, controller)
     if v2 is None or own not in (v2 / "cgroup.subtree_control").read_text().split():
         pytest.skip(f"no cgroup hierarchy has the controller {controller}")
     return v2

@@ -4,34 +4,26 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+
+from podtrace_tracer.kernel.trace_events import tracefs
 
 LINE = re.compile(r"^.{16,}?-(\d+)\s+\[\d+\]", re.MULTILINE)
 
 
 @contextmanager
-def threads_at(event: str, condition: str, directory: Path) -> Iterator[Callable[[], list[int]]]:
+def threads_at(event: str, condition: str) -> Iterator[Callable[[], list[int]]]:
     """Traces an event (`category/name`) that meets a condition; asks for the threads in which it came until now.
 
-    If it came in an interrupt, that is the thread that was interrupted. `directory` is where tracefs is mounted if it
-    is nowhere yet.
+    If it came in an interrupt, that is the thread that was interrupted.
     """
-    tracefs = Path("/sys/kernel/tracing")
-    is_ours = not (tracefs / "events").exists()
-    if is_ours:
-        tracefs = directory / "tracefs"
-        tracefs.mkdir()
-        subprocess.run(["mount", "-t", "tracefs", "tracefs", str(tracefs)], check=True)
-    own = tracefs / "instances" / f"podtrace-test-{os.getpid()}"
-    own.mkdir()
-    try:
-        (own / "events" / event / "filter").write_text(condition)
-        (own / "events" / event / "enable").write_text("1")
-        yield lambda: [int(thread) for thread in LINE.findall((own / "trace").read_text())]
-    finally:
-        own.rmdir()
-        if is_ours:
-            subprocess.run(["umount", str(tracefs)], check=True)
+    with tracefs() as directory:
+        own = directory / "instances" / f"podtrace-test-{os.getpid()}"
+        own.mkdir()
+        try:
+            (own / "events" / event / "filter").write_text(condition)
+            (own / "events" / event / "enable").write_text("1")
+            yield lambda: [int(thread) for thread in LINE.findall((own / "trace").read_text())]
+        finally:
+            own.rmdir()

@@ -89,14 +89,14 @@ def test_connections_that_were_there_before_are_known_at_the_start(
 
 
 def test_attempts_that_a_timer_ends_inside_the_same_program_count_too(
-    run: int, cgroup: Path, start_load: StartLoad, start_tracer: StartTracer, tmp_path: Path
+    run: int, cgroup: Path, start_load: StartLoad, start_tracer: StartTracer
 ) -> None:
     """A timer's interrupt comes while a process is inside the program of the very tracepoint that the timer reaches."""
     ends = f"dport == {FULL[1]} && oldstate == {SYN_SENT} && newstate == {CLOSE}"
     load = start_load("connections", "interrupted", cgroup=cgroup, wrapper=("unshare", "-n", "sh", "-c", NETWORK, "sh"))
     tracer = start_tracer(ask(CgroupTarget(path=str(cgroup)), topics=TOPICS))
     firsts = threads_of_first_process()
-    with threads_at("sock/inet_sock_set_state", ends, tmp_path) as interrupted:
+    with threads_at("sock/inet_sock_set_state", ends) as interrupted:
         load.release()
         claims = load.claims()
         load.finish()

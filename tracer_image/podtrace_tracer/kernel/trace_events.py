@@ -14,7 +14,7 @@ from podtrace_tracer.kernel import perf_event
 
 def find(categories: Mapping[str, str]) -> dict[str, int]:
     """The numbers of trace events, by their names and categories; empty if not all of them are told and permitted."""
-    with suppress(OSError), _tracefs() as directory:
+    with suppress(OSError), tracefs() as directory:
         found = {
             name: int((directory / "events" / category / name / "id").read_text())
             for name, category in categories.items()
@@ -24,7 +24,7 @@ def find(categories: Mapping[str, str]) -> dict[str, int]:
 
 
 @contextmanager
-def _tracefs() -> Iterator[Path]:
+def tracefs() -> Iterator[Path]:
     """Where the kernel tells of its trace events: as mounted, or mounted for as long as it is needed."""
     mounted = Path("/sys/kernel/tracing")
     if (mounted / "events").exists():
