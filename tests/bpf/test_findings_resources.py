@@ -85,6 +85,7 @@ def test_a_fight_for_a_lock_of_python_is_seen_but_cannot_be_told_from_idle_threa
     assert word["holder"]["comm"] == "python3"
 
 
+@pytest.mark.alone
 def test_a_fight_for_a_lock_of_go_is_seen_in_the_stacks_of_its_threads(diagnose: Diagnose, tmp_path: Path) -> None:
     if os.cpu_count() == 1:
         pytest.skip("on one CPU all goroutines share a thread, which waits only when the last of them sleeps")
